@@ -1,0 +1,7 @@
+/**
+ * What Node gives, gathered in one place so that everything above it takes its clock, its randomness
+ * and its files as parameters: a test hands in others.
+ */
+export { type Clock, systemClock } from './clock.ts';
+export { createExclusive, readPrivate, replaceFile, writeDurable } from './files.ts';
+export { randomBytes, uuidv7 } from './random.ts';
