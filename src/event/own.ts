@@ -1,0 +1,125 @@
+import { type JsonObject, type JsonValue, VerificationError } from '../bytes/index.ts';
+import type { Entry } from './entry.ts';
+import type { Actor, AuditEvent, EventValue, PersonalIds } from './model.ts';
+
+/**
+ * The log's own entries (DESIGN 5.3). Their data stands in `metadata`, in the open, because it has to be there for as long as
+ * anyone verifies the log; nothing of theirs can be erased.
+ */
+
+/** The format of a log that this version writes and reads. */
+export const LOG_FORMAT = 1;
+
+/** How values are sealed in it: RFC 9901 digests, SHA-256, salts of 128 bits. */
+export const SEALING = 'rfc9901-sha256-128';
+
+/** Who acts where nobody asked the log to. */
+const logItself: Actor = Object.freeze({ type: 'log', id: 'self' });
+
+/** What the first entry of a log says of it. */
+export interface Genesis {
+  readonly format: typeof LOG_FORMAT;
+  /** The name of the log, which every checkpoint bears. */
+  readonly origin: string;
+  /** The verifier keys that sign its checkpoints from the start. */
+  readonly logKeys: readonly string[];
+  /** The verifier key that authorises the change of log keys; null: they can never change. */
+  readonly rootKey: string | null;
+  readonly sealing: string;
+  readonly personalIds: PersonalIds;
+}
+
+/** `log.created`, which is the first entry of every log and no other's. */
+export function genesisEvent(genesis: Omit<Genesis, 'format' | 'sealing'>): AuditEvent {
+  const { origin, logKeys, rootKey, personalIds } = genesis;
+  return ownEvent('log.created', { format: LOG_FORMAT, origin, logKeys, rootKey, sealing: SEALING, personalIds });
+}
+
+/** `log.opened`: a process opened the log for writing; `source` says which. */
+export function logOpenedEvent(data: { readonly [name: string]: EventValue } = {}): AuditEvent {
+  return ownEvent('log.opened', data);
+}
+
+/** `log.clock_jumped`: the wall clock parted from the monotonic one by so many milliseconds, forwards if positive. */
+export function clockJumpedEvent({ stepMs }: { readonly stepMs: number }): AuditEvent {
+  return { ...ownEvent('log.clock_jumped', { stepMs }), severity: 'medium' };
+}
+
+/** What an erasure is recorded with. */
+export interface ErasureRequest {
+  /** Whose values: `type/id`. */
+  readonly subject: string;
+  /** Values in entries with a lower index. */
+  readonly below: number;
+  /** Who asked for it. */
+  readonly actor?: Actor;
+  readonly reason?: string;
+}
+
+/** `log.erased`: the values of one subject in the entries below an index were deleted. Read back by `erasureOf`. */
+export function erasedEvent({ subject, below, actor, reason }: ErasureRequest): AuditEvent {
+  const event = ownEvent('log.erased', { subject, below }, actor);
+  return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
+}
+
+/** What a change of the log's key is recorded with. */
+export interface KeyRotation {
+  /** The verifier key that signs from now on. */
+  readonly newKey: string;
+  /** The verifier key that signed until now. */
+  readonly oldKey: string;
+  /** The note, signed by the root key, that authorises it. */
+  readonly authorisation: string;
+  readonly actor?: Actor;
+  readonly reason?: string;
+}
+
+/** `log.key_rotated`: another key signs from now on. */
+export function keyRotatedEvent({ newKey, oldKey, authorisation, actor, reason }: KeyRotation): AuditEvent {
+  const event = ownEvent('log.key_rotated', { newKey, oldKey, authorisation }, actor);
+  return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
+}
+
+/** What a change of the log's configuration is recorded with: each setting with its value before and after. */
+export interface ConfigChange {
+  readonly settings: Readonly<Record<string, { readonly from: EventValue; readonly to: EventValue }>>;
+  readonly actor?: Actor;
+  readonly reason?: string;
+}
+
+/** `log.config_changed`: what the log takes in, keeps or shows is decided otherwise from now on. */
+export function configChangedEvent({ settings, actor, reason }: ConfigChange): AuditEvent {
+  const event = ownEvent('log.config_changed', { settings }, actor);
+  return { ...event, severity: 'medium', ...(reason !== undefined && { reason }) };
+}
+
+/** Reads the first entry of a log. Throws `malformed_genesis`. */
+export function parseGenesis(entry: Entry): Genesis {
+  if (entry.action !== 'log.created') throw malformed('The first entry of a log is log.created.');
+  const data = entry['metadata'];
+  if (!isObject(data)) throw malformed('It says nothing of the log.');
+  const { format, origin, logKeys, rootKey, sealing, personalIds } = data;
+  if (format !== LOG_FORMAT) throw malformed(`Its format is ${JSON.stringify(format)}, and this version reads ${LOG_FORMAT}.`);
+  if (typeof origin !== 'string' || origin === '') throw malformed('It names no origin.');
+  if (!Array.isArray(logKeys) || logKeys.length === 0 || !logKeys.every((key) => typeof key === 'string')) {
+    throw malformed('It names no keys that sign.');
+  }
+  if (rootKey !== null && typeof rootKey !== 'string') throw malformed('Its root key is neither a key nor null.');
+  if (sealing !== SEALING) throw malformed(`It seals by ${JSON.stringify(sealing)}, which this version does not know.`);
+  if (personalIds !== 'refuse' && personalIds !== 'allow' && personalIds !== 'pseudonymise') {
+    throw malformed('It does not say what becomes of personal ids.');
+  }
+  return { format: LOG_FORMAT, origin, logKeys, rootKey, sealing, personalIds };
+}
+
+function ownEvent(action: string, metadata: { readonly [name: string]: EventValue }, actor = logItself): AuditEvent {
+  return { action, actor, metadata, clear: ['/metadata'] };
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function malformed(message: string): VerificationError {
+  return new VerificationError('malformed_genesis', message);
+}
