@@ -1,0 +1,270 @@
+import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
+import { type Entry, type Erasure, erasureOf, openEntry, parseEntry, parseGenesis } from '../event/index.ts';
+import {
+  HASH_BYTES,
+  type Hash,
+  hashLeaf,
+  Range,
+  type RangeParts,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+} from '../merkle/index.ts';
+import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
+import { MissingTally } from './audit-sealed.ts';
+import { Discoveries, type FindingCode } from './finding.ts';
+
+/**
+ * Audits some entries of a log by themselves: hashes every byte, compares the stored tiles, reads each entry, and matches the
+ * disclosures with the digests. Whatever one chunk cannot know (the root, the time of the entry before it, whether a missing
+ * value was erased later) is left to `Audit`, which the report is made for. A pure function of its arguments, so chunks can be
+ * audited by several threads at once.
+ */
+export function auditChunk(chunk: AuditChunk, request: ChunkRequest, inspect?: Inspect): ChunkReport {
+  if (chunk.begin % TILE_WIDTH !== 0 || chunk.end < chunk.begin) {
+    throw misuse(
+      'range',
+      'range_invalid',
+      `A chunk begins at a multiple of ${TILE_WIDTH} and does not end before it.`,
+    );
+  }
+  const auditor = new ChunkAuditor(chunk, request, inspect);
+  for (const row of chunk.rows) auditor.take(row);
+  return auditor.finish();
+}
+
+/** Stands for the hash of an entry that is not there, where no tile remembers it. No entry has it. */
+const NO_HASH: Hash = new Uint8Array(HASH_BYTES);
+
+/** What is said of an entry whose time lies before that of its predecessor. */
+export const TIME_BACKWARDS = 'recorded earlier than the entry before it';
+
+/** The action of the entry that records an erasure. */
+const ERASED = 'log.erased';
+
+/** The action of the first entry. */
+const CREATED = 'log.created';
+
+class ChunkAuditor {
+  readonly #chunk: AuditChunk;
+  readonly #request: ChunkRequest;
+  readonly #inspect: Inspect | undefined;
+  readonly #range: Range;
+  readonly #discoveries = new Discoveries('first');
+  readonly #missing = new MissingTally();
+  readonly #erasures: Erasure[] = [];
+  readonly #prefixes: RangeParts[] = [];
+  readonly #leaves: { index: number; hash: Hash }[] = [];
+  readonly #tileRoots: Hash[] = [];
+  readonly #sizes: ReadonlySet<number>;
+  readonly #watched: ReadonlySet<number>;
+  readonly #ids = new Set<string>();
+  #entries = 0;
+  #disclosures = 0;
+  #present = 0;
+  #times: { first: string; firstIndex: number; last: string } | undefined;
+  #genesis: ChunkReport['genesis'];
+
+  constructor(chunk: AuditChunk, request: ChunkRequest, inspect: Inspect | undefined) {
+    this.#chunk = chunk;
+    this.#request = request;
+    this.#inspect = inspect;
+    this.#range = Range.empty(chunk.begin);
+    this.#sizes = new Set(request.sizes.filter((size) => size > chunk.begin && size <= chunk.end));
+    this.#watched = new Set(request.leaves);
+  }
+
+  /** The index that comes next. */
+  get #next(): number {
+    return this.#range.end;
+  }
+
+  take(row: AuditRow): void {
+    const { index } = row;
+    if (!(index >= this.#chunk.begin && index < this.#chunk.end)) {
+      throw misuse(
+        'range',
+        'index_out_of_range',
+        `Entry ${index} was handed in for another span of the log.`,
+      );
+    }
+    if (index < this.#next) {
+      this.#report('index_repeated', index, 'seen before, or out of order');
+      return;
+    }
+    this.#skipTo(index);
+    this.#entries += 1;
+    this.#disclosures += row.disclosures.length;
+    if (row.problem !== undefined) this.#report(row.problem.code, index, row.problem.what);
+    const hash = hashLeaf(row.entry);
+    this.#compareWithTile(index, hash);
+    this.#append(hash);
+    if (this.#request.depth === 'full' || index === 0) this.#read(row);
+  }
+
+  finish(): ChunkReport {
+    this.#skipTo(this.#chunk.end);
+    this.#reportMissingTiles();
+    const tileRoots = new Uint8Array(this.#tileRoots.length * HASH_BYTES);
+    this.#tileRoots.forEach((hash, position) => {
+      tileRoots.set(hash, position * HASH_BYTES);
+    });
+    return {
+      begin: this.#chunk.begin,
+      end: this.#chunk.end,
+      hashes: this.#range.hashes,
+      prefixes: this.#prefixes,
+      leaves: this.#leaves,
+      tileRoots,
+      counts: { entries: this.#entries, disclosures: this.#disclosures, present: this.#present },
+      missing: this.#missing.values,
+      erasures: this.#erasures,
+      ...(this.#times !== undefined && { times: this.#times }),
+      ...(this.#genesis !== undefined && { genesis: this.#genesis }),
+      discoveries: this.#discoveries.kept,
+      omitted: this.#discoveries.omitted,
+    };
+  }
+
+  #report(code: FindingCode, index: number, what: string, detail?: Readonly<Record<string, unknown>>): void {
+    this.#discoveries.add({ code, from: index, to: index, what, ...(detail !== undefined && { detail }) });
+  }
+
+  /** Reports the entries before `index` as missing. The tiles' hashes stand in for them, so that damage elsewhere shows. */
+  #skipTo(index: number): void {
+    while (this.#next < index) {
+      this.#report('index_gap', this.#next, 'missing');
+      this.#append(this.#storedHash(this.#next) ?? NO_HASH);
+    }
+  }
+
+  #append(hash: Hash): void {
+    const index = this.#next;
+    this.#range.append(hash, (level, _, node) => {
+      if (level === TILE_HEIGHT) this.#tileRoots.push(node);
+    });
+    if (this.#watched.has(index)) this.#leaves.push({ index, hash });
+    if (this.#sizes.has(index + 1)) {
+      this.#prefixes.push({ begin: this.#range.begin, end: index + 1, hashes: this.#range.hashes });
+    }
+  }
+
+  /** The hash that the stored tiles hold for a leaf. */
+  #storedHash(index: number): Hash | undefined {
+    const tile = this.#chunk.tiles?.[Math.floor((index - this.#chunk.begin) / TILE_WIDTH)];
+    const offset = (index % TILE_WIDTH) * HASH_BYTES;
+    return tile !== undefined && tile.length >= offset + HASH_BYTES
+      ? tile.subarray(offset, offset + HASH_BYTES)
+      : undefined;
+  }
+
+  #compareWithTile(index: number, hash: Hash): void {
+    const stored = this.#storedHash(index);
+    if (stored === undefined || equalBytes(stored, hash)) return;
+    this.#report('tile_mismatch', index, 'the hash differs from the one in the stored tile', { level: 0 });
+  }
+
+  /** A store that keeps tiles keeps every full one; the partial one at the end is its own business. */
+  #reportMissingTiles(): void {
+    const { begin, end, tiles } = this.#chunk;
+    if (tiles === undefined) return;
+    for (let first = begin; first + TILE_WIDTH <= end; first += TILE_WIDTH) {
+      if (tiles[(first - begin) / TILE_WIDTH]?.length === TILE_WIDTH * HASH_BYTES) continue;
+      const last = first + TILE_WIDTH - 1;
+      this.#discoveries.add({
+        code: 'tile_mismatch',
+        from: first,
+        to: last,
+        what: 'no whole tile of leaf hashes is stored',
+        detail: { level: 0 },
+      });
+    }
+  }
+
+  #read(row: AuditRow): void {
+    let entry: Entry;
+    try {
+      entry = parseEntry(row.entry);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      this.#report('entry_malformed', row.index, 'not an entry of this format', {
+        code: error.code,
+        reason: error.message,
+      });
+      if (row.index === 0)
+        this.#report('genesis_invalid', 0, 'the first entry does not say what log this is');
+      return;
+    }
+    if (row.index === 0) this.#readGenesis(entry);
+    if (this.#request.depth === 'tree') return;
+    this.#checkTime(entry, row.index);
+    this.#checkId(entry, row);
+    this.#checkOwn(entry, row.index);
+    this.#checkDisclosures(entry, row);
+  }
+
+  /** What the first entry says of the log; whether it is to be believed is decided when all chunks are together. */
+  #readGenesis(entry: Entry): void {
+    try {
+      this.#genesis = parseGenesis(entry);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      this.#report('genesis_invalid', 0, 'the first entry does not say what log this is', {
+        code: error.code,
+        reason: error.message,
+      });
+    }
+  }
+
+  /** Times are fixed-width UTC, so that their order as texts is their order in time. */
+  #checkTime({ recordedAt }: Entry, index: number): void {
+    const times = this.#times;
+    if (times === undefined) {
+      this.#times = { first: recordedAt, firstIndex: index, last: recordedAt };
+      return;
+    }
+    if (recordedAt < times.last) this.#report('time_backwards', index, TIME_BACKWARDS);
+    times.last = recordedAt;
+  }
+
+  #checkId({ id }: Entry, row: AuditRow): void {
+    if (row.id === null) this.#report('id_mismatch', row.index, 'not in the store’s list of ids');
+    else if (row.id !== undefined && row.id !== id)
+      this.#report('id_mismatch', row.index, 'listed in the store under another id than its own');
+    if (this.#ids.has(id)) this.#report('id_duplicate', row.index, 'the same id as an entry before it');
+    this.#ids.add(id);
+  }
+
+  /** The log's own entries that mean something to an audit. */
+  #checkOwn(entry: Entry, index: number): void {
+    if (entry.action === CREATED && index > 0)
+      this.#report('genesis_invalid', index, 'the log is created once more');
+    if (entry.action !== ERASED) return;
+    const erasure = this.#readErasure(entry, index);
+    if (erasure === undefined) return;
+    const { subject, below } = erasure;
+    // A record speaks of what came before it. One that reaches ahead would excuse the loss of values not yet written.
+    if (below > index)
+      this.#report('erasure_invalid', index, 'the record of an erasure that reaches ahead of itself');
+    this.#erasures.push({ subject, below: Math.min(below, index) });
+  }
+
+  #readErasure(entry: Entry, index: number): Erasure | undefined {
+    try {
+      return erasureOf(entry);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      this.#report('erasure_invalid', index, 'the record of an erasure that does not say of what');
+      return undefined;
+    }
+  }
+
+  #checkDisclosures(entry: Entry, row: AuditRow): void {
+    const opened = openEntry(entry, row.disclosures, row.index);
+    for (const problem of opened.problems) this.#report('disclosure_altered', row.index, problem.message);
+    for (const field of opened.fields) {
+      if (field.disclosure === undefined) this.#missing.add(field.subjects, row.index);
+      else this.#present += 1;
+    }
+    this.#inspect?.(opened, row, (code, what) => this.#report(code, row.index, what));
+  }
+}

@@ -1,0 +1,117 @@
+import type { Erasure, Genesis, OpenedEntry } from '../event/index.ts';
+import type { RangeParts } from '../merkle/index.ts';
+import type { Discovery, FindingCode } from './finding.ts';
+import type { Held } from './held.ts';
+import type { Trust } from './trust.ts';
+
+/** Some entries of a log: from the index `begin` up to, not including, `end`. */
+export interface Span {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** One entry as a store holds it: the very bytes that its readers see. */
+export interface AuditRow {
+  readonly index: number;
+  readonly entry: Uint8Array;
+  /** The disclosures kept beside the entry, as they are kept. */
+  readonly disclosures: readonly string[];
+  /** The id under which the store finds this entry; null where it should and does not; absent where it keeps no ids. */
+  readonly id?: string | null;
+  /** What the store itself noticed in reading the row: a column of the wrong type, bytes that are no text. */
+  readonly problem?: { readonly code: FindingCode; readonly what: string };
+}
+
+/** A span of a log to audit, with what the store holds of it. It begins at a multiple of 256, where a tile does. */
+export interface AuditChunk extends Span {
+  /** The entries, by rising index. Holes and repetitions are found, not assumed away. */
+  readonly rows: Iterable<AuditRow>;
+  /**
+   * The stored tiles of leaf hashes over the span, from the tile of `begin` on; undefined for one that the store lacks. Absent
+   * where the store keeps no tiles.
+   */
+  readonly tiles?: readonly (Uint8Array | undefined)[];
+}
+
+/** How thoroughly to look: `tree` hashes every entry and compares the tree, `full` also reads entries and disclosures. */
+export type AuditDepth = 'full' | 'tree';
+
+/** What a store says of itself before an audit begins. All of it is a claim. */
+export interface AuditHead {
+  /** The checkpoint that it serves: a signed note. */
+  readonly checkpoint: Uint8Array;
+  /** How many entries it has. */
+  readonly entries: number;
+  /** The largest index among them; -1 if there are none. */
+  readonly last: number;
+  /** How many ids it lists, where it lists ids. */
+  readonly ids?: number;
+}
+
+/** How an audit is to be done. */
+export interface AuditOptions {
+  /** Whom to believe, known from elsewhere. Without it the key found inside the log is used, and the report says so. */
+  readonly trust?: Trust;
+  /** Checkpoints and receipts of this log that somebody outside holds, against which it is compared. */
+  readonly held?: readonly Held[];
+  /** `full` unless said otherwise. */
+  readonly depth?: AuditDepth;
+}
+
+/** What an audit asks of every chunk. Plain data, the same for all chunks, so that it can be sent to other threads once. */
+export interface ChunkRequest {
+  readonly depth: AuditDepth;
+  /** Sizes of the log at which a root will be asked for, rising. */
+  readonly sizes: readonly number[];
+  /** Indexes whose leaf hashes will be asked for. */
+  readonly leaves: readonly number[];
+}
+
+/** Shows one entry, opened, to a check that this room cannot make: of search columns, for one. It may report what it finds. */
+export type Inspect = (
+  opened: OpenedEntry,
+  row: AuditRow,
+  report: (code: FindingCode, what: string) => void,
+) => void;
+
+/** Values of one set of subjects that are sealed and whose disclosures are not there. */
+export interface MissingValues {
+  /** Whose values they are: `type/id`. */
+  readonly subjects: readonly string[];
+  /** Where, and how many: index, count, index, count, and so on, by rising index. */
+  readonly places: readonly number[];
+}
+
+/** How many of what an audit has seen. */
+export interface AuditCounts {
+  /** Entries read. */
+  readonly entries: number;
+  /** Disclosures kept beside them. */
+  readonly disclosures: number;
+  /** Sealed values whose disclosure is there and fits. */
+  readonly present: number;
+  /** Sealed values that are gone, as a record in the log says. */
+  readonly erased: number;
+  /** Sealed values that are gone without a record. */
+  readonly missing: number;
+}
+
+/** What the audit of one chunk has found. Plain data: it crosses threads. */
+export interface ChunkReport extends Span {
+  /** The compact range of the chunk's leaves. */
+  readonly hashes: RangeParts['hashes'];
+  /** The compact range from `begin` up to each size of the request that lies within. */
+  readonly prefixes: readonly RangeParts[];
+  readonly leaves: readonly { readonly index: number; readonly hash: Uint8Array }[];
+  /** The hashes over every 256 leaves, one after the other: what the tiles of the next level hold. */
+  readonly tileRoots: Uint8Array;
+  readonly counts: Pick<AuditCounts, 'entries' | 'disclosures' | 'present'>;
+  readonly missing: readonly MissingValues[];
+  readonly erasures: readonly Erasure[];
+  /** When the first and the last entry of the chunk were recorded; absent where none could be read. */
+  readonly times?: { readonly first: string; readonly firstIndex: number; readonly last: string };
+  /** What the log says about itself, from the entry 0. */
+  readonly genesis?: Genesis;
+  readonly discoveries: readonly Discovery[];
+  readonly omitted: number;
+}

@@ -1,0 +1,228 @@
+import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
+import type { Genesis } from '../event/index.ts';
+import type { Hash } from '../merkle/index.ts';
+import { type OpenedCheckpoint, openWithPolicy, type Policy, parseVerifierKey } from '../note/index.ts';
+import type { AuditCounts, AuditHead, AuditOptions } from './audit-model.ts';
+import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
+import { compareHeld, type HeldVerdict } from './held.ts';
+import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
+import { policyOf } from './trust.ts';
+
+/** What the audit of a whole log has shown. Plain data, ready for JSON. */
+export interface AuditReport {
+  /** Whether nothing at all was found. */
+  readonly ok: boolean;
+  /** The log's name, as its first entry or else its checkpoint gives it. */
+  readonly origin: string;
+  /** How many entries were looked at. */
+  readonly size: number;
+  /** The root over them, recomputed from their bytes, in base64. */
+  readonly root: string;
+  /** Whose key was believed: one known beforehand, or the one that the log itself names, which whoever replaces a log replaces too. */
+  readonly key: 'pinned' | 'found inside';
+  readonly counts: AuditCounts;
+  readonly findings: readonly Finding[];
+  /** How many more findings there are than are listed. */
+  readonly omitted: number;
+  /** How far the log is consistent, and with what outside of itself: in plain words. */
+  readonly anchored: string;
+  /** How much of what was held outside agrees; absent where nothing was. */
+  readonly held?: HeldVerdict;
+}
+
+/** All that is known when every chunk has been audited. */
+export interface Conclusion {
+  readonly head: AuditHead;
+  readonly options: AuditOptions;
+  readonly end: number;
+  readonly counts: AuditCounts;
+  readonly genesis: Genesis | undefined;
+  readonly roots: ReadonlyMap<number, Hash>;
+  readonly leaves: ReadonlyMap<number, Hash>;
+  readonly discoveries: Discoveries;
+}
+
+/** Reports something about the log as a whole: a sentence without its full stop. */
+export type ReportOfLog = (
+  code: FindingCode,
+  what: string,
+  more?: {
+    readonly from?: number;
+    readonly to?: number;
+    readonly detail?: Readonly<Record<string, unknown>>;
+  },
+) => void;
+
+/** Findings of these kinds mean that the entries are not what was signed, or that nobody knows who signed. */
+const inconsistent: ReadonlySet<FindingCode> = new Set([
+  'genesis_invalid',
+  'index_gap',
+  'index_repeated',
+  'checkpoint_invalid',
+  'key_unknown',
+  'origin_mismatch',
+  'root_mismatch',
+  'size_mismatch',
+  'forked',
+  'rolled_back',
+]);
+
+/** Judges what only the whole log can show (who it is, what is signed, what is held outside) and writes the report. */
+export function concludeAudit(conclusion: Conclusion): AuditReport {
+  const { head, options, end, counts, genesis, roots, discoveries } = conclusion;
+  const report: ReportOfLog = (code, what, { from = 0, to = Math.max(end - 1, 0), detail } = {}) => {
+    discoveries.add({ code, from, to, what, ofLog: true, ...(detail !== undefined && { detail }) });
+  };
+  const policy = choosePolicy(conclusion, report);
+  const opened = policy && openHead(head, policy, report);
+  compareWithHead(conclusion, report);
+  if (genesis !== undefined && opened !== undefined && opened.checkpoint.origin !== genesis.origin) {
+    report(
+      'origin_mismatch',
+      'The checkpoint bears another name than the one the log gave itself in its first entry',
+    );
+  }
+  compareIds(conclusion, report);
+  const held = compareHeld(conclusion, policy, report);
+  const findings = discoveries.kept.map(describe).sort(byPlace);
+  return {
+    ok: findings.length === 0,
+    origin: genesis?.origin ?? opened?.checkpoint.origin ?? readHead(head.checkpoint)?.origin ?? '',
+    size: end,
+    root: base64Encode(roots.get(end)!),
+    key: options.trust === undefined ? 'found inside' : 'pinned',
+    counts,
+    findings,
+    omitted: discoveries.omitted,
+    anchored: anchorInWords({ end, findings, opened, held }),
+    ...(held !== undefined && { held }),
+  };
+}
+
+/** Whom to believe: who was named beforehand, or else who the log says may sign. */
+function choosePolicy(
+  { options, genesis, discoveries }: Conclusion,
+  report: ReportOfLog,
+): Policy | undefined {
+  if (genesis === undefined && !discoveries.has('genesis_invalid')) {
+    report('genesis_invalid', 'The first entry, which says what log this is, is missing', { to: 0 });
+  }
+  const inside = genesis && policyInside(genesis, report);
+  if (options.trust === undefined) return inside;
+  const pinned = policyOf(options.trust);
+  if (genesis === undefined) return pinned;
+  const named = pinned.logs.map(({ key }) => key);
+  if (!named.some(({ name }) => name === genesis.origin)) {
+    report('origin_mismatch', 'The log’s first entry bears another name than the one that was asked for', {
+      to: 0,
+      detail: { expected: named.map(({ name }) => name), found: genesis.origin },
+    });
+  } else if (!named.some(({ text }) => genesis.logKeys.includes(text))) {
+    report('key_unknown', 'The log’s first entry does not name the key that was given', {
+      to: 0,
+      detail: { expected: named.map(({ text }) => text), found: genesis.logKeys },
+    });
+  }
+  return pinned;
+}
+
+/** The policy "whoever the log's first entry names, and no witnesses". */
+function policyInside({ logKeys }: Genesis, report: ReportOfLog): Policy | undefined {
+  try {
+    const logs = [...new Set(logKeys)].map((text) => ({ key: parseVerifierKey(text) }));
+    return { logs, witnesses: [], groups: [], quorum: undefined };
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    report('key_unknown', `The log’s first entry names a key that is none: ${withoutStop(error.message)}`, {
+      to: 0,
+    });
+    return undefined;
+  }
+}
+
+/** Verifies the signatures on the log's own checkpoint. */
+function openHead(
+  { checkpoint }: AuditHead,
+  policy: Policy,
+  report: ReportOfLog,
+): OpenedCheckpoint | undefined {
+  try {
+    return openWithPolicy(checkpoint, policy);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    const code = findingOfSignature(error);
+    report(code, `The checkpoint does not verify: ${withoutStop(error.message)}`, {
+      detail: { code: error.code },
+    });
+    return undefined;
+  }
+}
+
+/** Compares what the checkpoint says, signed well or not, with what is there. */
+function compareWithHead({ head, end, roots, discoveries }: Conclusion, report: ReportOfLog): void {
+  const checkpoint = readHead(head.checkpoint);
+  if (checkpoint === undefined) {
+    if (!discoveries.has('checkpoint_invalid')) report('checkpoint_invalid', 'The checkpoint is none');
+    return;
+  }
+  const { size, root } = checkpoint;
+  if (size < end) {
+    discoveries.add({
+      code: 'size_mismatch',
+      from: size,
+      to: end - 1,
+      what: 'not covered by the checkpoint',
+    });
+  } else if (size > end) {
+    discoveries.add({
+      code: 'size_mismatch',
+      from: end,
+      to: size - 1,
+      what: 'signed for by the checkpoint, and gone',
+    });
+  }
+  const found = roots.get(size);
+  if (found === undefined || equalBytes(found, root)) return;
+  report(
+    'root_mismatch',
+    `The tree over the ${size} entries does not have the root that the checkpoint signs`,
+    {
+      to: Math.max(size - 1, 0),
+      detail: { signed: base64Encode(root), found: base64Encode(found) },
+    },
+  );
+}
+
+/** The store's list of ids has one for each entry; the single ids have been compared with their entries already. */
+function compareIds({ head, counts }: Conclusion, report: ReportOfLog): void {
+  if (head.ids === undefined || head.ids === counts.entries) return;
+  const what = `The store lists ${head.ids} ids for ${counts.entries} entries`;
+  report(head.ids < counts.entries ? 'id_duplicate' : 'id_mismatch', what);
+}
+
+function byPlace(a: Finding, b: Finding): number {
+  return a.from - b.from || a.to - b.to || findingCodes.indexOf(a.code) - findingCodes.indexOf(b.code);
+}
+
+function anchorInWords({
+  end,
+  findings,
+  opened,
+  held,
+}: {
+  readonly end: number;
+  readonly findings: readonly Finding[];
+  readonly opened: OpenedCheckpoint | undefined;
+  readonly held: HeldVerdict | undefined;
+}): string {
+  if (findings.some(({ code }) => inconsistent.has(code)))
+    return `not consistent at size ${end}: see the findings`;
+  const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
+  const anchors = [
+    ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
+    ...(held === undefined
+      ? []
+      : [`agrees with ${held.agree} held outside, the largest of size ${held.size}`]),
+  ];
+  return `consistent up to size ${end}; ${anchors.length === 0 ? 'no outside anchor' : anchors.join('; ')}`;
+}

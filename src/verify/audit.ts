@@ -1,0 +1,188 @@
+import { misuse } from '../bytes/index.ts';
+import { type Hash, Range, type RangeParts, type Tile } from '../merkle/index.ts';
+import { TIME_BACKWARDS } from './audit-chunk.ts';
+import type { AuditCounts, AuditHead, AuditOptions, ChunkReport, ChunkRequest, Span } from './audit-model.ts';
+import { type AuditReport, type Conclusion, concludeAudit } from './audit-report.ts';
+import { ErasureRecords } from './audit-sealed.ts';
+import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
+import { Discoveries, type Discovery } from './finding.ts';
+import { placesOfHeld } from './held.ts';
+import { readHead } from './signed-head.ts';
+
+/** How many entries a chunk has: enough to make a message to another thread worth it, few enough to be in memory at once. */
+export const AUDIT_CHUNK_ENTRIES = 4096;
+
+/**
+ * How many entries may be missing among those that are there before an audit stops counting holes one by one: otherwise one
+ * row with an absurd index would keep a verifier busy for years.
+ */
+export const HOLES_MAX = 1024 * 1024;
+
+/**
+ * The audit of a whole log, out of the reports on its chunks.
+ *
+ * It reads the log **backwards**, chunk by chunk. An erasure can excuse only values that were written before it, so by the time
+ * a missing value is met, every record that could excuse it has been seen: each is judged at once, and nothing piles up however
+ * long the log is. The tree does not mind: compact ranges join in any order.
+ *
+ *     const audit = new Audit(head, options);
+ *     for (const span of audit.spans()) audit.add(auditChunk({ ...span, rows, tiles }, audit.request));
+ *     const report = audit.conclude(storedUpperTiles);
+ *
+ * Several threads may run `auditChunk`; only `add` wants the spans' order.
+ */
+export class Audit {
+  /** How many entries will be looked at: those from index 0 up to here. */
+  readonly end: number;
+  /** What is asked of each chunk. */
+  readonly request: ChunkRequest;
+  readonly #head: AuditHead;
+  readonly #options: AuditOptions;
+  readonly #discoveries = new Discoveries('last');
+  readonly #erasures = new ErasureRecords();
+  readonly #ranges: RangeParts[] = [];
+  /** The ranges up to the sizes of the request, by the beginning of their chunk. */
+  readonly #prefixes = new Map<number, readonly RangeParts[]>();
+  readonly #leaves = new Map<number, Hash>();
+  readonly #tileRoots: Uint8Array[] = [];
+  #counts: AuditCounts = { entries: 0, disclosures: 0, present: 0, erased: 0, missing: 0 };
+  #begin: number;
+  /** The time of the first entry behind the chunk that comes next. */
+  #timeBehind: { readonly first: string; readonly firstIndex: number } | undefined;
+  #genesis: ChunkReport['genesis'];
+
+  constructor(head: AuditHead, options: AuditOptions = {}) {
+    this.#head = head;
+    this.#options = options;
+    const { entries, last } = head;
+    this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
+    this.#begin = this.end;
+    const held = placesOfHeld(options.held ?? []);
+    const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
+    this.request = {
+      depth: options.depth ?? 'full',
+      sizes: [...new Set(sizes)].filter((size) => size <= this.end).sort((a, b) => a - b),
+      leaves: held.leaves,
+    };
+    if (last >= this.end) {
+      const what = `so far behind the rest that they were not read: only ${entries} entries are there`;
+      this.discover({ code: 'size_mismatch', from: this.end, to: last, what });
+    }
+  }
+
+  /** The spans to audit, in the order in which `add` wants their reports: from the end of the log to its beginning. */
+  *spans(): Generator<Span, void, undefined> {
+    for (let end = this.end; end > 0; ) {
+      const begin = (Math.ceil(end / AUDIT_CHUNK_ENTRIES) - 1) * AUDIT_CHUNK_ENTRIES;
+      yield { begin, end };
+      end = begin;
+    }
+  }
+
+  /** The tiles above the leaves, which `conclude` compares where the store keeps tiles. */
+  upperTiles(): Tile[] {
+    return upperTiles(this.end);
+  }
+
+  /** Adds something that was found elsewhere: by the store, in its own columns. */
+  discover(discovery: Discovery): void {
+    this.#discoveries.add(discovery);
+  }
+
+  /** Adds the report on the span before the last one. Throws a misuse `range_invalid` for any other. */
+  add(report: ChunkReport): void {
+    if (report.end !== this.#begin) {
+      throw misuse(
+        'range',
+        'range_invalid',
+        `The chunk that ends at ${this.#begin} comes next, not at ${report.end}.`,
+      );
+    }
+    this.#begin = report.begin;
+    this.#ranges.push({ begin: report.begin, end: report.end, hashes: report.hashes });
+    this.#prefixes.set(report.begin, report.prefixes);
+    for (const { index, hash } of report.leaves) this.#leaves.set(index, hash);
+    this.#tileRoots.push(report.tileRoots);
+    this.#genesis = report.genesis;
+    for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
+    this.#discoveries.addOmitted(report.omitted);
+    this.#joinTimes(report);
+    this.#judgeMissing(report);
+  }
+
+  /**
+   * The report on the whole log. `storedTiles` are the bytes of `upperTiles()`, in that order; leave them out where the store
+   * keeps no tiles. Every chunk must have been added.
+   */
+  conclude(storedTiles?: readonly (Uint8Array | undefined)[]): AuditReport {
+    if (this.#begin > 0)
+      throw misuse('range', 'range_invalid', `The entries before ${this.#begin} are not audited yet.`);
+    if (storedTiles !== undefined) {
+      const roots = this.#tileRoots.toReversed().flatMap(splitHashes);
+      compareUpperTiles(roots, this.upperTiles(), storedTiles, (discovery) => this.discover(discovery));
+    }
+    const conclusion: Conclusion = {
+      head: this.#head,
+      options: this.#options,
+      end: this.end,
+      counts: this.#counts,
+      genesis: this.#genesis,
+      roots: this.#rootsAtSizes(),
+      leaves: this.#leaves,
+      discoveries: this.#discoveries,
+    };
+    return concludeAudit(conclusion);
+  }
+
+  /** Between two chunks, time must not go back either. */
+  #joinTimes({ times }: ChunkReport): void {
+    if (times === undefined) return;
+    const behind = this.#timeBehind;
+    if (behind !== undefined && behind.first < times.last) {
+      const at = behind.firstIndex;
+      this.discover({ code: 'time_backwards', from: at, to: at, what: TIME_BACKWARDS });
+    }
+    this.#timeBehind = times;
+  }
+
+  /** Judges the values that the chunk misses: the records of all that lies behind it, and its own, are known now. */
+  #judgeMissing({ missing, erasures, counts }: ChunkReport): void {
+    for (const record of erasures) this.#erasures.add(record);
+    let erased = 0;
+    let lost = 0;
+    for (const { subjects, places } of missing) {
+      for (let at = places.length - 2; at >= 0; at -= 2) {
+        const [index, count] = [places[at]!, places[at + 1]!];
+        if (this.#erasures.cover(subjects, index)) {
+          erased += count;
+          continue;
+        }
+        lost += count;
+        const whose = subjects.length === 0 ? 'nobody in particular' : subjects.join(' and ');
+        const what = `sealed values of ${whose} are gone, and no record says that they were erased`;
+        this.discover({ code: 'disclosure_missing', from: index, to: index, what, detail: { subjects } });
+      }
+    }
+    const sum = this.#counts;
+    this.#counts = {
+      entries: sum.entries + counts.entries,
+      disclosures: sum.disclosures + counts.disclosures,
+      present: sum.present + counts.present,
+      erased: sum.erased + erased,
+      missing: sum.missing + lost,
+    };
+  }
+
+  /** The root of the log at each size of the request. */
+  #rootsAtSizes(): ReadonlyMap<number, Hash> {
+    const roots = new Map<number, Hash>([[0, Range.empty(0).root()]]);
+    let whole = Range.empty(0);
+    for (const range of this.#ranges.toReversed()) {
+      for (const prefix of this.#prefixes.get(range.begin)!) {
+        roots.set(prefix.end, whole.join(Range.from(prefix)).root());
+      }
+      whole = whole.join(Range.from(range));
+    }
+    return roots;
+  }
+}

@@ -1,0 +1,139 @@
+import { base64Decode, base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
+import type { Hash } from '../merkle/index.ts';
+import { openWithPolicy, type Policy } from '../note/index.ts';
+import type { Conclusion, ReportOfLog } from './audit-report.ts';
+import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
+
+/** A receipt, as `record` gave it: where the entry stands, its leaf hash in base64, and the checkpoint that covers it. */
+export interface HeldReceipt {
+  readonly index: number;
+  readonly leafHash: string;
+  readonly checkpoint: string;
+}
+
+/** Something of a log that somebody outside holds: a signed checkpoint, or a receipt. */
+export type Held = string | HeldReceipt;
+
+/** How much of what is held outside agrees with the log. */
+export interface HeldVerdict {
+  /** How many checkpoints and receipts were given. */
+  readonly given: number;
+  /** How many of them agree. */
+  readonly agree: number;
+  /** The size of the largest that agrees; 0 if none does. */
+  readonly size: number;
+}
+
+/** The sizes and indexes that must be known in order to compare what is held. Malformed evidence asks for nothing. */
+export function placesOfHeld(held: readonly Held[]): { readonly sizes: number[]; readonly leaves: number[] } {
+  const sizes = held.flatMap((item) => readHead(noteOf(item))?.size ?? []);
+  const leaves = held.flatMap((item) => (typeof item === 'string' ? [] : [item.index]));
+  return { sizes, leaves };
+}
+
+/**
+ * Compares what is held outside with the log. A held checkpoint that is larger than the log shows that entries were taken away;
+ * one of the same size or smaller with another root shows that the log was rewritten, or shows two histories: the tree was
+ * recomputed at each held size, so no proof is needed. Undefined where nothing is held.
+ */
+export function compareHeld(
+  conclusion: Conclusion,
+  policy: Policy | undefined,
+  report: ReportOfLog,
+): HeldVerdict | undefined {
+  const { held = [] } = conclusion.options;
+  if (held.length === 0) return undefined;
+  const sizes = held.flatMap(
+    (item, position) => compareOne({ item, position, conclusion, policy, report }) ?? [],
+  );
+  return { given: held.length, agree: sizes.length, size: Math.max(0, ...sizes) };
+}
+
+/** The size up to which one held checkpoint agrees with the log; undefined, and a finding, if it does not. */
+function compareOne({
+  item,
+  position,
+  conclusion,
+  policy,
+  report,
+}: {
+  readonly item: Held;
+  readonly position: number;
+  readonly conclusion: Conclusion;
+  readonly policy: Policy | undefined;
+  readonly report: ReportOfLog;
+}): number | undefined {
+  const name = `${typeof item === 'string' ? 'The held checkpoint' : 'The held receipt'} ${position}`;
+  const note = noteOf(item);
+  const claim = readHead(note);
+  if (claim === undefined) {
+    report('checkpoint_invalid', `${name} is none`);
+    return undefined;
+  }
+  const isSigned = policy !== undefined && verifyHeld(note, policy, name, report);
+  const { size, root } = claim;
+  const logSize = Math.min(conclusion.end, readHead(conclusion.head.checkpoint)?.size ?? conclusion.end);
+  if (size > logSize) {
+    const what = `${name} shows that the log had ${size} entries; now it stands at ${logSize}`;
+    report('rolled_back', what, { from: logSize, to: size - 1 });
+  }
+  const found = conclusion.roots.get(size);
+  if (found !== undefined && !equalBytes(found, root)) {
+    report('forked', `${name} signs another history of the first ${size} entries than the one that is here`, {
+      to: Math.max(size - 1, 0),
+      detail: { held: base64Encode(root), found: base64Encode(found) },
+    });
+    return undefined;
+  }
+  const fits = typeof item === 'string' || compareLeaf(item, size, name, { conclusion, report });
+  return isSigned && fits && size <= logSize ? size : undefined;
+}
+
+/** Whether the log has signed what is held. Witnesses are not asked for: a receipt is older than their signatures. */
+function verifyHeld(note: Uint8Array, policy: Policy, name: string, report: ReportOfLog): boolean {
+  try {
+    openWithPolicy(note, { ...policy, quorum: undefined });
+    return true;
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    report(findingOfSignature(error), `${name} does not verify: ${withoutStop(error.message)}`, {
+      detail: { code: error.code },
+    });
+    return false;
+  }
+}
+
+/** Whether the entry that a receipt is about stands where the receipt says. */
+function compareLeaf(
+  { index, leafHash }: HeldReceipt,
+  size: number,
+  name: string,
+  { conclusion, report }: { readonly conclusion: Conclusion; readonly report: ReportOfLog },
+): boolean {
+  if (!(index < size)) {
+    report('checkpoint_invalid', `${name} is about an entry that its checkpoint does not cover`);
+    return false;
+  }
+  const found = conclusion.leaves.get(index);
+  if (found === undefined) return false;
+  if (equalBytes(found, decodeHash(leafHash))) return true;
+  report('forked', `${name} is for another entry at index ${index} than the one that is here`, {
+    from: index,
+    to: index,
+  });
+  return false;
+}
+
+function noteOf(item: Held): Uint8Array {
+  return utf8Encode(typeof item === 'string' ? item : item.checkpoint);
+}
+
+/** A leaf hash from outside; what is none equals none. */
+function decodeHash(text: string): Hash {
+  try {
+    return base64Decode(text);
+  } catch (error) {
+    if (error instanceof VerificationError) return new Uint8Array(0);
+    throw error;
+  }
+}
