@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { utf8Encode } from '../bytes/index.ts';
+import { Frontier, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
+import type { Append, Head, HeadTransaction, LogStore, NewEntry } from './contract.ts';
+import { isLogError } from './errors.ts';
+
+/** One case of the suite that every store must pass. */
+export interface ConformanceCase {
+  readonly name: string;
+  run(open: () => Promise<LogStore> | LogStore): Promise<void>;
+}
+
+/**
+ * What a store promises, as cases. `open` returns the same log each time it is called within one case
+ * (a second handle on it, where the store can have two), and a new empty log for each case.
+ *
+ * ```ts
+ * for (const { name, run } of storeConformance) test(name, () => run(openMyStore()));
+ * ```
+ */
+export const storeConformance: readonly ConformanceCase[] = [
+  {
+    name: 'a new log has no head, no entries, no tiles and no ids',
+    async run(open) {
+      const store = await open();
+      assert.equal(await store.head(), undefined);
+      assert.deepEqual(await store.readEntries(0, 10), []);
+      assert.deepEqual(await store.readTiles([{ level: 0, index: 0 }]), [undefined]);
+      assert.equal((await store.findIds(['a'])).size, 0);
+      await store.close();
+    },
+  },
+  {
+    name: 'what was committed is read back, byte for byte, by every handle',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      const entries = [entry('a', ['["s","name","Ann"]', '["s","emoji","\u{1f600}"]']), entry('b'), entry('c')];
+      const head = await commit(store, tree, entries);
+      const other = await open();
+      for (const reader of [store, other]) {
+        assert.deepEqual(plainHead(await reader.head()), plainHead(head));
+        const read = await reader.readEntries(0, 3);
+        assert.deepEqual(
+          read.map(({ index, disclosures }) => ({ index, disclosures })),
+          entries.map(({ disclosures }, index) => ({ index, disclosures })),
+        );
+        for (const [index, { entry: bytes }] of entries.entries()) {
+          assert.deepEqual([...read[index]!.entry], [...bytes]);
+        }
+        assert.deepEqual(await reader.findIds(['c', 'x', 'a']), new Map([['c', 2], ['a', 0]]));
+        assert.deepEqual((await reader.readEntries(1, 2)).map(({ index }) => index), [1]);
+        assert.deepEqual(await reader.readEntries(3, 9), []);
+      }
+      await other.close();
+      await store.close();
+    },
+  },
+  {
+    name: 'a transaction that was rolled back, or never committed, leaves nothing',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      const transaction = await store.begin();
+      await transaction.append(tree.append([entry('a')], 1));
+      await transaction.rollback();
+      assert.equal(await store.head(), undefined);
+      assert.equal((await store.findIds(['a'])).size, 0);
+      await commit(store, new Tree(), [entry('a')]);
+      assert.equal((await store.head())?.size, 1);
+      await store.close();
+    },
+  },
+  {
+    name: 'a reader sees nothing of a transaction before its commit',
+    async run(open) {
+      const store = await open();
+      const reader = await open();
+      await commit(store, new Tree(), [entry('a')]);
+      const tree = await Tree.of(store);
+      const transaction = await store.begin();
+      await transaction.append(tree.append([entry('b')], 2));
+      if (reader !== store) assert.equal((await reader.head())?.size, 1);
+      await transaction.commit();
+      assert.equal((await reader.head())?.size, 2);
+      if (reader !== store) await reader.close();
+      await store.close();
+    },
+  },
+  {
+    name: 'the head is held: a second begin waits, and then takes the new head',
+    async run(open) {
+      const first = await open();
+      const second = await open();
+      await commit(first, new Tree(), [entry('a')]);
+      const holding = await first.begin();
+      let taken: HeadTransaction | undefined;
+      const waiting = Promise.resolve(second.begin()).then((transaction) => {
+        taken = transaction;
+        return transaction;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      assert.equal(taken, undefined, 'the lock was taken twice');
+      const tree = await Tree.of(first);
+      await holding.append(tree.append([entry('b')], 2));
+      await holding.commit();
+      assert.equal((await waiting).taken?.size, 2);
+      await (await waiting).rollback();
+      if (second !== first) await second.close();
+      await first.close();
+    },
+  },
+  {
+    name: 'an append that does not continue the taken head is refused and leaves nothing',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      await commit(store, tree, [entry('a')]);
+      const transaction = await store.begin();
+      const wrong = tree.append([entry('b'), entry('c')], 2);
+      await assert.rejects(
+        async () => transaction.append({ ...wrong, entries: wrong.entries.slice(1) }),
+        (error) => isLogError(error, 'store_contract') || isLogError(error, 'head_moved'),
+      );
+      await transaction.rollback();
+      assert.equal((await store.head())?.size, 1);
+      await store.close();
+    },
+  },
+  {
+    name: 'an id is stored once',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      await commit(store, tree, [entry('a')]);
+      const transaction = await store.begin();
+      await assert.rejects(async () => {
+        await transaction.append(tree.append([entry('a')], 2));
+        await transaction.commit();
+      });
+      await transaction.rollback();
+      assert.equal((await store.head())?.size, 1);
+      await store.close();
+    },
+  },
+  {
+    name: 'full tiles are kept as they were; partial tiles above level 0 grow',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      for (let round = 0; round < 3; round++) {
+        await commit(store, tree, Array.from({ length: 300 }, (_, n) => entry(`${round}-${n}`)));
+      }
+      const tiles = await store.readTiles([0, 1, 2, 3].map((index) => ({ level: 0, index })));
+      assert.deepEqual(tiles.map((tile) => tile?.length), [8192, 8192, 8192, undefined]);
+      assert.deepEqual(tiles.slice(0, 3), tree.full.slice(0, 3));
+      const [above] = await store.readTiles([{ level: 1, index: 0 }]);
+      assert.equal(above?.length, 3 * 32);
+      await store.close();
+    },
+  },
+  {
+    name: 'many commits from two handles make one sequence',
+    async run(open) {
+      const stores = [await open(), await open()];
+      const writer = async (store: LogStore, name: string): Promise<void> => {
+        for (let round = 0; round < 25; round++) {
+          const transaction = await store.begin();
+          const tree = await Tree.of(transaction);
+          await transaction.append(tree.append([entry(`${name}-${round}`)], round));
+          await transaction.commit();
+        }
+      };
+      await Promise.all([writer(stores[0]!, 'left'), writer(stores[1]!, 'right')]);
+      const head = await stores[0]!.head();
+      assert.equal(head?.size, 50);
+      assert.deepEqual([...(await Tree.of(stores[0]!)).root()], [...head.root]);
+      if (stores[1] !== stores[0]) await stores[1]!.close();
+      await stores[0]!.close();
+    },
+  },
+  {
+    name: 'a closed store refuses to begin; closing twice is harmless',
+    async run(open) {
+      const store = await open();
+      await store.close();
+      await store.close();
+      await assert.rejects(async () => store.begin());
+    },
+  },
+];
+
+/** The tree that a log does the arithmetic of; here, so that stores are tested without one. */
+class Tree {
+  readonly full: Uint8Array[] = [];
+  readonly #frontier = Frontier.empty();
+  #leaves: Uint8Array[] = [];
+  #above: Uint8Array = new Uint8Array(0);
+
+  static async of(reader: Pick<LogStore, 'readEntries'>): Promise<Tree> {
+    const tree = new Tree();
+    for (const { entry: bytes } of await reader.readEntries(0, 1_000_000)) tree.#push(bytes);
+    return tree;
+  }
+
+  root(): Uint8Array {
+    return this.#frontier.root();
+  }
+
+  append(entries: readonly NewEntry[], recordedAt: number): Append {
+    const before = this.full.length;
+    for (const { entry: bytes } of entries) this.#push(bytes);
+    const tiles = this.full
+      .slice(before)
+      .map((hashes, offset) => ({ level: 0, index: before + offset, hashes }));
+    if (tiles.length > 0) tiles.push({ level: 1, index: 0, hashes: this.#above });
+    const size = this.#frontier.size;
+    const checkpoint = utf8Encode(`conformance\n${size}\n`);
+    return { entries, tiles, head: { size, root: this.root(), recordedAt, checkpoint } };
+  }
+
+  #push(bytes: Uint8Array): void {
+    const leaf = hashLeaf(bytes);
+    this.#leaves.push(leaf);
+    this.#frontier.append(leaf, (level, _index, hash) => {
+      if (level === 8) this.#above = Uint8Array.from([...this.#above, ...hash]);
+    });
+    if (this.#leaves.length < TILE_WIDTH) return;
+    this.full.push(Uint8Array.from(this.#leaves.flatMap((hash) => [...hash])));
+    this.#leaves = [];
+  }
+}
+
+async function commit(store: LogStore, tree: Tree, entries: readonly NewEntry[]): Promise<Head> {
+  const transaction = await store.begin();
+  const append = tree.append(entries, 1 + (transaction.taken?.recordedAt ?? 0));
+  await transaction.append(append);
+  await transaction.commit();
+  return append.head;
+}
+
+function entry(id: string, disclosures: readonly string[] = []): NewEntry {
+  return { id, entry: utf8Encode(`{"id":"${id}"}`), disclosures };
+}
+
+function plainHead(head: Head | undefined) {
+  return (
+    head && {
+      size: head.size,
+      root: [...head.root],
+      recordedAt: head.recordedAt,
+      checkpoint: [...head.checkpoint],
+    }
+  );
+}

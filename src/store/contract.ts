@@ -1,0 +1,97 @@
+import type { Hash } from '../merkle/index.ts';
+
+/** A value, or the promise of one: a store on SQLite answers at once, a store on a network later. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** The state of a log after its last commit: what the next commit starts from. */
+export interface Head {
+  /** Number of entries. */
+  readonly size: number;
+  /** RFC 6962 root over all of them. */
+  readonly root: Hash;
+  /** `recordedAt` of the last entry, milliseconds since the epoch. */
+  readonly recordedAt: number;
+  /** The signed note over origin, size and root (c2sp.org/tlog-checkpoint). */
+  readonly checkpoint: Uint8Array;
+}
+
+/** One entry as it is to be stored. */
+export interface NewEntry {
+  readonly id: string;
+  /** The canonical bytes that were hashed. */
+  readonly entry: Uint8Array;
+  /** The texts of its disclosures, in the order in which they were sealed. */
+  readonly disclosures: readonly string[];
+}
+
+/** One entry as it was stored. */
+export interface StoredEntry {
+  readonly index: number;
+  readonly entry: Uint8Array;
+  readonly disclosures: readonly string[];
+}
+
+/** Names one tile of the tree (c2sp.org/tlog-tiles); the width follows from the log's size. */
+export interface TileId {
+  readonly level: number;
+  readonly index: number;
+}
+
+/** The hashes of one tile: 32 bytes each, at most 256. */
+export interface TileHashes extends TileId {
+  readonly hashes: Uint8Array;
+}
+
+/** Everything that one commit adds. */
+export interface Append {
+  /** New entries; the first has the index `expected.size`. */
+  readonly entries: readonly NewEntry[];
+  /** Tiles of level 0 that became full, and tiles above that grew. Partial tiles of level 0 are not stored. */
+  readonly tiles: readonly TileHashes[];
+  /** The head afterwards. */
+  readonly head: Head;
+}
+
+/** Reading a log. Every answer is of committed state; a reader never waits for a writer. */
+export interface LogReader {
+  /** The head, or undefined where the log holds nothing yet. */
+  head(): Awaitable<Head | undefined>;
+  /**
+   * Entries with `from <= index < to`, ascending. Holes are left out: the caller counts.
+   * An entry whose disclosures were erased has none.
+   */
+  readEntries(from: number, to: number): Awaitable<StoredEntry[]>;
+  /** The index under which each id was recorded; ids that are unknown are absent. */
+  findIds(ids: readonly string[]): Awaitable<Map<string, number>>;
+  /** Stored hashes of each tile, or undefined where there is none. Level 0 holds full tiles only. */
+  readTiles(tiles: readonly TileId[]): Awaitable<(Uint8Array | undefined)[]>;
+}
+
+/**
+ * The head, held. Between `begin` and `commit` or `rollback` nobody else can move the head.
+ * Reads see the state at `begin`.
+ */
+export interface HeadTransaction extends LogReader {
+  /** The head that was taken; undefined in a log that is being created. */
+  readonly taken: Head | undefined;
+  /**
+   * Stages the append. Refuses, with `LogError` `head_moved`, an append that does not continue `taken`.
+   * Calls must not overlap; at most one a transaction.
+   */
+  append(append: Append): Awaitable<void>;
+  /**
+   * Makes it durable: when this resolves, the append has reached the disk. `LogError` `disk_full`
+   * (nothing was written) leaves the store usable; `outcome_unknown` means that the writer must stop for good.
+   */
+  commit(): Awaitable<void>;
+  /** Gives the head back; nothing was written. Never throws. */
+  rollback(): Awaitable<void>;
+}
+
+/** Where a log lives. One object serves one log; calls of `begin` must not overlap. */
+export interface LogStore extends LogReader {
+  /** Takes the head lock, waiting fairly while others hold it. */
+  begin(): Awaitable<HeadTransaction>;
+  /** Releases everything. Idempotent. */
+  close(): Awaitable<void>;
+}

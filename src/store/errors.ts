@@ -1,0 +1,65 @@
+/** Every code that a {@link LogError} can carry; `docs/errors.md` explains each. */
+export const logErrorCodes = [
+  'closed',
+  'disk_full',
+  'head_invalid',
+  'head_moved',
+  'id_conflict',
+  'index_corrupt',
+  'io_failed',
+  'key_insecure',
+  'key_mismatch',
+  'key_missing',
+  'log_damaged',
+  'log_exists',
+  'log_missing',
+  'mark_invalid',
+  'not_durable',
+  'not_found',
+  'outcome_unknown',
+  'overloaded',
+  'read_only',
+  'rolled_back',
+  'schema_changed',
+  'schema_newer',
+  'sqlite_too_old',
+  'store_contract',
+  'worker_failed',
+] as const;
+
+/** One of {@link logErrorCodes}. */
+export type LogErrorCode = (typeof logErrorCodes)[number];
+
+/** What a {@link LogError} carries beside its code and message. */
+export interface LogErrorOptions {
+  /** Whether the same call may succeed later, unchanged. Default false. */
+  readonly retryable?: boolean;
+  /** What the caller can do about it, in one sentence. */
+  readonly hint?: string;
+  /** The failure underneath. */
+  readonly cause?: unknown;
+}
+
+/**
+ * An operation that failed: the disk, the lock, the queue, the state that a log was found in.
+ * Test `code`, not `instanceof`: an error that crossed a thread or a process keeps its code only.
+ */
+export class LogError extends Error {
+  override readonly name = 'LogError';
+  readonly code: LogErrorCode;
+  readonly retryable: boolean;
+  readonly hint: string | undefined;
+
+  constructor(code: LogErrorCode, message: string, options: LogErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.hint = options.hint;
+  }
+}
+
+/** Whether `error` is a {@link LogError} with this code, also when it crossed a thread. */
+export function isLogError(error: unknown, code?: LogErrorCode): error is LogError {
+  if (!(error instanceof Error) || error.name !== 'LogError') return false;
+  return code === undefined || (error as LogError).code === code;
+}

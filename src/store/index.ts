@@ -1,0 +1,28 @@
+/**
+ * Where a log lives.
+ *
+ * A store keeps entries, their disclosures, the hashes of full tiles and the head, and promises one
+ * thing: whoever holds the head may append to it, in one transaction, and what was committed is on the
+ * disk. It neither hashes nor signs; `log` does, and hands over bytes. Readers see committed state only.
+ *
+ * `MemoryStore` polices the contract; `SqliteStore` is the embedded default. Every store passes the
+ * suite in `conformance.ts`.
+ */
+export type {
+  Append,
+  Awaitable,
+  Head,
+  HeadTransaction,
+  LogReader,
+  LogStore,
+  NewEntry,
+  StoredEntry,
+  TileHashes,
+  TileId,
+} from './contract.ts';
+export { isLogError, LogError, type LogErrorCode, type LogErrorOptions, logErrorCodes } from './errors.ts';
+export { MemoryStore } from './memory-store.ts';
+export { openReadable, SQLITE_VERSION_MIN, sqliteCode } from './sqlite-connection.ts';
+export { packDisclosures, type RawRow, SqliteReader, unpackDisclosures } from './sqlite-reader.ts';
+export { checkSchema, pragma, SCHEMA_VERSION, schemaDrift } from './sqlite-schema.ts';
+export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';

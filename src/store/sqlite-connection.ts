@@ -1,0 +1,90 @@
+import { DatabaseSync } from 'node:sqlite';
+import { LogError } from './errors.ts';
+import { pragma } from './sqlite-schema.ts';
+
+/** The oldest SQLite that is trusted with a log: earlier ones can lose a WAL reset race between processes. */
+export const SQLITE_VERSION_MIN = '3.51.3';
+
+/** Pages of cache a connection may hold, KiB. */
+const CACHE_KIB = 16_384;
+
+/** How long a reader or the opening of a file waits for a lock, milliseconds. Writers wait by themselves. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens a connection that may write. Durability is set and read back, never inherited
+ * (measured: at `synchronous=NORMAL` a power cut loses acknowledged commits; at FULL none).
+ * Throws `LogError` `not_durable` where SQLite did not take a setting, `sqlite_too_old`.
+ */
+export function openWritable(path: string): DatabaseSync {
+  const db = open(path, false);
+  try {
+    db.exec(`PRAGMA journal_mode=WAL;
+PRAGMA synchronous=FULL;
+PRAGMA fullfsync=ON;
+PRAGMA checkpoint_fullfsync=ON;
+PRAGMA secure_delete=ON;
+PRAGMA trusted_schema=OFF;
+PRAGMA cell_size_check=ON;
+PRAGMA cache_size=-${CACHE_KIB}`);
+    const mode = String(Object.values(db.prepare('PRAGMA journal_mode').get() ?? {})[0]);
+    if (mode !== 'wal') throw notDurable('journal_mode', mode);
+    for (const [name, value] of [
+      ['synchronous', 2],
+      ['fullfsync', 1],
+      ['secure_delete', 1],
+    ] as const) {
+      const actual = pragma(db, name);
+      if (actual !== value) throw notDurable(name, actual);
+    }
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens a connection that cannot write. */
+export function openReadable(path: string): DatabaseSync {
+  const db = open(path, true);
+  db.exec(`PRAGMA trusted_schema=OFF; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA query_only=ON`);
+  return db;
+}
+
+function open(path: string, readOnly: boolean): DatabaseSync {
+  const db = new DatabaseSync(path, { readOnly, timeout: BUSY_TIMEOUT_MS });
+  const version = String(db.prepare('SELECT sqlite_version() AS version').get()?.['version']);
+  if (olderThan(version, SQLITE_VERSION_MIN)) {
+    db.close();
+    throw new LogError('sqlite_too_old', `SQLite ${version} is older than ${SQLITE_VERSION_MIN}`, {
+      hint: 'run on a newer Node 24',
+    });
+  }
+  return db;
+}
+
+function notDurable(name: string, value: unknown): LogError {
+  return new LogError('not_durable', `SQLite did not take ${name}: it reads back ${String(value)}`, {
+    hint: 'the file system may not support it (WAL needs shared memory; network file systems have none)',
+  });
+}
+
+function olderThan(version: string, minimum: string): boolean {
+  const left = version.split('.').map(Number);
+  const right = minimum.split('.').map(Number);
+  for (let part = 0; part < right.length; part++) {
+    const difference = (left[part] ?? 0) - (right[part] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}
+
+/** SQLite's primary result codes that we tell apart (sqlite.org/rescode.html). */
+export const SQLITE_BUSY = 5;
+export const SQLITE_FULL = 13;
+
+/** The primary result code of an error thrown by node:sqlite, or undefined for another error. */
+export function sqliteCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === 'number' ? code % 256 : undefined;
+}

@@ -1,0 +1,115 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { LogError } from './errors.ts';
+
+/** `PRAGMA application_id` of a log: "Indl" in ASCII. */
+export const APPLICATION_ID = 0x496e646c;
+
+/** `PRAGMA user_version` of this layout. A higher one is refused: a newer release wrote it. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * The whole of `log.db`. STRICT, so that no value changes its type; triggers refuse what an append-only
+ * log never does. They stop accidents and honest bugs; whoever can drop them is answered by the tree.
+ * No secondary index but the ids': searching happens in `index.db`.
+ */
+const statements = [
+  `CREATE TABLE entries (
+  idx INTEGER PRIMARY KEY,
+  entry BLOB NOT NULL
+) STRICT`,
+  `CREATE TABLE disclosures (
+  idx INTEGER PRIMARY KEY,
+  texts BLOB NOT NULL
+) STRICT`,
+  `CREATE TABLE ids (
+  id TEXT PRIMARY KEY,
+  idx INTEGER NOT NULL
+) STRICT, WITHOUT ROWID`,
+  `CREATE TABLE tiles (
+  level INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (level, idx)
+) STRICT`,
+  `CREATE TABLE head (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  size INTEGER NOT NULL,
+  root BLOB NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  checkpoint BLOB NOT NULL
+) STRICT`,
+  refuse('entries', 'UPDATE'),
+  refuse('entries', 'DELETE'),
+  refuse('ids', 'UPDATE'),
+  refuse('ids', 'DELETE'),
+  refuse('tiles', 'UPDATE', 'WHEN length(OLD.hashes) = 8192 OR length(NEW.hashes) <= length(OLD.hashes)'),
+  refuse('tiles', 'DELETE'),
+  refuse('head', 'UPDATE', 'WHEN NEW.size <= OLD.size'),
+  refuse('head', 'DELETE'),
+] as const;
+
+function refuse(table: string, verb: 'UPDATE' | 'DELETE', when = ''): string {
+  const condition = when === '' ? '' : `\n${when}`;
+  return `CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}${condition}
+BEGIN SELECT RAISE(ABORT, '${table}: append-only'); END`;
+}
+
+/** Makes the tables and triggers in an empty database, in one transaction. */
+export function createSchema(db: DatabaseSync): void {
+  db.exec(`BEGIN IMMEDIATE;
+PRAGMA application_id = ${APPLICATION_ID};
+PRAGMA user_version = ${SCHEMA_VERSION};
+${statements.join(';\n')};
+COMMIT`);
+}
+
+/**
+ * What is different between the schema of `db` and ours, in words; empty where nothing is.
+ * Compares the texts that SQLite keeps, so a dropped trigger, a view in place of a table, an added
+ * index and a changed column type all show.
+ */
+export function schemaDrift(db: DatabaseSync): string[] {
+  const found = new Map<string, string>();
+  for (const row of db.prepare('SELECT type, name, sql FROM sqlite_schema').all()) {
+    if (row['sql'] !== null) found.set(`${row['type']} ${row['name']}`, String(row['sql']));
+  }
+  const drift: string[] = [];
+  for (const statement of statements) {
+    const name = schemaName(statement);
+    const sql = found.get(name);
+    found.delete(name);
+    if (sql === undefined) drift.push(`${name} is missing`);
+    else if (sql !== statement) drift.push(`${name} is not as it was created`);
+  }
+  for (const name of found.keys()) drift.push(`${name} does not belong here`);
+  return drift;
+}
+
+function schemaName(statement: string): string {
+  const words = statement.split(/[\s(]+/, 3);
+  return `${words[1]?.toLowerCase()} ${words[2]}`;
+}
+
+/** Refuses a database that is not a log of this version. Throws `LogError` `schema_newer`, `schema_changed`. */
+export function checkSchema(db: DatabaseSync): void {
+  const version = pragma(db, 'user_version');
+  if (pragma(db, 'application_id') !== APPLICATION_ID) {
+    throw new LogError('schema_changed', 'log.db is not an Indelible log: its application_id differs');
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new LogError('schema_newer', `log.db has layout ${version}; this release knows ${SCHEMA_VERSION}`, {
+      hint: 'open it with the release that wrote it, or a later one',
+    });
+  }
+  const drift = schemaDrift(db);
+  if (drift.length > 0) {
+    throw new LogError('schema_changed', `the schema of log.db was changed: ${drift.join('; ')}`, {
+      hint: 'somebody altered the database; verify the log and compare it with a backup',
+    });
+  }
+}
+
+/** The integer that a pragma answers. */
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+}
