@@ -1,0 +1,155 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { misuse, VerificationError } from '../bytes/index.ts';
+import { type Checkpoint, parseCheckpoint, parseNote } from '../note/index.ts';
+import { LogError, sqliteCode } from '../store/index.ts';
+import {
+  Audit,
+  type AuditReport,
+  type ChunkReport,
+  type Held,
+  type Span,
+  type Trust,
+} from '../verify/index.ts';
+import { AuditFile } from './audit-file.ts';
+import { type Auditor, auditHere, auditOnThread } from './audit-thread.ts';
+import { type LogPaths, logPaths } from './paths.ts';
+
+/** How a whole log is audited. */
+export interface VerifyOptions {
+  /** The log's key, known from elsewhere. Without it, or `policy`, the key found inside is used and the report says so. */
+  readonly vkey?: string;
+  /** A policy (c2sp.org/tlog-policy), parsed; instead of `vkey`. */
+  readonly policy?: Trust;
+  /** Receipts and checkpoints that somebody outside kept. */
+  readonly held?: readonly Held[];
+  /** Rebuilds the search index and compares it too. Default false. */
+  readonly index?: boolean;
+  /** `full` (default) reads every entry and disclosure; `tree` hashes entries and compares the tree. */
+  readonly depth?: 'full' | 'tree';
+  /** Threads to audit with; by default one for each core, at most {@link AUDIT_THREADS_MAX}. 0: the caller's own. */
+  readonly threads?: number;
+  /** Where the mark lies; a sibling of the folder by default. It is held against the log where it exists. */
+  readonly mark?: string;
+  /** Told now and then how many entries have been audited, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Threads that an audit takes where the caller does not say. */
+export const AUDIT_THREADS_MAX = 4;
+
+/** Logs smaller than this are audited on one thread: starting more would take longer. */
+const SMALL_ENTRIES = 20_000;
+
+const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mark', 'onProgress'];
+
+/**
+ * Audits the log in a folder. It needs no key and no running log, and it opens what `openLog` would refuse:
+ * damage is reported, each with its place. Throws `LogError` `log_missing` only where there is no log.
+ */
+export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<AuditReport> {
+  return auditFiles(logPaths(dir, { mark: options.mark }), options);
+}
+
+/** {@link verifyLog}, of a log whose places are known. */
+export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promise<AuditReport> {
+  checkNames(options);
+  if (!existsSync(paths.database)) {
+    throw new LogError('log_missing', `there is no log at ${paths.dir}`);
+  }
+  let file: AuditFile | undefined;
+  try {
+    file = new AuditFile(paths.database);
+    return await audit(file, paths, options);
+  } catch (error) {
+    if (sqliteCode(error) === undefined) throw error;
+    return unreadable(error as Error);
+  } finally {
+    file?.close();
+  }
+}
+
+/** The report on a file of which SQLite can make nothing: what was a log is none any more. */
+function unreadable(error: Error): AuditReport {
+  const whole = new Audit({ checkpoint: new Uint8Array(0), entries: 0, last: -1 });
+  whole.discover({ code: 'schema_changed', from: 0, to: 0, what: `log.db cannot be read: ${error.message}` });
+  return whole.conclude();
+}
+
+async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): Promise<AuditReport> {
+  const head = file.head();
+  const held = [...(options.held ?? []), ...markOf(paths)];
+  const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
+  const whole = new Audit(head, {
+    held,
+    ...(trust === undefined ? {} : { trust }),
+    ...(options.depth === undefined ? {} : { depth: options.depth }),
+  });
+  for (const discovery of file.surroundings(head, claimed(head.checkpoint))) whole.discover(discovery);
+  const auditors = await startAuditors(paths.database, whole, options.threads);
+  try {
+    await auditSpans(whole, auditors, options.onProgress);
+  } finally {
+    await Promise.all(auditors.map((auditor) => auditor.close()));
+  }
+  if (options.index === true) {
+    /* index */
+  }
+  return whole.conclude(file.readTiles(whole.upperTiles()));
+}
+
+/** What the stored checkpoint says, before anybody has verified it. */
+function claimed(note: Uint8Array): Checkpoint | undefined {
+  try {
+    return parseCheckpoint(parseNote(note).text);
+  } catch (error) {
+    if (error instanceof VerificationError) return undefined;
+    throw error;
+  }
+}
+
+function startAuditors(path: string, whole: Audit, wanted: number | undefined): Promise<Auditor[]> {
+  const most = whole.end < SMALL_ENTRIES ? 1 : Math.min(availableParallelism(), AUDIT_THREADS_MAX);
+  const threads = wanted ?? most;
+  if (threads === 0) return Promise.resolve([auditHere(path, whole.request)]);
+  return Promise.all(Array.from({ length: threads }, () => auditOnThread(path, whole.request)));
+}
+
+/** Hands spans to auditors, two ahead for each, and adds their reports in the spans' order. */
+async function auditSpans(
+  whole: Audit,
+  auditors: readonly Auditor[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<void> {
+  const underway: Promise<ChunkReport>[] = [];
+  let next = 0;
+  const addOldest = async (): Promise<void> => {
+    const report = await underway.shift()!;
+    whole.add(report);
+    onProgress?.(whole.end - report.begin, whole.end);
+  };
+  const start = (span: Span): void => {
+    const report = auditors[next % auditors.length]!.chunk(span);
+    // A later one may fail while an earlier one is awaited; it is awaited in its turn.
+    report.catch(() => {});
+    underway.push(report);
+    next += 1;
+  };
+  for (const span of whole.spans()) {
+    start(span);
+    if (underway.length >= auditors.length * 2) await addOldest();
+  }
+  while (underway.length > 0) await addOldest();
+}
+
+/** The mark is a checkpoint that was kept outside the folder: it is held against the log like any other. */
+function markOf({ mark }: LogPaths): Held[] {
+  return existsSync(mark) ? [readFileSync(mark, 'utf8')] : [];
+}
+
+function checkNames(options: VerifyOptions): void {
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue;
+    throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${optionNames.join(', ')}`);
+  }
+}

@@ -1,0 +1,56 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { backup } from 'node:sqlite';
+import { LogError, openReadable } from '../store/index.ts';
+import { type LogPaths, logPaths } from './paths.ts';
+import { Reader, type SignedCheckpoint } from './reader.ts';
+
+/** What a backup holds. */
+export interface Backup {
+  readonly dir: string;
+  /** The checkpoint of the copy: keep it elsewhere, it tells later whether a copy is the newest one. */
+  readonly checkpoint: SignedCheckpoint;
+}
+
+/** Pages that are copied in one step: all of them, so that a writer cannot make the copy start again. */
+const PAGES_A_STEP = 2 ** 30;
+
+/**
+ * Copies a log while it is being written: `log.db` as of one moment, and the verifier keys. No private key
+ * and no search index: the first must not travel, the second is derived again. Writers are not held up.
+ * Throws `LogError` `log_exists` where `dir` holds anything.
+ */
+export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
+  const to = logPaths(dir);
+  if (existsSync(to.dir) && readdirSync(to.dir).length > 0) {
+    throw new LogError('log_exists', `${to.dir} is not empty`, { hint: 'a backup goes into a folder of its own' });
+  }
+  mkdirSync(to.dir, { recursive: true });
+  const temporary = join(to.dir, 'log.db.part');
+  try {
+    const db = openReadable(from.database);
+    try {
+      await backup(db, temporary, { rate: PAGES_A_STEP });
+    } finally {
+      db.close();
+    }
+    for (const name of ['vkey', 'rootVkey'] as const) {
+      if (existsSync(from[name])) copyFileSync(from[name], to[name]);
+    }
+    renameSync(temporary, to.database);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  return { dir: to.dir, checkpoint: readBack(to) };
+}
+
+/** What is in the copy is read from the copy, not remembered from the source. */
+function readBack(paths: LogPaths): SignedCheckpoint {
+  const reader = Reader.open(paths.database);
+  try {
+    return reader.checkpoint();
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,1 @@
+export class Followers { constructor(..._a: unknown[]) {} async stop() {} }

@@ -1,0 +1,116 @@
+import type { Draft } from '../event/index.ts';
+import { LogError } from '../store/index.ts';
+import type { CommitReply } from './commit.ts';
+
+/** Events that share one transaction at most. */
+export const GROUP_EVENTS_MAX = 4096;
+
+interface Waiting {
+  readonly drafts: readonly Draft[];
+  readonly resolve: (reply: CommitReply) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What a {@link GroupCommit} drives. */
+export interface Commits {
+  commit(drafts: readonly Draft[]): Promise<CommitReply>;
+}
+
+/**
+ * Lets callers share transactions: while one commit waits for the disk, everything that arrives
+ * gathers, and goes together next.
+ */
+export class GroupCommit {
+  readonly #committer: Commits;
+  readonly #drain: () => void;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  /** `drain` fetches what has arrived and not been handed over yet (a thread's port); by default nothing. */
+  constructor(committer: Commits, drain: () => void = () => {}) {
+    this.#committer = committer;
+    this.#drain = drain;
+  }
+
+  /** Records these drafts, in this order, within one transaction. */
+  submit(drafts: readonly Draft[]): Promise<CommitReply> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new LogError('closed', 'the log is closed'));
+        return;
+      }
+      this.#waiting.push({ drafts, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Runs `work` while no commit does, before later submissions. */
+  async idle(work: () => Promise<void>): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    const done = work();
+    this.#running = done
+      .catch(() => {})
+      .then(() => {
+        this.#running = undefined;
+        if (this.#waiting.length > 0) this.#running = this.#run();
+      });
+    await done;
+  }
+
+  /** Resolves when everything submitted has been answered; later submissions are refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn, so that callers of the same tick travel together.
+    await Promise.resolve();
+    for (;;) {
+      this.#drain();
+      // What was drained submits itself in the microtasks before this one.
+      await Promise.resolve();
+      const group = this.#take();
+      if (group.length === 0) break;
+      await this.#commit(group);
+    }
+    this.#running = undefined;
+  }
+
+  #take(): Waiting[] {
+    let events = 0;
+    let count = 0;
+    for (const { drafts } of this.#waiting) {
+      if (count > 0 && events + drafts.length > GROUP_EVENTS_MAX) break;
+      events += drafts.length;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    try {
+      const only = group.length === 1 ? group[0] : undefined;
+      const reply = await this.#committer.commit(only?.drafts ?? group.flatMap(({ drafts }) => drafts));
+      let from = 0;
+      for (const { drafts, resolve } of group) {
+        resolve(only === undefined ? part(reply, from, from + drafts.length) : reply);
+        from += drafts.length;
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+}
+
+function part(reply: CommitReply, from: number, to: number): CommitReply {
+  return {
+    indexes: reply.indexes.slice(from, to),
+    leafHashes: reply.leafHashes.slice(from, to),
+    refusals: reply.refusals
+      .filter(({ position }) => position >= from && position < to)
+      .map(({ position, error }) => ({ position: position - from, error })),
+    checkpoint: reply.checkpoint,
+  };
+}

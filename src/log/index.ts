@@ -1,0 +1,43 @@
+/**
+ * The log itself: create it, open it, record into it, prove, search, verify.
+ *
+ * ```ts
+ * import { openLog } from 'indelible';
+ *
+ * await using log = await openLog('audit', { createIfMissing: { origin: 'example.com/audit' } });
+ * const receipt = await log.record({ action: 'user.signed_in', actor: { type: 'user', id: 'u_42' } });
+ * ```
+ *
+ * The one story to read is `commit.ts`: how an event becomes an entry that is durable, in the tree and under a
+ * signed checkpoint before `record` resolves. `edge.ts` is the state from which it starts and how that state is
+ * derived from the disk again; `writer.ts` is what is checked before the first signature. On a log that the
+ * disk's owner has changed, all of them refuse to sign.
+ *
+ * A log is written on one thread, read and searched on another; `rpc.ts` lies between them and the caller.
+ */
+export { AUDIT_THREADS_MAX, type VerifyOptions, verifyLog } from './audit.ts';
+export type { Backup } from './backup.ts';
+export type { Created } from './create.ts';
+export { readSigner, readVerifierKey } from './keys.ts';
+export { createLog, Log, makeLog, openLog, type Receipt, type RecordResult } from './log.ts';
+export {
+  type CreateOptions,
+  type CreationOptions,
+  type OpenOptions,
+  SERVICE_DEFAULT,
+} from './options.ts';
+export { type LogPaths, logPaths } from './paths.ts';
+export {
+  INDEX_WAIT_MS_DEFAULT,
+  PAGE_EVENTS_DEFAULT,
+  PAGE_EVENTS_MAX,
+  type Page,
+  Query,
+  type QueryOptions,
+} from './query.ts';
+export { QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
+export type { Proof, SignedCheckpoint } from './reader.ts';
+// What a caller meets in every signature and every catch.
+export { type Actor, type AuditEvent, EventError, type RecordedEvent, type Target } from '../event/index.ts';
+export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
+export type { AuditReport, Finding } from '../verify/index.ts';

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { parseSignerKey, parseVerifierKey, type Signer, signerKeyFromSeed, type VerifierKey } from '../note/index.ts';
+import { createExclusive, randomBytes, readPrivate } from '../platform/index.ts';
+import { LogError } from '../store/index.ts';
+
+/**
+ * Reads a signing key. Throws `LogError` `key_missing`; `key_insecure` where others than the owner may
+ * read it; `key_mismatch` where it is not a key, or signs under another name than `origin`.
+ */
+export function readSigner(path: string, origin?: string): Signer {
+  if (!existsSync(path)) {
+    throw new LogError('key_missing', `there is no signing key at ${path}`, {
+      hint: 'say where it is (key, --key), or open the log read-only',
+    });
+  }
+  const { text, loose } = readPrivate(path);
+  if (loose) {
+    throw new LogError('key_insecure', `${path} can be read or written by others than its owner`, {
+      hint: `chmod 600 ${path}, and think about who has read it`,
+    });
+  }
+  let signer: Signer;
+  try {
+    signer = parseSignerKey(text.trim());
+  } catch (cause) {
+    throw new LogError('key_mismatch', `${path} does not hold a signing key`, { cause });
+  }
+  if (origin !== undefined && signer.name !== origin) {
+    throw new LogError('key_mismatch', `the key at ${path} signs for ${signer.name}, not for ${origin}`);
+  }
+  return signer;
+}
+
+/** The key at `path`, made there (mode 0600) where there is none. Never replaces one. */
+export function createSigner(path: string, origin: string): Signer {
+  if (!existsSync(path)) createExclusive(path, `${signerKeyFromSeed(origin, randomBytes(32))}\n`, 0o600);
+  return readSigner(path, origin);
+}
+
+/** Reads a verifier key out of a file. Throws `LogError` `key_mismatch` where it holds none. */
+export function readVerifierKey(path: string): VerifierKey {
+  try {
+    return parseVerifierKey(readFileSync(path, 'utf8').trim());
+  } catch (cause) {
+    throw new LogError('key_mismatch', `${path} does not hold a verifier key`, { cause });
+  }
+}

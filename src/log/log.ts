@@ -1,0 +1,313 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { base64Encode, misuse } from '../bytes/index.ts';
+import { type AuditEvent, type Draft, draftId, prepareEvent, type RecordedEvent } from '../event/index.ts';
+import { hashLeaf } from '../merkle/index.ts';
+import { systemClock, uuidv7 } from '../platform/index.ts';
+import { LogError, type StoredEntry } from '../store/index.ts';
+import type { AuditReport } from '../verify/index.ts';
+import { auditFiles, type VerifyOptions } from './audit.ts';
+import { type Backup, backupLog } from './backup.ts';
+import { type Created, createFiles } from './create.ts';
+import { Followers } from './followers.ts';
+import { type CreateOptions, checkOptions, type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import { type LogPaths, logPaths } from './paths.ts';
+import { Query, type QueryOptions } from './query.ts';
+import { Queue, type Waiter } from './queue.ts';
+import type { Proof, SignedCheckpoint } from './reader.ts';
+import { openReader, type ReaderHandle } from './reader-thread.ts';
+import { openWriterHere, openWriterThread, type WriterHandle } from './writer-thread.ts';
+
+/**
+ * What `record` answers: the event is durable and part of the tree. Plain data: keep it, send it, print it.
+ * Whoever holds a receipt can tell a log that was rewritten.
+ */
+export interface Receipt {
+  readonly id: string;
+  readonly index: number;
+  /** SHA-256 of the leaf, standard base64. */
+  readonly leafHash: string;
+  /** A signed checkpoint that covers the event (c2sp.org/tlog-checkpoint). */
+  readonly checkpoint: string;
+}
+
+/** What became of one of many events. */
+export type RecordResult =
+  | { readonly ok: true; readonly receipt: Receipt }
+  | { readonly ok: false; readonly error: Error };
+
+/** Entries that `entries()` reads at once. */
+const READ_ENTRIES = 512;
+
+/** A log that is open. Made by {@link createLog} and {@link openLog}; calls may overlap freely. */
+export class Log {
+  readonly dir: string;
+  readonly origin: string;
+  /** The verifier key of the key that signs. */
+  readonly vkey: string;
+  /** Extensions that tail the log from a durable cursor. */
+  readonly followers: Followers;
+  readonly #paths: LogPaths;
+  readonly #options: OpenOptions;
+  readonly #writer: WriterHandle | undefined;
+  readonly #reader: ReaderHandle;
+  readonly #queue: Queue | undefined;
+  readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
+  readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
+  #seq = 0;
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use {@link openLog}. */
+  constructor(parts: {
+    paths: LogPaths;
+    options: OpenOptions;
+    instance: string;
+    writer: WriterHandle | undefined;
+    reader: ReaderHandle;
+  }) {
+    const { paths, options, instance, writer, reader } = parts;
+    this.dir = paths.dir;
+    this.#paths = paths;
+    this.#options = options;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.origin = reader.identity.origin;
+    this.vkey = reader.identity.vkey;
+    this.#personalIds = reader.identity.personalIds;
+    this.#source = {
+      service: options.service ?? SERVICE_DEFAULT,
+      instance,
+      ...(options.version === undefined ? {} : { version: options.version }),
+    };
+    this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue);
+    this.followers = new Followers(reader, paths.followers);
+  }
+
+  /**
+   * Records one event. Resolves when it is on the disk and in the tree; a repeat (same id, same event)
+   * resolves with the same `id`, `index` and `leafHash`.
+   *
+   * Rejects with `EventError` where the event is refused (nothing was recorded), and with `LogError`:
+   * `id_conflict`, `overloaded` and `disk_full` (retryable; nothing was recorded), `outcome_unknown` (open the
+   * log again and repeat with the same id), `closed`, `read_only`.
+   */
+  record(event: AuditEvent): Promise<Receipt> {
+    return new Promise<Receipt>((resolve, reject) => {
+      this.#push(event, (id) => new One(id, resolve, reject));
+    });
+  }
+
+  /**
+   * Records many events, in their order; each has its own result, and a refused one fails no other.
+   * Sent together, they share transactions. Never rejects for an event's sake.
+   */
+  async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult[]> {
+    const results = [];
+    for (const event of events) {
+      const { promise, resolve } = Promise.withResolvers<RecordResult>();
+      results.push(promise);
+      const refuse = (error: unknown) => resolve({ ok: false, error: error as Error });
+      try {
+        this.#push(event, (id) => new One(id, (receipt) => resolve({ ok: true, receipt }), refuse));
+      } catch (error) {
+        refuse(error);
+      }
+    }
+    return Promise.all(results);
+  }
+
+  /** The event recorded under `id`, or undefined. */
+  get(id: string): Promise<RecordedEvent | undefined> {
+    return this.#reader.get(id);
+  }
+
+  /** Proves an entry under the newest checkpoint. Throws `LogError` `not_found`, `log_damaged`. */
+  async prove(entry: string | Receipt): Promise<Proof> {
+    if (typeof entry === 'string') return this.#reader.proveId(entry);
+    const proof = await this.#reader.prove(entry.index);
+    if (base64Encode(hashLeaf(proof.entry)) === entry.leafHash) return proof;
+    throw new LogError('log_damaged', `the entry at ${entry.index} is not the one that the receipt is for`, {
+      hint: 'the history was rewritten, or the receipt is of another log: run verify with it held',
+    });
+  }
+
+  /** Searches: iterate over it, newest first, or take it page by page. See `docs/query.md` for the language. */
+  query(query = '', options: QueryOptions = {}): Query {
+    return new Query(this.#reader, query, options);
+  }
+
+  /** Entries as they are stored, ascending, up to the size at the first read. */
+  async *entries(range: { readonly from?: number; readonly to?: number } = {}): AsyncGenerator<StoredEntry> {
+    const { size } = await this.checkpoint();
+    const to = Math.min(range.to ?? size, size);
+    for (let from = range.from ?? 0; from < to; from += READ_ENTRIES) {
+      yield* await this.#reader.entries(from, Math.min(from + READ_ENTRIES, to));
+    }
+  }
+
+  /** The newest checkpoint. */
+  checkpoint(): Promise<SignedCheckpoint> {
+    return this.#reader.checkpoint();
+  }
+
+  /** Audits the whole log: every byte that readers see is read again. Reports; throws only where it cannot read. */
+  verify(options: VerifyOptions = {}): Promise<AuditReport> {
+    return auditFiles(this.#paths, options);
+  }
+
+  /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */
+  backup(dir: string): Promise<Backup> {
+    return backupLog(this.#paths, dir);
+  }
+
+  /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue?.drained();
+    await this.followers.stop();
+    await this.#reader.close();
+    await this.#writer?.close();
+  }
+
+  #push(event: AuditEvent, waiter: (id: string) => Waiter): void {
+    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
+    if (this.#queue === undefined) throw new LogError('read_only', 'the log was opened for reading only');
+    const draft = this.#draft(event);
+    this.#queue.push(draft, waiter(draftId(draft)));
+    this.#seq += 1;
+    this.#reader.wake();
+  }
+
+  #draft(event: AuditEvent): Draft {
+    const now = systemClock.wall();
+    return prepareEvent(event, {
+      id: uuidv7(now),
+      occurredAt: isoTime(now),
+      now,
+      source: { ...this.#source, seq: this.#seq },
+      personalIds: this.#personalIds,
+      ...(this.#options.pseudonymKey === undefined ? {} : { pseudonymKey: this.#options.pseudonymKey }),
+    });
+  }
+}
+
+/** Waits for one event. */
+class One implements Waiter {
+  readonly #id: string;
+  readonly #resolve: (receipt: Receipt) => void;
+  readonly refused: (error: unknown) => void;
+
+  constructor(id: string, resolve: (receipt: Receipt) => void, reject: (error: unknown) => void) {
+    this.#id = id;
+    this.#resolve = resolve;
+    this.refused = reject;
+  }
+
+  recorded(index: number, leafHash: string, checkpoint: string): void {
+    this.#resolve({ id: this.#id, index, leafHash, checkpoint });
+  }
+}
+
+let timeMs = Number.NaN;
+let timeText = '';
+
+/** RFC 3339 text of a time; the same millisecond is not formatted twice. */
+function isoTime(ms: number): string {
+  if (ms !== timeMs) {
+    timeText = new Date(ms).toISOString();
+    timeMs = ms;
+  }
+  return timeText;
+}
+
+/**
+ * Creates a log in `dir` and opens it. Refuses, with `LogError` `log_exists`, where there is one.
+ * The signing key is made (or found) at `options.key`; a root key is made in the folder unless `rootVkey`
+ * says that one is kept elsewhere: move it offline.
+ */
+export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
+  checkOptions(options, 'create');
+  const { origin, rootVkey, personalIds, ...open } = options;
+  await makeLog(dir, { origin, rootVkey, personalIds }, open);
+  return start(dir, open, false);
+}
+
+/** Makes the files of a new log without opening it, and tells where its keys are. */
+export function makeLog(
+  dir: string,
+  creation: { origin: string; rootVkey?: string | undefined; personalIds?: CreateOptions['personalIds'] },
+  open: OpenOptions = {},
+): Promise<Created> {
+  if (typeof creation.origin !== 'string' || creation.origin === '') {
+    throw misuse('type', 'option_invalid', 'origin must name the log, as example.com/audit');
+  }
+  return createFiles({
+    paths: logPaths(dir, open),
+    origin: creation.origin,
+    rootVkey: creation.rootVkey,
+    personalIds: creation.personalIds ?? 'refuse',
+    service: open.service ?? SERVICE_DEFAULT,
+    instance: randomUUID(),
+  });
+}
+
+/** Opens the log in `dir`. Throws `LogError` `log_missing` where there is none, unless `createIfMissing` says how. */
+export async function openLog(dir: string, options: OpenOptions = {}): Promise<Log> {
+  checkOptions(options, 'open');
+  const paths = logPaths(dir, options);
+  let announce = true;
+  if (!existsSync(paths.database)) {
+    if (options.createIfMissing === undefined) {
+      throw new LogError('log_missing', `there is no log at ${paths.dir}`, {
+        hint: 'create it (createLog, indelible init), or pass createIfMissing',
+      });
+    }
+    announce = !(await createMissing(dir, options));
+  }
+  return start(dir, options, announce);
+}
+
+/** True when it created the log; false when another process did at the same moment. */
+async function createMissing(dir: string, options: OpenOptions): Promise<boolean> {
+  const creation = options.createIfMissing!;
+  checkOptions(creation, 'creation');
+  try {
+    const { vkey } = await makeLog(dir, creation, options);
+    warnOf(options)(`created a new log at ${dir}: origin ${creation.origin}, verifier key ${vkey}`);
+    return true;
+  } catch (error) {
+    if (error instanceof LogError && error.code === 'log_exists' && existsSync(logPaths(dir).database)) return false;
+    throw error;
+  }
+}
+
+async function start(dir: string, options: OpenOptions, announce: boolean): Promise<Log> {
+  const paths = logPaths(dir, options);
+  const instance = randomUUID();
+  const warn = warnOf(options);
+  const here = options.thread === 'caller';
+  const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce };
+  const writer =
+    options.readOnly === true
+      ? undefined
+      : await (here ? openWriterHere(writing, { warn }) : openWriterThread(writing, warn));
+  try {
+    const reader = await openReader(paths, { here, warn, index: true });
+    return new Log({ paths, options, instance, writer, reader });
+  } catch (error) {
+    await writer?.close();
+    throw error;
+  }
+}
+
+function warnOf(options: OpenOptions): (message: string) => void {
+  return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
+}

@@ -1,0 +1,83 @@
+import { misuse } from '../bytes/index.ts';
+import type { QueueLimits } from './queue.ts';
+
+/** How a log is opened. */
+export interface OpenOptions {
+  /** Where the signing key lies; `log.key` in the folder by default. */
+  readonly key?: string;
+  /** Where the high-water mark lies; a sibling of the folder by default. Keep it on another medium if you can. */
+  readonly mark?: string;
+  /** The name of this service in every event's `source`; {@link SERVICE_DEFAULT} by default. */
+  readonly service?: string;
+  /** The version of this service in every event's `source`. */
+  readonly version?: string;
+  /** Opens for reading only: needs no signing key, changes nothing. Default false. */
+  readonly readOnly?: boolean;
+  /** Creates the log where there is none, and says so through `warn`. */
+  readonly createIfMissing?: CreationOptions;
+  /**
+   * Where the disk is waited for: on threads of their own (default), or on the caller's. The caller's thread
+   * suits scripts and tests; in a server it would stall every request at each commit.
+   */
+  readonly thread?: 'worker' | 'caller';
+  /** Limits of what may wait to be recorded. */
+  readonly queue?: QueueLimits;
+  /** Secret of the keyed hash that stands for personal ids, for logs created with `personalIds: 'pseudonymise'`. */
+  readonly pseudonymKey?: Uint8Array;
+  /** Receives warnings; `process.emitWarning` by default. */
+  readonly warn?: (message: string) => void;
+}
+
+/** How a log is created; fixed for its life. */
+export interface CreationOptions {
+  /** The name of the log for ever: schema-less URL style, as `example.com/audit`. */
+  readonly origin: string;
+  /** The verifier key of a root key kept elsewhere. Without one, `root.key` is made, to be moved offline. */
+  readonly rootVkey?: string;
+  /** What happens to ids of actors and targets that look personal (hold an `@`). Default `refuse`. */
+  readonly personalIds?: 'refuse' | 'allow' | 'pseudonymise';
+}
+
+/** Options of `createLog`. */
+export interface CreateOptions extends Omit<OpenOptions, 'createIfMissing' | 'readOnly'>, CreationOptions {}
+
+/** `source.service` where the caller names none. */
+export const SERVICE_DEFAULT = 'app';
+
+const openNames = [
+  'key',
+  'mark',
+  'service',
+  'version',
+  'readOnly',
+  'createIfMissing',
+  'thread',
+  'queue',
+  'pseudonymKey',
+  'warn',
+];
+const creationNames = ['origin', 'rootVkey', 'personalIds'];
+
+/** Refuses options that nobody reads, by name. Throws `TypeError` `option_unknown`. */
+export function checkOptions(given: object, of: 'open' | 'create' | 'creation'): void {
+  const known = {
+    open: openNames,
+    create: [...openNames.filter((name) => name !== 'createIfMissing' && name !== 'readOnly'), ...creationNames],
+    creation: creationNames,
+  }[of];
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distanceIsOne(other, name));
+    const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
+    throw misuse('type', 'option_unknown', `unknown option ${name}: ${hint}`);
+  }
+}
+
+/** Whether one inserted, dropped or changed letter turns one name into the other. */
+function distanceIsOne(left: string, right: string): boolean {
+  const [short, long] = left.length < right.length ? [left, right] : [right, left];
+  if (long.length - short.length > 1) return false;
+  let at = 0;
+  while (at < short.length && short[at] === long[at]) at += 1;
+  return short.slice(at + (short.length === long.length ? 1 : 0)) === long.slice(at + 1);
+}

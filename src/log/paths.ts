@@ -1,0 +1,38 @@
+import { join, resolve } from 'node:path';
+
+/** Where the parts of a log lie. */
+export interface LogPaths {
+  /** The folder, absolute. */
+  readonly dir: string;
+  /** The truth: entries, disclosures, tiles, head. */
+  readonly database: string;
+  /** The search index, derived from it and droppable. */
+  readonly index: string;
+  /** Cursors of followers. */
+  readonly followers: string;
+  /** The signing key, mode 0600. */
+  readonly key: string;
+  /** Its verifier key, for everybody. */
+  readonly vkey: string;
+  /** The root key, to be moved offline. */
+  readonly rootKey: string;
+  readonly rootVkey: string;
+  /** The high-water mark, beside the folder. */
+  readonly mark: string;
+}
+
+/** The places of a log in `dir`; `key` and `mark` may be told to lie elsewhere. */
+export function logPaths(dir: string, places: { key?: string | undefined; mark?: string | undefined } = {}): LogPaths {
+  const at = resolve(dir);
+  return {
+    dir: at,
+    database: join(at, 'log.db'),
+    index: join(at, 'index.db'),
+    followers: join(at, 'followers.db'),
+    key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
+    vkey: join(at, 'log.vkey'),
+    rootKey: join(at, 'root.key'),
+    rootVkey: join(at, 'root.vkey'),
+    mark: places.mark === undefined ? `${at}.mark` : resolve(places.mark),
+  };
+}

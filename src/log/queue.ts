@@ -1,0 +1,129 @@
+import type { Draft } from '../event/index.ts';
+import { LogError } from '../store/index.ts';
+import type { CommitReply } from './commit.ts';
+
+/** Limits of what may wait to be recorded; beyond them `record` refuses with `overloaded`. */
+export interface QueueLimits {
+  /** Events, waiting and under way. Default {@link QUEUE_EVENTS_MAX}. */
+  readonly eventsMax?: number;
+  /** Characters of their drafts. Default {@link QUEUE_CHARACTERS_MAX}. */
+  readonly charactersMax?: number;
+}
+
+/** Default limit of events that wait, and are under way. */
+export const QUEUE_EVENTS_MAX = 65_536;
+
+/** Default limit of the characters of their drafts: about as many bytes of memory. */
+export const QUEUE_CHARACTERS_MAX = 128 * 1024 * 1024;
+
+/** Events that are handed over at once. */
+const HANDOVER_EVENTS_MAX = 2048;
+
+/** One handover is committed while the next lies ready; more would only make a longer wait. */
+const UNDERWAY_MAX = 2;
+
+/** Receives what became of one event. */
+export interface Waiter {
+  recorded(index: number, leafHash: string, checkpoint: string): void;
+  refused(error: unknown): void;
+}
+
+interface Queued {
+  readonly draft: Draft;
+  readonly waiter: Waiter;
+}
+
+/**
+ * The caller's side of group commit. While the writer is busy, events gather here and go over together:
+ * a message between threads costs more than an event.
+ */
+export class Queue {
+  readonly #commit: (drafts: readonly Draft[]) => Promise<CommitReply>;
+  readonly #eventsMax: number;
+  readonly #charactersMax: number;
+  #queued: Queued[] = [];
+  #events = 0;
+  #characters = 0;
+  #underway = 0;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(commit: (drafts: readonly Draft[]) => Promise<CommitReply>, limits: QueueLimits = {}) {
+    this.#commit = commit;
+    this.#eventsMax = limits.eventsMax ?? QUEUE_EVENTS_MAX;
+    this.#charactersMax = limits.charactersMax ?? QUEUE_CHARACTERS_MAX;
+  }
+
+  /** Whether another event would be refused. */
+  get full(): boolean {
+    return this.#events >= this.#eventsMax || this.#characters >= this.#charactersMax;
+  }
+
+  /** Takes an event in. Throws `LogError` `overloaded` (retryable) when too many wait. */
+  push(draft: Draft, waiter: Waiter): void {
+    if (this.full) {
+      throw new LogError('overloaded', `${this.#events} events wait to be recorded`, {
+        retryable: true,
+        hint: 'wait for some of them, or raise queue.eventsMax',
+      });
+    }
+    this.#events += 1;
+    this.#characters += draft.length;
+    this.#queued.push({ draft, waiter });
+    this.#schedule();
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drained(): Promise<void> {
+    if (this.#events === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#underway >= UNDERWAY_MAX) return;
+    this.#scheduled = true;
+    // Behind the microtasks that are queued now: callers that one answer released come back together.
+    queueMicrotask(() => queueMicrotask(() => this.#handOver()));
+  }
+
+  #handOver(): void {
+    this.#scheduled = false;
+    while (this.#underway < UNDERWAY_MAX && this.#queued.length > 0) {
+      const batch =
+        this.#queued.length <= HANDOVER_EVENTS_MAX ? this.#queued : this.#queued.slice(0, HANDOVER_EVENTS_MAX);
+      this.#queued = batch === this.#queued ? [] : this.#queued.slice(HANDOVER_EVENTS_MAX);
+      this.#underway += 1;
+      this.#commit(batch.map(({ draft }) => draft)).then(
+        (reply) => this.#answered(batch, reply),
+        (error) => this.#failed(batch, error),
+      );
+    }
+  }
+
+  #answered(batch: readonly Queued[], { indexes, leafHashes, refusals, checkpoint }: CommitReply): void {
+    this.#left(batch);
+    const errors = new Map(refusals.map(({ position, error }) => [position, error]));
+    for (let position = 0; position < batch.length; position++) {
+      const { waiter } = batch[position]!;
+      const error = errors.size === 0 ? undefined : errors.get(position);
+      if (error === undefined) waiter.recorded(indexes[position]!, leafHashes[position]!, checkpoint);
+      else waiter.refused(error);
+    }
+  }
+
+  #failed(batch: readonly Queued[], error: unknown): void {
+    this.#left(batch);
+    for (const { waiter } of batch) waiter.refused(error);
+  }
+
+  #left(batch: readonly Queued[]): void {
+    this.#underway -= 1;
+    this.#events -= batch.length;
+    for (const { draft } of batch) this.#characters -= draft.length;
+    if (this.#queued.length > 0) this.#schedule();
+    if (this.#events > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,126 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
+import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
+import { hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
+import { checkSchema, type Head, LogError, openReadable, SqliteReader, type StoredEntry } from '../store/index.ts';
+import { formatProof } from '../verify/index.ts';
+import { TreeReader } from './tiles.ts';
+
+/** A checkpoint of a log. */
+export interface SignedCheckpoint {
+  readonly size: number;
+  /** Root over all entries, standard base64. */
+  readonly root: string;
+  /** The signed note (c2sp.org/tlog-checkpoint). */
+  readonly note: string;
+}
+
+/** Everything that proves one entry, to be handed to whoever asks. */
+export interface Proof {
+  readonly index: number;
+  /** A `.tlog-proof` file (c2sp.org/tlog-proof). */
+  readonly proof: string;
+  /** The exact bytes of the entry. */
+  readonly entry: Uint8Array;
+  /** The texts of its disclosures: hand out those that the other side may see. */
+  readonly disclosures: readonly string[];
+}
+
+/** Reads a log that others may be writing. Every answer is of one committed state. */
+export class Reader {
+  readonly #db: DatabaseSync;
+  readonly #reader: SqliteReader;
+  readonly #tree: TreeReader;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#reader = new SqliteReader(db);
+    this.#tree = new TreeReader(this.#reader);
+  }
+
+  /** Opens `log.db` without the right to write. Throws `LogError` where it is not a log of ours. */
+  static open(path: string): Reader {
+    const db = openReadable(path);
+    try {
+      checkSchema(db);
+      return new Reader(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** The store underneath, for audits and followers. */
+  get store(): SqliteReader {
+    return this.#reader;
+  }
+
+  head(): Head {
+    const head = this.#reader.head();
+    if (head === undefined) throw new LogError('log_damaged', 'the log has no head');
+    return head;
+  }
+
+  checkpoint(): SignedCheckpoint {
+    const { size, root, checkpoint } = this.head();
+    return { size, root: base64Encode(root), note: utf8Decode(checkpoint) };
+  }
+
+  /** The entry recorded under `id`. */
+  find(id: string): StoredEntry | undefined {
+    const index = this.#reader.findIds([id]).get(id);
+    return index === undefined ? undefined : this.#reader.readEntries(index, index + 1)[0];
+  }
+
+  /** The event recorded under `id`, its disclosures joined. */
+  get(id: string): RecordedEvent | undefined {
+    const stored = this.find(id);
+    return stored === undefined ? undefined : joined(stored);
+  }
+
+  /** Events at these indexes, in the order asked for; indexes without an entry are left out. */
+  events(indexes: readonly number[]): RecordedEvent[] {
+    return indexes.flatMap((index) => this.#reader.readEntries(index, index + 1).map(joined));
+  }
+
+  /** Entries with `from <= index < to`, as they are stored. */
+  entries(from: number, to: number): StoredEntry[] {
+    return this.#reader.readEntries(from, Math.min(to, this.head().size));
+  }
+
+  /**
+   * Proves the entry at `index` under the newest checkpoint, and checks the proof before it leaves.
+   * Throws `LogError` `not_found`, `log_damaged`.
+   */
+  async prove(index: number): Promise<Proof> {
+    const head = this.head();
+    const [stored] = index < head.size ? this.#reader.readEntries(index, index + 1) : [];
+    if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
+    const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size);
+    const leafHash = hashLeaf(stored.entry);
+    const root = rootFromInclusion({ index, size: head.size, leafHash, proof: hashes });
+    if (!equalBytes(root, head.root)) {
+      throw new LogError('log_damaged', `entry ${index} does not lead to the root of the log`, {
+        hint: 'run verify: it names everything that was changed',
+      });
+    }
+    const proof = formatProof({ index, hashes, checkpoint: utf8Decode(head.checkpoint) });
+    return { index, proof, entry: stored.entry, disclosures: stored.disclosures };
+  }
+
+  /** Proves the entry recorded under `id`. Throws `LogError` `not_found`. */
+  async proveId(id: string): Promise<Proof> {
+    const index = this.#reader.findIds([id]).get(id);
+    if (index === undefined) throw new LogError('not_found', `nothing was recorded under the id ${id}`);
+    return this.prove(index);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+/** An entry with its disclosures joined back, as it is shown. */
+export function joined({ index, entry, disclosures }: StoredEntry): RecordedEvent {
+  return openEntry(parseEntry(entry), disclosures, index).event;
+}

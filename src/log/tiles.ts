@@ -1,0 +1,94 @@
+import { concatBytes } from '../bytes/index.ts';
+import {
+  type Hash,
+  hashFromTile,
+  hashLeaf,
+  type NodeId,
+  type ProofPlan,
+  partialWidth,
+  TILE_WIDTH,
+  tileOfNode,
+} from '../merkle/index.ts';
+import { LogError, type LogReader, type TileId } from '../store/index.ts';
+
+/** Tiles that a {@link TreeReader} keeps: 8 KiB each. */
+const TILES_KEPT_MAX = 512;
+
+/**
+ * Reads the hashes of tree nodes out of a store: one batch of tiles for each proof. Full tiles never
+ * change and are kept; the partial tile of level 0 is not stored and is hashed out of its entries.
+ * Nothing read here is believed: whoever asks checks the result against a root.
+ */
+export class TreeReader {
+  readonly #reader: LogReader;
+  readonly #full = new Map<string, Uint8Array>();
+  #edge: { readonly size: number; readonly hashes: Uint8Array } | undefined;
+
+  constructor(reader: LogReader) {
+    this.#reader = reader;
+  }
+
+  /** Carries out a proof plan in the tree of `size` entries. */
+  async prove(plan: ProofPlan, size: number): Promise<Hash[]> {
+    return plan.assemble(await this.#hashes(plan.nodes, size));
+  }
+
+  async #hashes(nodes: readonly NodeId[], size: number): Promise<Hash[]> {
+    const wanted = new Map<string, TileId>();
+    for (const node of nodes) {
+      const tile = tileOfNode(node);
+      wanted.set(key(tile), tile);
+    }
+    const tiles = new Map<string, Uint8Array>();
+    await Promise.all(
+      [...wanted].map(async ([name, tile]) => {
+        tiles.set(name, await this.tile(tile, size));
+      }),
+    );
+    return nodes.map((node) => hashFromTile(tiles.get(key(tileOfNode(node)))!, node));
+  }
+
+  /** The hashes of one tile of the tree of `size` entries. Throws `LogError` `log_damaged` where it is missing. */
+  async tile(tile: TileId, size: number): Promise<Uint8Array> {
+    const name = key(tile);
+    const kept = this.#full.get(name);
+    if (kept !== undefined) return kept;
+    const full = tile.index < Math.floor(size / TILE_WIDTH ** (tile.level + 1));
+    if (tile.level === 0 && !full) return this.#edgeOf(size);
+    const width = full ? TILE_WIDTH : partialWidth(size, tile.level);
+    const [hashes] = await this.#reader.readTiles([tile]);
+    if (hashes === undefined || hashes.length < width * 32) {
+      throw new LogError('log_damaged', `tile ${name} is missing or too short`, {
+        hint: 'run verify: it names everything that was changed',
+      });
+    }
+    if (!full) return hashes.subarray(0, width * 32);
+    this.#keep(name, hashes);
+    return hashes;
+  }
+
+  /** The leaf hashes behind the last full tile of level 0. */
+  async #edgeOf(size: number): Promise<Uint8Array> {
+    if (this.#edge?.size === size) return this.#edge.hashes;
+    const from = size - (size % TILE_WIDTH);
+    const entries = await this.#reader.readEntries(from, size);
+    if (entries.length !== size - from) {
+      throw new LogError('log_damaged', `entries are missing between ${from} and ${size}`);
+    }
+    const hashes = concatBytes(...entries.map(({ entry }) => hashLeaf(entry)));
+    this.#edge = { size, hashes };
+    return hashes;
+  }
+
+  #keep(name: string, hashes: Uint8Array): void {
+    if (this.#full.size >= TILES_KEPT_MAX) {
+      const oldest = this.#full.keys().next();
+      if (!oldest.done) this.#full.delete(oldest.value);
+    }
+    this.#full.set(name, hashes);
+  }
+}
+
+function key({ level, index }: TileId): string {
+  return `${level}/${index}`;
+}

@@ -1,0 +1,86 @@
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { Draft } from '../event/index.ts';
+import { isLogError, LogError } from '../store/index.ts';
+import type { CommitReply } from './commit.ts';
+import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
+import { type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
+
+/** A writer, on this thread or on another. */
+export interface WriterHandle {
+  readonly identity: Identity;
+  commit(drafts: readonly Draft[]): Promise<CommitReply>;
+  close(): Promise<void>;
+}
+
+type PlainReply = Omit<CommitReply, 'refusals'> & {
+  readonly refusals: readonly { readonly position: number; readonly error: ReturnType<typeof plain> }[];
+};
+
+/** Opens a writer on the caller's thread. */
+export function openWriterHere(options: WriterOptions, seams: WriterSeams): Promise<WriterHandle> {
+  return Writer.open(options, seams);
+}
+
+/** Opens a writer on a thread of its own. */
+export async function openWriterThread(
+  options: WriterOptions,
+  warn: (message: string) => void,
+): Promise<WriterHandle> {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'writer' } });
+  const remote = new Remote(worker, warn);
+  try {
+    const identity = await remote.call<Identity>('open', options);
+    return {
+      identity,
+      commit: async (drafts) => withErrors(await remote.call<PlainReply>('commit', drafts).catch(unknownIfLost)),
+      close: async () => {
+        await remote.call('close').catch((error: unknown) => {
+          if (!(error instanceof LogError)) throw error;
+        });
+        await remote.terminate();
+      },
+    };
+  } catch (error) {
+    await remote.terminate();
+    throw error;
+  }
+}
+
+/** A thread that died took the answer with it: what it was writing may be on the disk, or not. */
+function unknownIfLost(error: unknown): never {
+  if (!isLogError(error, 'worker_failed')) throw error;
+  throw new LogError('outcome_unknown', 'the writing thread ended; whether the commit landed is unknown', {
+    cause: error,
+    hint: 'open the log again; repeats with the same ids tell what landed',
+  });
+}
+
+/** The writer's side of the thread. `drain` hands over every message that already waits at the port. */
+export function serveWriter(port: MessagePort, drain: (take: (message: unknown) => void) => void): void {
+  let opened: Writer | undefined;
+  const writer = (): Writer => {
+    if (opened === undefined) throw new LogError('closed', 'the log is not open');
+    return opened;
+  };
+  const take: (message: unknown) => void = serve(port, {
+    open: async (options: WriterOptions) => {
+      opened = await Writer.open(options, {
+        drain: () => drain(take),
+        warn: (warning) => port.postMessage({ warning }),
+      });
+      return opened.identity;
+    },
+    commit: async (drafts: readonly Draft[]) => withoutErrors(await writer().commit(drafts)),
+    close: () => writer().close(),
+  });
+}
+
+function withoutErrors(reply: CommitReply): PlainReply {
+  const refusals = reply.refusals.map(({ position, error }) => ({ position, error: plainError(error) }));
+  return { ...reply, refusals };
+}
+
+function withErrors(reply: PlainReply): CommitReply {
+  const refusals = reply.refusals.map(({ position, error }) => ({ position, error: revive(error) as LogError }));
+  return { ...reply, refusals };
+}
