@@ -63,7 +63,9 @@ export class AuditFile {
       const what = 'the columns of the head differ from its signed checkpoint';
       found.push({ code: 'column_changed', from: 0, to: last, what });
     }
-    const stray = this.#db.prepare('SELECT min(idx) AS a, max(idx) AS b FROM disclosures WHERE idx < 0 OR idx > ?');
+    const stray = this.#db.prepare(
+      'SELECT min(idx) AS a, max(idx) AS b FROM disclosures WHERE idx < 0 OR idx > ?',
+    );
     const { a, b } = stray.get(head.last) ?? {};
     if (typeof a === 'number' && typeof b === 'number') {
       const what = 'disclosures are kept for entries that are not there';
@@ -78,17 +80,21 @@ export class AuditFile {
     const rows = this.#rows(span.begin, span.end, unreadable);
     const tiles = this.#tiles(span);
     const lookUp = request.depth === 'full';
-    const report = auditChunk({ ...span, rows, tiles }, request, (opened, row, tell) => {
+    const report = auditChunk({ ...span, rows, tiles }, request, ({ entry, row }, tell) => {
       if (!lookUp) return;
-      const known = this.#id.get(opened.event.id) as unknown as [unknown] | undefined;
+      const known = this.#id.get(entry.id) as unknown as [unknown] | undefined;
       if (known === undefined) tell('id_mismatch', 'not in the list of ids');
       else if (known[0] !== row.index) tell('id_mismatch', `listed in the ids under the index ${known[0]}`);
     });
-    return unreadable.length === 0 ? report : { ...report, discoveries: [...unreadable, ...report.discoveries] };
+    return unreadable.length === 0
+      ? report
+      : { ...report, discoveries: [...unreadable, ...report.discoveries] };
   }
 
   /** Stored hashes of tiles, undefined where there are none or they cannot be read. */
-  readTiles(tiles: readonly { readonly level: number; readonly index: number }[]): (Uint8Array | undefined)[] {
+  readTiles(
+    tiles: readonly { readonly level: number; readonly index: number }[],
+  ): (Uint8Array | undefined)[] {
     return tiles.map((tile) => {
       try {
         return this.#reader.readTiles([tile])[0];
@@ -110,7 +116,8 @@ export class AuditFile {
 
   #tiles({ begin, end }: Span): (Uint8Array | undefined)[] {
     const ids = [];
-    for (let index = Math.floor(begin / 256); (index + 1) * 256 <= end; index++) ids.push({ level: 0, index });
+    for (let index = Math.floor(begin / 256); (index + 1) * 256 <= end; index++)
+      ids.push({ level: 0, index });
     return this.readTiles(ids);
   }
 
@@ -135,7 +142,12 @@ const NO_BYTES = new Uint8Array(0);
 function auditRow({ index, entry, texts }: RawRow): AuditRow {
   const problem = (what: string) => ({ problem: { code: 'column_changed' as const, what } });
   if (!(entry instanceof Uint8Array)) {
-    return { index, entry: NO_BYTES, disclosures: [], ...problem('the column of the entry is no longer a blob') };
+    return {
+      index,
+      entry: NO_BYTES,
+      disclosures: [],
+      ...problem('the column of the entry is no longer a blob'),
+    };
   }
   if (texts !== null && !(texts instanceof Uint8Array)) {
     return { index, entry, disclosures: [], ...problem('the column of the disclosures is no longer a blob') };

@@ -77,8 +77,9 @@ function unreadable(error: Error): AuditReport {
 }
 
 async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): Promise<AuditReport> {
-  const head = file.head();
+  // The mark first: it never leads the log, but others may move both while we read.
   const held = [...(options.held ?? []), ...markOf(paths)];
+  const head = file.head();
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
     held,

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { backup } from 'node:sqlite';
+import { syncFolder } from '../platform/index.ts';
 import { LogError, openReadable } from '../store/index.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { Reader, type SignedCheckpoint } from './reader.ts';
@@ -23,7 +24,9 @@ const PAGES_A_STEP = 2 ** 30;
 export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
   const to = logPaths(dir);
   if (existsSync(to.dir) && readdirSync(to.dir).length > 0) {
-    throw new LogError('log_exists', `${to.dir} is not empty`, { hint: 'a backup goes into a folder of its own' });
+    throw new LogError('log_exists', `${to.dir} is not empty`, {
+      hint: 'a backup goes into a folder of its own',
+    });
   }
   mkdirSync(to.dir, { recursive: true });
   const temporary = join(to.dir, 'log.db.part');
@@ -38,6 +41,7 @@ export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
       if (existsSync(from[name])) copyFileSync(from[name], to[name]);
     }
     renameSync(temporary, to.database);
+    syncFolder(to.dir);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;

@@ -148,7 +148,9 @@ export class Committer {
     if (!mark.lags(this.#state.head)) return;
     const transaction = await store.begin();
     try {
-      if (transaction.taken !== undefined) mark.move(transaction.taken, clock.monotonic());
+      // The head is compared with what we know, as before a commit: the mark is not taken back with the log.
+      const state = await this.#catchUp(transaction);
+      if (state !== undefined && mark.lags(state.head)) mark.move(state.head, clock.monotonic());
     } finally {
       await transaction.rollback();
     }
@@ -163,7 +165,9 @@ export class Committer {
       throw new LogError('rolled_back', 'the head of the log is gone');
     }
     const same = known !== undefined && known.head.size === head.size;
-    const edge = same ? known.edge : await (known?.edge.follow(transaction, head) ?? Edge.load(transaction, head));
+    const edge = same
+      ? known.edge
+      : await (known?.edge.follow(transaction, head) ?? Edge.load(transaction, head));
     if (same && !equalBytes(known.head.root, head.root)) {
       throw new LogError('rolled_back', `the root of the log at ${head.size} entries has changed`, {
         hint: 'its history was replaced; stop writing and verify against receipts',
@@ -186,7 +190,8 @@ export class Committer {
       this.#clockOffset === undefined
         ? Math.min(0, clock.wall() - state.head.recordedAt)
         : this.#offset() - before;
-    if (Math.abs(step) > CLOCK_STEP_MS_MAX) drafts.push(ownDraft(clockJumpedEvent({ stepMs: Math.round(step) })));
+    if (Math.abs(step) > CLOCK_STEP_MS_MAX)
+      drafts.push(ownDraft(clockJumpedEvent({ stepMs: Math.round(step) })));
     return drafts;
   }
 
@@ -292,9 +297,13 @@ async function repeat(
     throw new LogError('log_damaged', `the id of entry ${index} is known and the entry is missing`);
   }
   if (!sameEvent(draft, parseEntry(stored.entry), stored.disclosures)) {
-    const error = new LogError('id_conflict', `the id ${id} was recorded at index ${index} with other content`, {
-      hint: 'an id names one event for ever: give a new event a new id',
-    });
+    const error = new LogError(
+      'id_conflict',
+      `the id ${id} was recorded at index ${index} with other content`,
+      {
+        hint: 'an id names one event for ever: give a new event a new id',
+      },
+    );
     return { error };
   }
   return { index, leaf: hashLeaf(stored.entry) };

@@ -1,7 +1,8 @@
 import { existsSync, linkSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { genesisEvent } from '../event/index.ts';
 import { parseVerifierKey } from '../note/index.ts';
-import { randomBytes, systemClock } from '../platform/index.ts';
+import { randomBytes, syncFolder, systemClock } from '../platform/index.ts';
 import { LogError, SqliteStore } from '../store/index.ts';
 import { Committer } from './commit.ts';
 import { createSigner } from './keys.ts';
@@ -62,6 +63,9 @@ export async function createFiles(creation: Creation): Promise<Created> {
     await committer.commit([ownDraft(genesis, creation, systemClock)]);
     store.close();
     place(temporary, paths.database);
+    // The first receipt must not outlive the name of the file that it speaks of.
+    syncFolder(paths.dir);
+    syncFolder(dirname(paths.dir));
   } finally {
     store.close();
     for (const suffix of ['', '-wal', '-shm']) rmSync(temporary + suffix, { force: true });

@@ -81,7 +81,10 @@ export class Edge {
 
   /** An edge to try an append on; this one stays as it is. */
   clone(): Edge {
-    const tails = this.#tails.map(({ hashes, width }) => ({ hashes: width === 0 ? NONE : hashes.slice(), width }));
+    const tails = this.#tails.map(({ hashes, width }) => ({
+      hashes: width === 0 ? NONE : hashes.slice(),
+      width,
+    }));
     return new Edge(this.#frontier.clone(), tails);
   }
 
@@ -109,9 +112,13 @@ export class Edge {
    */
   async follow(reader: LogReader, head: Head): Promise<Edge> {
     if (head.size < this.size) {
-      throw new LogError('rolled_back', `the log has ${head.size} entries; this process has seen ${this.size}`, {
-        hint: 'an older copy was put in its place; stop writing and verify against receipts',
-      });
+      throw new LogError(
+        'rolled_back',
+        `the log has ${head.size} entries; this process has seen ${this.size}`,
+        {
+          hint: 'an older copy was put in its place; stop writing and verify against receipts',
+        },
+      );
     }
     if (head.size - this.size > FOLLOW_ENTRIES_MAX) return this.#leap(reader, head);
     const edge = this.clone();

@@ -1,1 +1,4 @@
-export class Followers { constructor(..._a: unknown[]) {} async stop() {} }
+export class Followers {
+  constructor(..._a: unknown[]) {}
+  async stop() {}
+}

@@ -15,6 +15,11 @@
  *
  * A log is written on one thread, read and searched on another; `rpc.ts` lies between them and the caller.
  */
+
+// What a caller meets in every signature and every catch.
+export { type Actor, type AuditEvent, EventError, type RecordedEvent, type Target } from '../event/index.ts';
+export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
+export type { AuditReport, Finding } from '../verify/index.ts';
 export { AUDIT_THREADS_MAX, type VerifyOptions, verifyLog } from './audit.ts';
 export type { Backup } from './backup.ts';
 export type { Created } from './create.ts';
@@ -37,7 +42,3 @@ export {
 } from './query.ts';
 export { QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
-// What a caller meets in every signature and every catch.
-export { type Actor, type AuditEvent, EventError, type RecordedEvent, type Target } from '../event/index.ts';
-export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
-export type { AuditReport, Finding } from '../verify/index.ts';

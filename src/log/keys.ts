@@ -1,5 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { parseSignerKey, parseVerifierKey, type Signer, signerKeyFromSeed, type VerifierKey } from '../note/index.ts';
+import {
+  parseSignerKey,
+  parseVerifierKey,
+  type Signer,
+  signerKeyFromSeed,
+  type VerifierKey,
+} from '../note/index.ts';
 import { createExclusive, randomBytes, readPrivate } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 

@@ -284,7 +284,8 @@ async function createMissing(dir: string, options: OpenOptions): Promise<boolean
     warnOf(options)(`created a new log at ${dir}: origin ${creation.origin}, verifier key ${vkey}`);
     return true;
   } catch (error) {
-    if (error instanceof LogError && error.code === 'log_exists' && existsSync(logPaths(dir).database)) return false;
+    if (error instanceof LogError && error.code === 'log_exists' && existsSync(logPaths(dir).database))
+      return false;
     throw error;
   }
 }

@@ -56,13 +56,19 @@ export class Mark {
    * Compares the log with the mark, where there is one. Throws `LogError` `rolled_back` where the log is
    * smaller or is not a continuation, `mark_invalid` where the mark is not a checkpoint of this log.
    */
-  async check(reader: LogReader, head: Head, origin: string, keys: readonly VerifierKey[]): Promise<void> {
+  async check(reader: LogReader, origin: string, keys: readonly VerifierKey[]): Promise<void> {
     if (!existsSync(this.path)) return;
     const marked = this.#read(origin, keys);
-    if (marked.size > head.size) {
-      throw new LogError('rolled_back', `the log has ${head.size} entries; its mark has seen ${marked.size}`, {
-        hint: `an older copy was put in its place; verify against receipts before you move ${this.path} away`,
-      });
+    // The head is read after the mark, which never leads it: others may be moving both at this moment.
+    const head = await reader.head();
+    if (head === undefined || marked.size > head.size) {
+      throw new LogError(
+        'rolled_back',
+        `the log has ${head?.size ?? 0} entries; its mark has seen ${marked.size}`,
+        {
+          hint: `an older copy was put in its place; verify against receipts before you move ${this.path} away`,
+        },
+      );
     }
     await checkContinues(reader, marked, head);
     this.#written = marked.size;

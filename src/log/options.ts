@@ -62,12 +62,17 @@ const creationNames = ['origin', 'rootVkey', 'personalIds'];
 export function checkOptions(given: object, of: 'open' | 'create' | 'creation'): void {
   const known = {
     open: openNames,
-    create: [...openNames.filter((name) => name !== 'createIfMissing' && name !== 'readOnly'), ...creationNames],
+    create: [
+      ...openNames.filter((name) => name !== 'createIfMissing' && name !== 'readOnly'),
+      ...creationNames,
+    ],
     creation: creationNames,
   }[of];
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const near = known.find((other) => other.toLowerCase() === name.toLowerCase() || distanceIsOne(other, name));
+    const near = known.find(
+      (other) => other.toLowerCase() === name.toLowerCase() || distanceIsOne(other, name),
+    );
     const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
     throw misuse('type', 'option_unknown', `unknown option ${name}: ${hint}`);
   }

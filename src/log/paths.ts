@@ -22,7 +22,10 @@ export interface LogPaths {
 }
 
 /** The places of a log in `dir`; `key` and `mark` may be told to lie elsewhere. */
-export function logPaths(dir: string, places: { key?: string | undefined; mark?: string | undefined } = {}): LogPaths {
+export function logPaths(
+  dir: string,
+  places: { key?: string | undefined; mark?: string | undefined } = {},
+): LogPaths {
   const at = resolve(dir);
   return {
     dir: at,

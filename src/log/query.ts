@@ -1,6 +1,9 @@
 import { misuse } from '../bytes/index.ts';
 import type { RecordedEvent } from '../event/index.ts';
-type Filter=any;const parseQuery=(x:any)=>x;
+
+type Filter = any;
+const parseQuery = (x: any) => x;
+
 import type { ReaderHandle } from './reader-thread.ts';
 
 /** Events on a page where the caller does not say. */
@@ -63,7 +66,11 @@ export class Query implements AsyncIterable<RecordedEvent> {
   page(): Promise<Page> {
     const limit = this.#options.limit ?? PAGE_EVENTS_DEFAULT;
     if (limit > PAGE_EVENTS_MAX) {
-      throw misuse('range', 'option_invalid', `a page holds at most ${PAGE_EVENTS_MAX} events; iterate for more`);
+      throw misuse(
+        'range',
+        'option_invalid',
+        `a page holds at most ${PAGE_EVENTS_MAX} events; iterate for more`,
+      );
     }
     return this.#page(limit, this.#options.cursor);
   }

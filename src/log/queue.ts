@@ -92,7 +92,9 @@ export class Queue {
     this.#scheduled = false;
     while (this.#underway < UNDERWAY_MAX && this.#queued.length > 0) {
       const batch =
-        this.#queued.length <= HANDOVER_EVENTS_MAX ? this.#queued : this.#queued.slice(0, HANDOVER_EVENTS_MAX);
+        this.#queued.length <= HANDOVER_EVENTS_MAX
+          ? this.#queued
+          : this.#queued.slice(0, HANDOVER_EVENTS_MAX);
       this.#queued = batch === this.#queued ? [] : this.#queued.slice(HANDOVER_EVENTS_MAX);
       this.#underway += 1;
       this.#commit(batch.map(({ draft }) => draft)).then(

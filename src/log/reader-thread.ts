@@ -2,8 +2,8 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import type { RecordedEvent } from '../event/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { LogPaths } from './paths.ts';
-import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { Page, PageRequest } from './query.ts';
+import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
 import type { Identity } from './writer.ts';
@@ -115,7 +115,8 @@ export function serveReader(port: MessagePort): void {
     prove: (index: number) => service().prove(index),
     proveId: (id: string) => service().proveId(id),
     page: (request: PageRequest) => service().page(request),
-    checkContinues: (state: { readonly size: number; readonly root: string }) => service().checkContinues(state),
+    checkContinues: (state: { readonly size: number; readonly root: string }) =>
+      service().checkContinues(state),
     indexed: () => service().indexed(),
     wake: () => service().wake(),
     close: () => service().close(),

@@ -2,7 +2,14 @@ import type { DatabaseSync } from 'node:sqlite';
 import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
 import { hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
-import { checkSchema, type Head, LogError, openReadable, SqliteReader, type StoredEntry } from '../store/index.ts';
+import {
+  checkSchema,
+  type Head,
+  LogError,
+  openReadable,
+  SqliteReader,
+  type StoredEntry,
+} from '../store/index.ts';
 import { formatProof } from '../verify/index.ts';
 import { TreeReader } from './tiles.ts';
 

@@ -57,7 +57,8 @@ export class Remote {
 
   /** Calls one method and waits for nothing: neither an answer nor the end of the process. */
   tell(method: string): void {
-    if (this.#gone === undefined) this.#worker.postMessage({ call: undefined, method, args: [] } satisfies Call);
+    if (this.#gone === undefined)
+      this.#worker.postMessage({ call: undefined, method, args: [] } satisfies Call);
   }
 
   /** Ends the thread. */
@@ -76,10 +77,14 @@ export class Remote {
   }
 
   #lost(cause: unknown): void {
-    this.#gone ??= new LogError('worker_failed', 'the thread of the log ended; what it was doing is unknown', {
-      cause,
-      hint: 'open the log again; repeats with the same ids tell what landed',
-    });
+    this.#gone ??= new LogError(
+      'worker_failed',
+      'the thread of the log ended; what it was doing is unknown',
+      {
+        cause,
+        hint: 'open the log again; repeats with the same ids tell what landed',
+      },
+    );
     for (const { reject } of this.#waiting.values()) reject(this.#gone);
     this.#waiting.clear();
   }
@@ -97,7 +102,8 @@ export function serve(port: MessagePort, methods: Methods): (message: unknown) =
       })
       .then(
         (value) => call !== undefined && port.postMessage({ answer: call, value } satisfies Answer),
-        (error) => call !== undefined && port.postMessage({ answer: call, error: plain(error) } satisfies Answer),
+        (error) =>
+          call !== undefined && port.postMessage({ answer: call, error: plain(error) } satisfies Answer),
       );
   };
   port.on('message', take);

@@ -32,7 +32,8 @@ export async function openWriterThread(
     const identity = await remote.call<Identity>('open', options);
     return {
       identity,
-      commit: async (drafts) => withErrors(await remote.call<PlainReply>('commit', drafts).catch(unknownIfLost)),
+      commit: async (drafts) =>
+        withErrors(await remote.call<PlainReply>('commit', drafts).catch(unknownIfLost)),
       close: async () => {
         await remote.call('close').catch((error: unknown) => {
           if (!(error instanceof LogError)) throw error;
@@ -81,6 +82,9 @@ function withoutErrors(reply: CommitReply): PlainReply {
 }
 
 function withErrors(reply: PlainReply): CommitReply {
-  const refusals = reply.refusals.map(({ position, error }) => ({ position, error: revive(error) as LogError }));
+  const refusals = reply.refusals.map(({ position, error }) => ({
+    position,
+    error: revive(error) as LogError,
+  }));
   return { ...reply, refusals };
 }

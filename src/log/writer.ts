@@ -58,7 +58,10 @@ export class Writer {
    */
   static async open(options: WriterOptions, seams: WriterSeams = {}): Promise<Writer> {
     const clock = seams.clock ?? systemClock;
-    const store = SqliteStore.open(options.paths.database, { jitter: Math.random, now: clock.monotonic });
+    const store = SqliteStore.open(options.paths.database, {
+      jitter: Math.random,
+      now: () => clock.monotonic(),
+    });
     try {
       const head = await mustHaveHead(store);
       const { origin, personalIds, logKeys } = await readGenesis(store);
@@ -67,7 +70,7 @@ export class Writer {
       checkHead(head, origin, signer.vkey);
       const edge = await Edge.load(store, head);
       const mark = new Mark(options.paths.mark, seams.warn ?? (() => {}));
-      await mark.check(store, head, origin, [parseVerifierKey(signer.vkey)]);
+      await mark.check(store, origin, [parseVerifierKey(signer.vkey)]);
       await placeMark(mark, store, clock);
       const committer = new Committer(
         {
@@ -115,7 +118,11 @@ export class Writer {
 }
 
 /** The draft of one of the log's own entries: it takes no sequence number of the application's. */
-export function ownDraft(event: object, options: Pick<WriterOptions, 'service' | 'instance'>, clock: Clock): Draft {
+export function ownDraft(
+  event: object,
+  options: Pick<WriterOptions, 'service' | 'instance'>,
+  clock: Clock,
+): Draft {
   const now = clock.wall();
   return prepareEvent(event, {
     id: uuidv7(now),
@@ -140,7 +147,8 @@ export async function readGenesis(reader: LogReader): Promise<ReturnType<typeof 
 
 async function mustHaveHead(store: LogStore): Promise<Head> {
   const head = await store.head();
-  if (head === undefined) throw new LogError('log_damaged', 'the log has no head: its creation did not finish');
+  if (head === undefined)
+    throw new LogError('log_damaged', 'the log has no head: its creation did not finish');
   return head;
 }
 
@@ -156,7 +164,9 @@ function checkHead(head: Head, origin: string, vkey: string): void {
     const { checkpoint } = openCheckpoint(head.checkpoint, { origin, keys: [parseVerifierKey(vkey)] });
     if (checkpoint.size === head.size && equalBytes(checkpoint.root, head.root)) return;
   } catch (cause) {
-    throw new LogError('head_invalid', 'the checkpoint of the head is not signed by the key of the log', { cause });
+    throw new LogError('head_invalid', 'the checkpoint of the head is not signed by the key of the log', {
+      cause,
+    });
   }
   throw new LogError('head_invalid', 'the checkpoint of the head is not the one of its size and root');
 }

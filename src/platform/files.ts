@@ -70,8 +70,8 @@ function temporaryName(path: string): string {
   return `${path}.${Buffer.from(randomBytes(6)).toString('hex')}.tmp`;
 }
 
-/** A new name is durable only when its folder has been synced too. */
-function syncFolder(path: string): void {
+/** Makes the names in a folder durable: a new file survives a power cut only when its folder has been synced too. */
+export function syncFolder(path: string): void {
   if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');
   try {

@@ -3,5 +3,5 @@
  * and its files as parameters: a test hands in others.
  */
 export { type Clock, systemClock } from './clock.ts';
-export { createExclusive, readPrivate, replaceFile, writeDurable } from './files.ts';
+export { createExclusive, readPrivate, replaceFile, syncFolder, writeDurable } from './files.ts';
 export { randomBytes, uuidv7 } from './random.ts';

@@ -35,7 +35,11 @@ export const storeConformance: readonly ConformanceCase[] = [
     async run(open) {
       const store = await open();
       const tree = new Tree();
-      const entries = [entry('a', ['["s","name","Ann"]', '["s","emoji","\u{1f600}"]']), entry('b'), entry('c')];
+      const entries = [
+        entry('a', ['["s","name","Ann"]', '["s","emoji","\u{1f600}"]']),
+        entry('b'),
+        entry('c'),
+      ];
       const head = await commit(store, tree, entries);
       const other = await open();
       for (const reader of [store, other]) {
@@ -48,8 +52,17 @@ export const storeConformance: readonly ConformanceCase[] = [
         for (const [index, { entry: bytes }] of entries.entries()) {
           assert.deepEqual([...read[index]!.entry], [...bytes]);
         }
-        assert.deepEqual(await reader.findIds(['c', 'x', 'a']), new Map([['c', 2], ['a', 0]]));
-        assert.deepEqual((await reader.readEntries(1, 2)).map(({ index }) => index), [1]);
+        assert.deepEqual(
+          await reader.findIds(['c', 'x', 'a']),
+          new Map([
+            ['c', 2],
+            ['a', 0],
+          ]),
+        );
+        assert.deepEqual(
+          (await reader.readEntries(1, 2)).map(({ index }) => index),
+          [1],
+        );
         assert.deepEqual(await reader.readEntries(3, 9), []);
       }
       await other.close();
@@ -149,10 +162,17 @@ export const storeConformance: readonly ConformanceCase[] = [
       const store = await open();
       const tree = new Tree();
       for (let round = 0; round < 3; round++) {
-        await commit(store, tree, Array.from({ length: 300 }, (_, n) => entry(`${round}-${n}`)));
+        await commit(
+          store,
+          tree,
+          Array.from({ length: 300 }, (_, n) => entry(`${round}-${n}`)),
+        );
       }
       const tiles = await store.readTiles([0, 1, 2, 3].map((index) => ({ level: 0, index })));
-      assert.deepEqual(tiles.map((tile) => tile?.length), [8192, 8192, 8192, undefined]);
+      assert.deepEqual(
+        tiles.map((tile) => tile?.length),
+        [8192, 8192, 8192, undefined],
+      );
       assert.deepEqual(tiles.slice(0, 3), tree.full.slice(0, 3));
       const [above] = await store.readTiles([{ level: 1, index: 0 }]);
       assert.equal(above?.length, 3 * 32);

@@ -88,7 +88,10 @@ export class MemoryStore implements LogStore {
   #checkTile(tile: TileId, hashes: Uint8Array): void {
     const old = this.#tiles.get(tileKey(tile));
     const width = hashes.length / 32;
-    demand(Number.isInteger(width) && width > 0 && width <= TILE_WIDTH, 'a tile has no whole number of hashes');
+    demand(
+      Number.isInteger(width) && width > 0 && width <= TILE_WIDTH,
+      'a tile has no whole number of hashes',
+    );
     if (tile.level === 0) demand(width === TILE_WIDTH, 'a partial tile of level 0 is stored');
     if (old === undefined) return;
     demand(hashes.length > old.length, 'a tile is written again without growing');

@@ -275,7 +275,9 @@ function prepare(db: DatabaseSync) {
       `INSERT INTO tiles (level, idx, hashes) VALUES (?, ?, ?)
        ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes`,
     ),
-    insertHead: statement('INSERT INTO head (one, size, root, recorded_at, checkpoint) VALUES (1, ?, ?, ?, ?)'),
+    insertHead: statement(
+      'INSERT INTO head (one, size, root, recorded_at, checkpoint) VALUES (1, ?, ?, ?, ?)',
+    ),
     updateHead: statement(
       `UPDATE head SET size = ?, root = ?, recorded_at = ?, checkpoint = ?
        WHERE one = 1 AND size = ? AND root = ?`,
@@ -300,5 +302,10 @@ function failure(error: unknown, what: string): LogError {
 async function sleep(ms: number): Promise<void> {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   const waiting = Atomics.waitAsync(cell, 0, 0, ms);
-  if (waiting.async) await waiting.value;
+  if (!waiting.async) return;
+  // Such a wait does not keep the process alive, so a timer does: a script that waits for its turn on its
+  // own thread would otherwise end in the middle of a `record`, and with success.
+  const alive = setTimeout(() => {}, LOCK_MS_MAX);
+  await waiting.value;
+  clearTimeout(alive);
 }

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createLog, isLogError, openLog } from 'indelible';
@@ -148,7 +157,9 @@ for (const thread of ['worker', 'caller'] as const) {
       await using log = await createLog(join(temporaryFolder(t), 'log'), { origin, thread });
       const results = await log.recordMany([signIn('x'), signIn('x'), signIn('x', 'u_9'), signIn('y')]);
       assert.deepEqual(
-        results.map((result) => (result.ok ? result.receipt.index : (result.error as { code?: string }).code)),
+        results.map((result) =>
+          result.ok ? result.receipt.index : (result.error as { code?: string }).code,
+        ),
         [1, 1, 'id_conflict', 2],
       );
     });
@@ -161,7 +172,10 @@ for (const thread of ['worker', 'caller'] as const) {
         { ...signIn('worse'), nonsense: 1 } as never,
         signIn('fine'),
       ]);
-      assert.deepEqual(results.map(({ ok }) => ok), [true, false, false, true]);
+      assert.deepEqual(
+        results.map(({ ok }) => ok),
+        [true, false, false, true],
+      );
       const [, reserved, unknown] = results;
       assert.equal(!reserved!.ok && (reserved!.error as { code?: string }).code, 'action_reserved');
       assert.equal(!unknown!.ok && (unknown!.error as { pointer?: string }).pointer, '/nonsense');
@@ -186,7 +200,8 @@ for (const thread of ['worker', 'caller'] as const) {
       assert.equal((await log.checkpoint()).size, 1, 'opening alone writes nothing');
       assert.equal((await log.record(signIn('a'))).index, 2);
       const actions = [];
-      for await (const { entry } of log.entries()) actions.push(JSON.parse(Buffer.from(entry).toString()).action);
+      for await (const { entry } of log.entries())
+        actions.push(JSON.parse(Buffer.from(entry).toString()).action);
       assert.deepEqual(actions, ['log.created', 'log.opened', 'user.signed_in']);
     });
   });
@@ -195,11 +210,14 @@ for (const thread of ['worker', 'caller'] as const) {
 describe('limits and ends', () => {
   test('a full queue refuses, retryably, and loses nothing that it took', async (t) => {
     await using log = await createLog(join(temporaryFolder(t), 'log'), { origin, queue: { eventsMax: 10 } });
-    const results = await Promise.allSettled(Array.from({ length: 30 }, (_, n) => log.record(signIn(`e${n}`))));
+    const results = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, n) => log.record(signIn(`e${n}`))),
+    );
     const taken = results.filter(({ status }) => status === 'fulfilled').length;
     assert.equal(taken, 10);
     for (const result of results) {
-      if (result.status === 'rejected') assert.ok(isLogError(result.reason, 'overloaded') && result.reason.retryable);
+      if (result.status === 'rejected')
+        assert.ok(isLogError(result.reason, 'overloaded') && result.reason.retryable);
     }
     assert.equal((await log.checkpoint()).size, 11);
   });

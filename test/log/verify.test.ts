@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, test } from 'node:test';
+import { createLog, type Receipt, verifyLog } from 'indelible';
+import { signIn, temporaryFolder } from '../support/folders.ts';
+
+const origin = 'example.com/audit';
+const ENTRIES = 700;
+
+/** What an attacker with the database and without the key does: triggers go, the deed is done, triggers return. */
+function tamper(dir: string, ...statements: string[]): void {
+  const db = new DatabaseSync(join(dir, 'log.db'));
+  const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+  for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+  for (const statement of statements) db.exec(statement);
+  for (const { sql } of triggers) db.exec(String(sql));
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
+}
+
+describe('a whole log', () => {
+  const cleanup: (() => void)[] = [];
+  const folder = temporaryFolder({ after: (done) => void cleanup.push(done as () => void) });
+  const honest = join(folder, 'honest');
+  let vkey = '';
+  let receipts: Receipt[] = [];
+  let copies = 0;
+
+  before(async () => {
+    const log = await createLog(honest, { origin });
+    vkey = log.vkey;
+    const results = await log.recordMany(
+      Array.from({ length: ENTRIES }, (_, n) => signIn(`e-${n}`, `u_${n % 9}`)),
+    );
+    receipts = results.map((result) => (result.ok ? result.receipt : assert.fail()));
+    await log.close();
+  });
+  after(() => {
+    for (const done of cleanup) done();
+  });
+
+  /** A copy to tamper with; its mark stays behind, so that the log alone has to tell. */
+  function copy(): string {
+    copies += 1;
+    const dir = join(folder, `copy-${copies}`);
+    cpSync(honest, dir, { recursive: true });
+    return dir;
+  }
+
+  test('that is honest verifies, and says by which key and how far', async () => {
+    for (const threads of [0, 1, 2]) {
+      const report = await verifyLog(honest, { vkey, threads, held: receipts });
+      assert.deepEqual(report.findings, []);
+      assert.equal(report.ok, true);
+      assert.equal(report.counts.entries, ENTRIES + 1);
+      assert.equal(report.counts.missing, 0);
+      assert.equal(report.key, 'pinned');
+    }
+    assert.equal((await verifyLog(honest)).key, 'found inside');
+  });
+
+  test('progress comes to its end', async () => {
+    let last = [0, 0];
+    await verifyLog(honest, { onProgress: (done, total) => (last = [done, total]) });
+    assert.deepEqual(last, [ENTRIES + 1, ENTRIES + 1]);
+  });
+
+  const deeds: Record<
+    string,
+    { readonly deed: readonly string[]; readonly code: string; readonly at?: number }
+  > = {
+    'an edited payload': {
+      deed: [
+        "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'signed_in', 'signed_on') AS BLOB) WHERE idx = 300",
+      ],
+      code: 'tile_mismatch',
+      at: 300,
+    },
+    'an edited payload at the end, where no full tile is': {
+      deed: [
+        "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'signed_in', 'signed_on') AS BLOB) WHERE idx = 690",
+      ],
+      code: 'root_mismatch',
+    },
+    'an edited sealed value': {
+      deed: [
+        "UPDATE disclosures SET texts = CAST(replace(CAST(texts AS TEXT), 'Name of', 'Fame of') AS BLOB) WHERE idx = 42",
+      ],
+      code: 'disclosure_altered',
+      at: 42,
+    },
+    'sealed values that are gone': {
+      deed: ['DELETE FROM disclosures WHERE idx = 43'],
+      code: 'disclosure_missing',
+      at: 43,
+    },
+    'a deleted entry': { deed: ['DELETE FROM entries WHERE idx = 400'], code: 'index_gap', at: 400 },
+    'two swapped entries': {
+      deed: [
+        'UPDATE entries SET idx = -1 WHERE idx = 10',
+        'UPDATE entries SET idx = 10 WHERE idx = 11',
+        'UPDATE entries SET idx = 11 WHERE idx = -1',
+      ],
+      code: 'tile_mismatch',
+      at: 10,
+    },
+    'a truncated tail': { deed: ['DELETE FROM entries WHERE idx >= 690'], code: 'size_mismatch' },
+    'an id that points elsewhere': {
+      deed: ["UPDATE ids SET idx = 7 WHERE id = 'e-20'"],
+      code: 'id_mismatch',
+      at: 21,
+    },
+    'an id that is gone': { deed: ["DELETE FROM ids WHERE id = 'e-20'"], code: 'id_mismatch', at: 21 },
+    'a tile with another hash': {
+      deed: [
+        'UPDATE tiles SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND idx = 0',
+      ],
+      code: 'tile_mismatch',
+      at: 0,
+    },
+    'a head whose columns lie': { deed: ['UPDATE head SET size = size + 1'], code: 'column_changed' },
+    'an added view': { deed: ['CREATE VIEW spy AS SELECT * FROM entries'], code: 'schema_changed' },
+    'disclosures of nobody': {
+      deed: ["INSERT INTO disclosures VALUES (9999, 'x')".replace("'x'", "x'00'")],
+      code: 'disclosure_altered',
+    },
+  };
+  for (const [name, { deed, code, at }] of Object.entries(deeds)) {
+    test(`${name} is found`, async () => {
+      const dir = copy();
+      tamper(dir, ...deed);
+      const report = await verifyLog(dir, { vkey });
+      assert.equal(report.ok, false);
+      const found = report.findings.find((finding) => finding.code === code);
+      assert.ok(found, `no ${code} in ${JSON.stringify(report.findings)}`);
+      if (at !== undefined) assert.ok(found.from <= at && at <= found.to, `${found.from} to ${found.to}`);
+    });
+  }
+
+  test('dropped triggers are found', async () => {
+    const dir = copy();
+    const db = new DatabaseSync(join(dir, 'log.db'));
+    db.exec('DROP TRIGGER entries_no_update');
+    db.close();
+    assert.ok((await verifyLog(dir, { vkey })).findings.some(({ code }) => code === 'schema_changed'));
+  });
+
+  test('another key than the pinned one is refused', async () => {
+    const other = join(folder, 'other');
+    const log = await createLog(other, { origin });
+    await log.close();
+    const report = await verifyLog(other, { vkey });
+    assert.equal(report.ok, false);
+    const found = await verifyLog(honest, { vkey: log.vkey });
+    assert.equal(found.ok, false);
+  });
+
+  test('a tail cut off with its checkpoint shows only against something held outside', async () => {
+    const older = join(folder, 'older');
+    const log = await createLog(older, { origin });
+    await log.record(signIn('a'));
+    await log.close();
+    cpSync(older, `${older}-kept`, { recursive: true });
+    const again = await import('indelible').then(({ openLog }) => openLog(older));
+    const receipt = await again.record(signIn('b'));
+    await again.close();
+    const alone = await verifyLog(`${older}-kept`, { vkey: log.vkey });
+    assert.equal(alone.ok, true, 'nothing inside an old copy can say that it is old');
+    const held = await verifyLog(`${older}-kept`, { vkey: log.vkey, held: [receipt] });
+    assert.deepEqual(
+      held.findings.map(({ code }) => code),
+      ['rolled_back'],
+    );
+    cpSync(`${older}.mark`, `${older}-kept.mark`);
+    const marked = await verifyLog(`${older}-kept`, { vkey: log.vkey });
+    assert.deepEqual(
+      marked.findings.map(({ code }) => code),
+      ['rolled_back'],
+    );
+  });
+
+  test('a file that is no database any more is a report, not a crash', async () => {
+    const dir = copy();
+    for (const suffix of ['-wal', '-shm']) rmSync(join(dir, `log.db${suffix}`), { force: true });
+    const bytes = readFileSync(join(dir, 'log.db'));
+    bytes.fill(0x58, 0, 100);
+    writeFileSync(join(dir, 'log.db'), bytes);
+    assert.equal((await verifyLog(dir, { vkey })).ok, false);
+    writeFileSync(join(dir, 'log.db'), '');
+    assert.equal((await verifyLog(dir, { vkey })).ok, false);
+    await assert.rejects(verifyLog(join(folder, 'nothing')), { code: 'log_missing' });
+  });
+});
