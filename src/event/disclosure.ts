@@ -1,12 +1,6 @@
 import { sha256Base64url } from '#sha256';
-import {
-  type JsonValue,
-  misuse,
-  parseCanonicalJson,
-  parseJson,
-  VerificationError,
-} from '../bytes/index.ts';
-import { reservedNames } from './rules.ts';
+import { type JsonValue, misuse, parseCanonicalJson, parseJson, VerificationError } from '../bytes/index.ts';
+import { isReservedName } from './rules.ts';
 
 /** A salt and a nonce have 128 bits each, so that no hash can be tried out (FAULTS 4, attack 31). */
 export const SALT_BYTES = 16;
@@ -29,7 +23,8 @@ export interface Disclosure {
  * disclosure's exact UTF-8 (RFC 9901 §4.2.3). `text` is the JSON array itself; any stray space in it makes another digest.
  */
 export function digestDisclosure(text: string): string {
-  if (!text.isWellFormed()) throw misuse('range', 'text_ill_formed', 'Half a surrogate pair has no UTF-8 to be hashed.');
+  if (!text.isWellFormed())
+    throw misuse('range', 'text_ill_formed', 'Half a surrogate pair has no UTF-8 to be hashed.');
   return sha256Base64url(text);
 }
 
@@ -41,8 +36,9 @@ export function parseDisclosure(text: string): Disclosure {
   const parts = parseText(text);
   if (!Array.isArray(parts) || parts.length !== 3) throw malformed('is not an array of salt, name and value');
   const [salt, name, value] = parts as [JsonValue, JsonValue, JsonValue];
-  if (typeof salt !== 'string' || typeof name !== 'string') throw malformed('has a salt or a name that is no text');
-  if (reservedNames.includes(name)) throw malformed('bears a name that sealing uses itself');
+  if (typeof salt !== 'string' || typeof name !== 'string')
+    throw malformed('has a salt or a name that is no text');
+  if (isReservedName(name)) throw malformed('bears a name that sealing uses itself');
   return { salt, name, value };
 }
 

@@ -94,11 +94,22 @@ export function sealDraft(draft: Draft, random: (bytes: number) => Uint8Array): 
   const fields = Number(flags.slice(2));
   const bytes = random((fields + 1) * SALT_BYTES);
   if (bytes.length !== (fields + 1) * SALT_BYTES) {
-    throw misuse('range', 'random_bytes_missing', `Sealing asked for ${(fields + 1) * SALT_BYTES} random bytes.`);
+    throw misuse(
+      'range',
+      'random_bytes_missing',
+      `Sealing asked for ${(fields + 1) * SALT_BYTES} random bytes.`,
+    );
   }
   const { disclosures, digests } = discloseFields(parts, bytes);
   const { before, after } = fillHoles(parts, base64urlEncode(bytes.subarray(0, SALT_BYTES)), digests);
-  return { id: parts[0]!, givenId: flags[0] === '1', givenOccurredAt: flags[1] === '1', before, after, disclosures };
+  return {
+    id: parts[0]!,
+    givenId: flags[0] === '1',
+    givenOccurredAt: flags[1] === '1',
+    before,
+    after,
+    disclosures,
+  };
 }
 
 /** The entry of a sealed draft, taken at `recordedAt` (RFC 3339, UTC, milliseconds: 24 characters). */
@@ -110,7 +121,10 @@ export function entryText({ before, after }: SealedDraft, recordedAt: string): s
 }
 
 /** Salts every field in the order of the draft, and hashes it. */
-function discloseFields(parts: readonly string[], bytes: Uint8Array): { disclosures: string[]; digests: string[] } {
+function discloseFields(
+  parts: readonly string[],
+  bytes: Uint8Array,
+): { disclosures: string[]; digests: string[] } {
   const disclosures: string[] = [];
   const digests: string[] = [];
   let offset = SALT_BYTES;
@@ -129,7 +143,11 @@ function discloseFields(parts: readonly string[], bytes: Uint8Array): { disclosu
 }
 
 /** Writes the entry, in two halves around the time. */
-function fillHoles(parts: readonly string[], nonce: string, digests: readonly string[]): { before: string; after: string } {
+function fillHoles(
+  parts: readonly string[],
+  nonce: string,
+  digests: readonly string[],
+): { before: string; after: string } {
   let before = '';
   let position = 0;
   let text = parts[2]!;

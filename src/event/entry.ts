@@ -9,8 +9,8 @@ import type { EventSource, Outcome, Seal, Severity } from './model.ts';
 import {
   entryTexts,
   eventFields,
+  isReservedName,
   limits,
-  reservedNames,
   sourceRule,
   subjectIdText,
   subjectText,
@@ -65,7 +65,12 @@ export function parseEntry(bytes: Uint8Array): Entry {
   try {
     value = parseCanonicalJson(utf8Decode(bytes));
   } catch (cause) {
-    throw new VerificationError('malformed_entry', 'The entry is not canonical JSON in UTF-8.', {}, { cause });
+    throw new VerificationError(
+      'malformed_entry',
+      'The entry is not canonical JSON in UTF-8.',
+      {},
+      { cause },
+    );
   }
   checkEntry(value);
   return value;
@@ -80,7 +85,8 @@ function checkEntry(value: JsonValue): asserts value is Entry {
   checkTime(value['recordedAt'], '/recordedAt');
   checkRule(value, 'action', eventFields.action.rule);
   checkChoice(value['outcome'], eventFields.outcome.rule.choices, '/outcome');
-  if (value['severity'] !== undefined) checkChoice(value['severity'], eventFields.severity.rule.choices, '/severity');
+  if (value['severity'] !== undefined)
+    checkChoice(value['severity'], eventFields.severity.rule.choices, '/severity');
   if (value['correlationId'] !== undefined) checkRule(value, 'correlationId', eventFields.correlationId.rule);
   if (value['causationId'] !== undefined) checkRule(value, 'causationId', eventFields.causationId.rule);
   checkParty(value['actor'], '/actor');
@@ -90,11 +96,13 @@ function checkEntry(value: JsonValue): asserts value is Entry {
 }
 
 function checkTargets(targets: JsonValue | undefined): void {
-  if (!isList(targets) || targets.length > limits.targetsMax) throw malformed('is not a list of targets', '/targets');
+  if (!isList(targets) || targets.length > limits.targetsMax)
+    throw malformed('is not a list of targets', '/targets');
   for (let index = 0; index < targets.length; index += 1) {
     const target = targets[index];
     checkParty(target, `/targets/${index}`);
-    if ((target as JsonObject)['onBehalfOf'] !== undefined) throw malformed('has no place here', `/targets/${index}/onBehalfOf`);
+    if ((target as JsonObject)['onBehalfOf'] !== undefined)
+      throw malformed('has no place here', `/targets/${index}/onBehalfOf`);
   }
 }
 
@@ -124,59 +132,81 @@ function checkSource(source: JsonValue | undefined): void {
 
 /** Digests may stand wherever an object stands. Together with what names them they have to make sense. */
 function checkSealing(entry: JsonObject): void {
-  const digests = new Set<string>();
-  collectDigests(entry, '', digests);
-  if (entry['_sd_alg'] !== (digests.size > 0 ? 'sha-256' : undefined)) {
+  const digests: string[] = [];
+  const groups = collectDigests(entry, '', digests);
+  // RFC 9901 §7.1: a digest that is there twice is refused. Within one group their order has excluded that.
+  if (groups > 1 && hasTwins(digests)) throw malformed('holds one digest twice', '');
+  if (entry['_sd_alg'] !== (digests.length > 0 ? 'sha-256' : undefined)) {
     throw malformed('is not sha-256 exactly where something is sealed', '/_sd_alg');
   }
-  const { _sd: own, sealed, seals } = entry;
-  const names = new Set(isList(sealed) ? sealed : []);
-  if ((own === undefined) !== (sealed === undefined) || names.size !== (isList(own) ? own.length : 0)) {
-    throw malformed('does not name each sealed field once', '/sealed');
-  }
-  for (const name of names) {
-    if (typeof name !== 'string' || Object.hasOwn(entry, name)) throw malformed('names a field that is in the open', '/sealed');
-  }
-  if (seals !== undefined) checkSeals(seals, digests);
+  checkNames(entry, entry['_sd'], entry['sealed']);
+  if (entry['seals'] !== undefined) checkSeals(entry['seals'], new Set(digests));
 }
 
-function collectDigests(object: JsonObject, pointer: string, digests: Set<string>): void {
+/** Whether a text is there twice. For a few, comparing them all beats hashing them. */
+function hasTwins(texts: readonly string[]): boolean {
+  if (texts.length > 16) return new Set(texts).size !== texts.length;
+  return texts.some((text, position) => texts.indexOf(text) !== position);
+}
+
+/** `sealed` names the fields of the top-level digests, in the same order. */
+function checkNames(entry: JsonObject, digests: JsonValue | undefined, names: JsonValue | undefined): void {
+  if (digests === undefined && names === undefined) return;
+  if (!isList(digests) || !isList(names) || digests.length !== names.length) {
+    throw malformed('does not name each sealed field', '/sealed');
+  }
+  for (let position = 0; position < names.length; position += 1) {
+    const name = names[position];
+    if (typeof name !== 'string' || Object.hasOwn(entry, name) || names.indexOf(name) !== position) {
+      throw malformed('names a field that is in the open, or one twice', '/sealed');
+    }
+  }
+}
+
+/** Collects every digest in an object, and checks that each group is sorted. Returns the number of groups. */
+function collectDigests(object: JsonObject, pointer: string, digests: string[]): number {
+  let groups = 0;
   for (const name of Object.keys(object)) {
     const value = object[name]!;
-    const unit = name.charCodeAt(0);
-    if ((unit === 0x5f || unit === 0x2e) && reservedNames.includes(name)) {
-      if (name === '_sd') addDigests(value, `${pointer}/_sd`, digests);
-      else if (name !== '_sd_alg' || pointer !== '') throw malformed('is a reserved name', `${pointer}/${name}`);
-    } else if (typeof value === 'object' && value !== null) collectInside(value, `${pointer}/${name}`, digests);
+    if (isReservedName(name)) {
+      if (name === '_sd') {
+        addDigests(value, pointer, digests);
+        groups += 1;
+      } else if (name !== '_sd_alg' || pointer !== '')
+        throw malformed('is a reserved name', `${pointer}/${name}`);
+    } else if (typeof value === 'object' && value !== null)
+      groups += collectInside(value, `${pointer}/${name}`, digests);
   }
+  return groups;
 }
 
-function collectInside(value: JsonObject | readonly JsonValue[], pointer: string, digests: Set<string>): void {
-  if (!isList(value)) {
-    collectDigests(value, pointer, digests);
-    return;
-  }
+function collectInside(value: JsonObject | readonly JsonValue[], pointer: string, digests: string[]): number {
+  if (!isList(value)) return collectDigests(value, pointer, digests);
+  let groups = 0;
   for (let index = 0; index < value.length; index += 1) {
     const element = value[index];
-    if (typeof element === 'object' && element !== null) collectInside(element, `${pointer}/${index}`, digests);
+    if (typeof element === 'object' && element !== null)
+      groups += collectInside(element, `${pointer}/${index}`, digests);
   }
+  return groups;
 }
 
-/** RFC 9901 §7.1: a digest that is there twice is refused, wherever it stands. */
-function addDigests(value: JsonValue, pointer: string, digests: Set<string>): void {
-  if (!isList(value) || value.length === 0) throw malformed('is not a list of digests', pointer);
+function addDigests(value: JsonValue, pointer: string, digests: string[]): void {
+  if (!isList(value) || value.length === 0) throw malformed('is not a list of digests', `${pointer}/_sd`);
   let previous = '';
-  for (const digest of value) {
-    if (typeof digest !== 'string' || !entryTexts.digest.test(digest)) throw malformed('is not a list of digests', pointer);
-    if (digest <= previous) throw malformed('is not sorted', pointer);
-    if (digests.has(digest)) throw malformed('holds a digest that stands elsewhere too', pointer);
-    digests.add(digest);
+  for (let index = 0; index < value.length; index += 1) {
+    const digest = value[index];
+    if (typeof digest !== 'string' || !entryTexts.digest.test(digest) || digest <= previous) {
+      throw malformed('is not a sorted list of digests', `${pointer}/_sd`);
+    }
+    digests.push(digest);
     previous = digest;
   }
 }
 
 function checkSeals(seals: JsonValue, digests: ReadonlySet<string>): void {
-  if (!isList(seals) || seals.length === 0 || seals.length > limits.sealsMax) throw malformed('is not a list of seals', '/seals');
+  if (!isList(seals) || seals.length === 0 || seals.length > limits.sealsMax)
+    throw malformed('is not a list of seals', '/seals');
   const spoken = new Set<string>();
   for (const [index, seal] of seals.entries()) {
     const pointer = `/seals/${index}`;
@@ -187,7 +217,8 @@ function checkSeals(seals: JsonValue, digests: ReadonlySet<string>): void {
     }
     spoken.add(digest);
     checkText(path, eventFields.seals.rule.items.fields.path, `${pointer}/path`);
-    if (!isList(subjects) || subjects.length > limits.subjectsMax) throw malformed('is not a list', `${pointer}/subjects`);
+    if (!isList(subjects) || subjects.length > limits.subjectsMax)
+      throw malformed('is not a list', `${pointer}/subjects`);
     for (const subject of subjects) checkText(subject, subjectText, `${pointer}/subjects`);
   }
 }
@@ -198,16 +229,19 @@ function checkRule(entry: JsonObject, name: string, rule: TextRule): void {
 
 function checkText(value: JsonValue | undefined, rule: TextRule, pointer: string): void {
   const max = rule.charactersMax ?? limits.entryBytesMax;
-  if (typeof value === 'string' && rule.test(value) && (value.length <= max || [...value].length <= max)) return;
+  if (typeof value === 'string' && rule.test(value) && (value.length <= max || [...value].length <= max))
+    return;
   throw malformed(rule.rule, pointer);
 }
 
 function checkExpression(value: JsonValue | undefined, expression: RegExp, pointer: string): void {
-  if (typeof value !== 'string' || !expression.test(value)) throw malformed('does not have its form', pointer);
+  if (typeof value !== 'string' || !expression.test(value))
+    throw malformed('does not have its form', pointer);
 }
 
 function checkChoice(value: JsonValue | undefined, choices: readonly string[], pointer: string): void {
-  if (typeof value !== 'string' || !choices.includes(value)) throw malformed(`is none of ${choices.join(', ')}`, pointer);
+  if (typeof value !== 'string' || !choices.includes(value))
+    throw malformed(`is none of ${choices.join(', ')}`, pointer);
 }
 
 function checkTime(value: JsonValue | undefined, pointer: string): void {
@@ -225,7 +259,11 @@ function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
 }
 
 function malformed(complaint: string, pointer: string): VerificationError {
-  return new VerificationError('malformed_entry', `${pointer === '' ? 'The entry' : `In the entry, ${pointer}`} ${complaint}.`, {
-    pointer,
-  });
+  return new VerificationError(
+    'malformed_entry',
+    `${pointer === '' ? 'The entry' : `In the entry, ${pointer}`} ${complaint}.`,
+    {
+      pointer,
+    },
+  );
 }

@@ -33,9 +33,13 @@ export function erasureOf(entry: Entry): Erasure {
     const { subject, below } = data as { subject?: unknown; below?: unknown };
     if (typeof subject === 'string' && subjectText.test(subject) && isIndex(below)) return { subject, below };
   }
-  throw new VerificationError('malformed_entry', 'The entry records no erasure: it names no subject and index.', {
-    pointer: '/metadata',
-  });
+  throw new VerificationError(
+    'malformed_entry',
+    'The entry records no erasure: it names no subject and index.',
+    {
+      pointer: '/metadata',
+    },
+  );
 }
 
 function isIndex(value: unknown): value is number {

@@ -3,7 +3,14 @@ import { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure
 import type { Entry, EntryParty } from './entry.ts';
 import type { RecordedActor, RecordedEvent, RecordedTarget, Seal, Withheld } from './model.ts';
 import { escapeStep } from './refusal.ts';
-import { eventFields, type Owner, reservedAction, reservedNames, sealedFieldNames } from './rules.ts';
+import {
+  eventFields,
+  isReservedName,
+  type Owner,
+  reservedAction,
+  type SealedFieldName,
+  sealedFieldNames,
+} from './rules.ts';
 
 /** One sealed value of an entry, whether its disclosure is there or not. */
 export interface SealedField extends Withheld {
@@ -45,56 +52,74 @@ export function openEntry(entry: Entry, disclosures: readonly string[], index: n
   return { event, fields: opening.fields, problems: opening.problems() };
 }
 
-/** Who owns the values of an object, by whether the object names them. */
-interface Ownership {
-  /** Whose the values are. */
+/** Where an object stands and whose the values are that it seals. */
+interface Place {
+  readonly pointer: string;
   readonly subjects: readonly string[];
-  /** At the top of the entry: the names that belong to its digests, and whose each of them is. */
-  readonly named?: { readonly names: readonly string[]; readonly subjectsOf: (name: string) => readonly string[] };
+  /** At the top of the entry: the names that belong to its digests. */
+  readonly names?: readonly string[];
 }
+
+/** A value that a disclosure gave. */
+interface Found extends Disclosure {
+  /** The position of its disclosure. */
+  readonly position: number;
+}
+
+type Fields = Record<string, JsonValue>;
 
 class Opening {
   readonly fields: SealedField[] = [];
   readonly #entry: Entry;
   readonly #disclosures: readonly string[];
   readonly #index: number;
-  /** The position of the disclosure that each digest stands for; those that are taken go out. */
+  /** The position of the disclosure behind each digest; those that are taken go out. */
   readonly #byDigest = new Map<string, number>();
-  readonly #seals = new Map<string, Seal>();
-  /** Whether this is one of the log's own entries, which are never erasable (DESIGN 5.3). */
-  readonly #isOwn: boolean;
+  readonly #seals: ReadonlyMap<string, Seal> | undefined;
   readonly #problems: OpeningProblem[] = [];
   readonly #withheld: Withheld[] = [];
+  readonly #subjects: Readonly<Record<Owner, readonly string[]>>;
 
   constructor(entry: Entry, disclosures: readonly string[], index: number) {
     this.#entry = entry;
     this.#disclosures = disclosures;
     this.#index = index;
-    this.#isOwn = reservedAction.test(entry.action);
+    this.#subjects = subjectsByOwner(entry);
+    this.#seals = entry.seals && new Map(entry.seals.map((seal) => [seal.digest, seal]));
     for (let position = 0; position < disclosures.length; position += 1) {
       const text = disclosures[position]!;
-      if (!text.isWellFormed()) this.#problem('malformed', position, 'is not well-formed text');
-      else {
-        const digest = digestDisclosure(text);
-        if (this.#byDigest.has(digest)) this.#problem('repeated', position, 'is there twice');
-        else this.#byDigest.set(digest, position);
-      }
+      const digest = text.isWellFormed() ? digestDisclosure(text) : undefined;
+      if (digest === undefined) this.#problem('malformed', position, 'is not well-formed text');
+      else if (this.#byDigest.has(digest)) this.#problem('repeated', position, 'is there twice');
+      else this.#byDigest.set(digest, position);
     }
-    for (const seal of entry.seals ?? []) this.#seals.set(seal.digest, seal);
   }
 
   /** What did not fit, once the event has been joined. */
   problems(): OpeningProblem[] {
-    for (const position of this.#byDigest.values()) this.#problem('unmatched', position, 'matches no digest of the entry');
+    for (const position of this.#byDigest.values())
+      this.#problem('unmatched', position, 'matches no digest of the entry');
     return this.#problems;
   }
 
-  /** The event: fields in an order that reads well. */
+  /** The event: its fields stand in an order that reads well. */
   event(): RecordedEvent {
     const entry = this.#entry;
-    const subjectsOf = (name: string): readonly string[] => this.#subjectsOf(name);
-    const top = this.#join(entry, '', { subjects: [], named: { names: entry.sealed ?? [], subjectsOf } });
-    const { id, occurredAt, recordedAt, action, outcome, severity, correlationId, causationId, source, seals } = entry;
+    const values: Fields = {};
+    this.#joinFields(values, entry, { pointer: '', subjects: [], names: entry.sealed ?? [] });
+    const actor = this.#joinParty(entry.actor, '/actor') as RecordedActor;
+    const targets = entry.targets.map((target, position) => this.#joinParty(target, `/targets/${position}`));
+    for (const name of Object.keys(entry)) {
+      if (openFields.has(name)) continue;
+      define(
+        values,
+        name,
+        this.#joinInside(entry[name]!, { pointer: `/${escapeStep(name)}`, subjects: this.#subjectsOf(name) }),
+      );
+    }
+
+    const { id, occurredAt, recordedAt, action, outcome } = entry;
+    let unknown: JsonObject | undefined;
     const event = {
       index: this.#index,
       id,
@@ -102,119 +127,137 @@ class Opening {
       recordedAt,
       action,
       outcome,
-      ...(severity !== undefined && { severity }),
-      actor: top['actor'] as RecordedActor,
-      targets: top['targets'] as readonly RecordedTarget[],
-      ...(correlationId !== undefined && { correlationId }),
-      ...(causationId !== undefined && { causationId }),
-    };
-    const values: Record<string, JsonValue> = {};
-    for (const name of readingOrder) {
-      const value = top[name];
-      if (value !== undefined) values[name] = value;
+    } as Writable<RecordedEvent>;
+    if (entry.severity !== undefined) event.severity = entry.severity;
+    event.actor = actor;
+    event.targets = targets;
+    if (entry.correlationId !== undefined) event.correlationId = entry.correlationId;
+    if (entry.causationId !== undefined) event.causationId = entry.causationId;
+    for (const name of Object.keys(values)) {
+      if (isSealedFieldName(name)) event[name] = values[name]!;
+      else unknown = { ...unknown, [name]: values[name]! };
     }
-    const unknown = unknownFields(top, entry);
-    return {
-      ...event,
-      ...values,
-      source,
-      ...(seals !== undefined && { seals: seals.map(({ path, subjects }) => ({ path, subjects })) }),
-      withheld: this.#withheld,
-      ...(unknown !== undefined && { unknown }),
-    };
+    event.source = entry.source;
+    if (entry.seals !== undefined)
+      event.seals = entry.seals.map(({ path, subjects }) => ({ path, subjects }));
+    event.withheld = this.#withheld;
+    if (unknown !== undefined) event.unknown = unknown;
+    return event;
   }
 
   /** Whose a top-level field is: this follows from what is hashed alone, so that an erasure can be judged for ever. */
   #subjectsOf(name: string): readonly string[] {
-    const owner = (sealedFieldNames as readonly string[]).includes(name)
-      ? eventFields[name as (typeof sealedFieldNames)[number]].owner
-      : undefined;
-    return owner === undefined ? [] : this.#subjectsByOwner(owner);
-  }
-
-  #subjectsByOwner(owner: Owner): readonly string[] {
-    const { actor, targets } = this.#entry;
-    const actorSubject = subjectOf(actor);
-    const targetSubject = targets[0] === undefined ? actorSubject : subjectOf(targets[0]);
-    if (owner === 'actor') return [actorSubject];
-    if (owner === 'first target, else actor' || actorSubject === targetSubject) return [targetSubject];
-    return [actorSubject, targetSubject];
-  }
-
-  /** An object with the values that its digests stand for. */
-  #join(object: JsonObject, pointer: string, ownership: Ownership): Record<string, JsonValue> {
-    return this.#joinInto({}, object, { pointer, ownership });
+    return isSealedFieldName(name) ? this.#subjects[eventFields[name].owner] : [];
   }
 
   /** A person or thing, which is easier to read if it begins with what it is. */
-  #joinParty(party: EntryParty, pointer: string): JsonObject {
+  #joinParty(party: EntryParty, pointer: string): RecordedTarget {
     const { type, id } = party;
-    return this.#joinInto({ type, id }, party, { pointer, ownership: { subjects: [subjectOf(party)] } });
+    const joined: Fields = { type, id };
+    const subjects = this.#subjects.actor.length === 0 ? [] : [subjectOf(party)];
+    this.#joinFields(joined, party, { pointer, subjects });
+    for (const name of Object.keys(party)) {
+      if (name === '_sd' || name === 'type' || name === 'id') continue;
+      const path = `${pointer}/${escapeStep(name)}`;
+      const isPrincipal = name === 'onBehalfOf' && pointer === '/actor';
+      define(
+        joined,
+        name,
+        isPrincipal
+          ? this.#joinParty(party[name] as EntryParty, path)
+          : this.#joinInside(party[name]!, { pointer: path, subjects }),
+      );
+    }
+    return joined as RecordedTarget;
   }
 
-  #joinInto(
-    joined: Record<string, JsonValue>,
-    object: JsonObject,
-    { pointer, ownership }: { pointer: string; ownership: Ownership },
-  ): Record<string, JsonValue> {
-    const digests = object['_sd'] as readonly string[] | undefined;
-    for (let position = 0; position < (digests?.length ?? 0); position += 1) {
-      this.#joinField(joined, object, { digest: digests![position]!, pointer, ownership, position });
+  /** A value in the open, with the values that digests inside it stand for. */
+  #joinInside(value: JsonValue, { pointer, subjects }: Place): JsonValue {
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) {
+      return (value as readonly JsonValue[]).map((element, position) =>
+        this.#joinInside(element, { pointer: `${pointer}/${position}`, subjects }),
+      );
     }
+    const object = value as JsonObject;
+    const joined: Fields = {};
+    this.#joinFields(joined, object, { pointer, subjects });
     for (const name of Object.keys(object)) {
-      if (name === '_sd' || name === '_sd_alg') continue;
-      const value = object[name]!;
-      const isContainer = typeof value === 'object' && value !== null;
-      define(joined, name, isContainer ? this.#joinInside(value, `${pointer}/${escapeStep(name)}`, ownership) : value);
+      if (name === '_sd') continue;
+      define(
+        joined,
+        name,
+        this.#joinInside(object[name]!, { pointer: `${pointer}/${escapeStep(name)}`, subjects }),
+      );
     }
     return joined;
   }
 
-  #joinInside(value: JsonObject | readonly JsonValue[], pointer: string, ownership: Ownership): JsonValue {
-    if (pointer === '/actor' || pointer === '/actor/onBehalfOf') return this.#joinParty(value as EntryParty, pointer);
-    if (pointer === '/targets') {
-      return (value as readonly EntryParty[]).map((target, position) => this.#joinParty(target, `/targets/${position}`));
+  /** Puts the values that an object's digests stand for into `joined`, in the order in which they were sealed. */
+  #joinFields(joined: Fields, object: JsonObject, place: Place): void {
+    const digests = object['_sd'] as readonly string[] | undefined;
+    if (digests === undefined) return;
+    const found: Found[] = [];
+    for (let position = 0; position < digests.length; position += 1) {
+      const digest = digests[position]!;
+      const seal = this.#seals?.get(digest);
+      const told = place.names?.[position] ?? lastStep(seal?.path);
+      const given = this.#take(digest, object, told, found);
+      if (given !== undefined) found.push(given);
+      this.#note(digest, place, seal, told, given);
     }
-    const inside = ownership.named === undefined ? ownership : { subjects: ownership.named.subjectsOf(pointer.slice(1)) };
-    if (!Array.isArray(value)) return this.#join(value as JsonObject, pointer, inside);
-    return (value as readonly JsonValue[]).map((element, position) =>
-      typeof element === 'object' && element !== null
-        ? this.#joinInside(element as JsonObject, `${pointer}/${position}`, inside)
-        : element,
-    );
+    if (found.length > 1) found.sort((a, b) => a.position - b.position);
+    for (const { name, value } of found) define(joined, name, value);
   }
 
-  /** One digest: puts its value into `joined`, or notes that it is withheld. */
-  #joinField(
-    joined: Record<string, JsonValue>,
-    object: JsonObject,
-    { digest, pointer, ownership, position }: { digest: string; pointer: string; ownership: Ownership; position: number },
+  /** Notes a sealed value, and whether it is withheld. */
+  #note(
+    digest: string,
+    place: Place,
+    seal: Seal | undefined,
+    told: string | undefined,
+    given: Found | undefined,
   ): void {
-    const seal = this.#seals.get(digest);
-    const told = ownership.named?.names[position] ?? lastStep(seal?.path);
-    const disclosure = this.#byDigest.get(digest);
-    const found = disclosure === undefined ? undefined : this.#read(disclosure, object, { told, joined });
-    if (disclosure !== undefined) this.#byDigest.delete(digest);
-
-    const name = found?.name ?? told;
-    const subjects = this.#isOwn ? [] : (seal?.subjects ?? ownership.named?.subjectsOf(name ?? '') ?? ownership.subjects);
-    const path = name === undefined ? pointer : `${pointer}/${escapeStep(name)}`;
-    const field = { path, ...(name !== undefined && { name }), digest, subjects };
-    if (found === undefined) {
-      this.fields.push({ ...field, index: this.#index });
-      this.#withheld.push(field);
-    } else {
-      this.fields.push({ ...field, index: this.#index, disclosure: disclosure! });
-      define(joined, found.name, found.value);
+    const index = this.#index;
+    if (given !== undefined) {
+      const { name, position: disclosure } = given;
+      const path = `${place.pointer}/${escapeStep(name)}`;
+      this.fields.push({
+        path,
+        name,
+        digest,
+        subjects: this.#subjectsOfField(place, name, seal),
+        index,
+        disclosure,
+      });
+      return;
     }
+    const subjects = this.#subjectsOfField(place, told, seal);
+    const withheld: Withheld =
+      told === undefined
+        ? { path: place.pointer, digest, subjects }
+        : { path: `${place.pointer}/${escapeStep(told)}`, name: told, digest, subjects };
+    this.#withheld.push(withheld);
+    this.fields.push({ ...withheld, index });
   }
 
-  /** The disclosure at `position`, if it can stand where its digest does. */
-  #read(
-    position: number,
+  #subjectsOfField(place: Place, name: string | undefined, seal: Seal | undefined): readonly string[] {
+    // The log's own entries are never erasable (DESIGN 5.3), so nothing in them belongs to anybody.
+    if (this.#subjects.actor.length === 0) return [];
+    if (seal !== undefined) return seal.subjects;
+    return place.names !== undefined && name !== undefined ? this.#subjectsOf(name) : place.subjects;
+  }
+
+  /** The value behind a digest, if its disclosure is there and can stand in `object`, where it is called `told` if anything. */
+  #take(
+    digest: string,
     object: JsonObject,
-    { told, joined }: { told: string | undefined; joined: JsonObject },
-  ): Disclosure | undefined {
+    told: string | undefined,
+    found: readonly Found[],
+  ): Found | undefined {
+    const position = this.#byDigest.get(digest);
+    if (position === undefined) return undefined;
+    this.#byDigest.delete(digest);
     let disclosure: Disclosure;
     try {
       disclosure = parseDisclosure(this.#disclosures[position]!);
@@ -223,14 +266,22 @@ class Opening {
       this.#problem('malformed', position, 'is no array of salt, name and value');
       return undefined;
     }
-    const { name, value } = disclosure;
+    const { salt, name, value } = disclosure;
     if (told !== undefined && name !== told) {
-      this.#problem('conflicting', position, `bears another name than ${canonicalString(told)}, which the entry gives it`);
-    } else if (Object.hasOwn(object, name) || Object.hasOwn(joined, name)) {
-      this.#problem('conflicting', position, `bears the name ${canonicalString(name)}, which its object has already`);
+      this.#problem(
+        'conflicting',
+        position,
+        `bears another name than ${canonicalString(told)}, which the entry gives it`,
+      );
+    } else if (Object.hasOwn(object, name) || found.some((other) => other.name === name)) {
+      this.#problem(
+        'conflicting',
+        position,
+        `bears the name ${canonicalString(name)}, which its object has already`,
+      );
     } else if (holdsReserved(value)) {
       this.#problem('malformed', position, 'holds a name that sealing uses itself');
-    } else return disclosure;
+    } else return { salt, name, value, position };
     return undefined;
   }
 
@@ -239,49 +290,72 @@ class Opening {
   }
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** The subjects behind each kind of owner in this entry (DESIGN 5.2). The log's own entries have none. */
+function subjectsByOwner({ action, actor, targets }: Entry): Readonly<Record<Owner, readonly string[]>> {
+  if (reservedAction.test(action))
+    return { actor: [], 'first target, else actor': [], 'actor and first target': [] };
+  const actorSubject = subjectOf(actor);
+  const targetSubject = targets[0] === undefined ? actorSubject : subjectOf(targets[0]);
+  const both = actorSubject === targetSubject ? [actorSubject] : [actorSubject, targetSubject];
+  return {
+    actor: [actorSubject],
+    'first target, else actor': [targetSubject],
+    'actor and first target': both,
+  };
+}
+
 /** A subject: the name under which the values of a person or thing are erased. */
 export function subjectOf({ type, id }: { readonly type: string; readonly id: string }): string {
   return `${type}/${id}`;
 }
 
-const readingOrder = ['reason', 'error', 'changes', 'context', 'labels', 'metadata'];
-
-/** The fields of an entry in the open that `RecordedEvent` has a place for, or that say nothing to a reader. */
+/** The fields of an entry that stand in the open and hold nothing sealed, and the parties, which are joined for themselves. */
 const openFields: ReadonlySet<string> = new Set([
-  ...Object.keys(eventFields).filter((name) => name !== 'clear'),
-  'v',
-  'nonce',
-  'recordedAt',
-  'source',
-  'sealed',
+  ...[
+    '_sd',
+    '_sd_alg',
+    'v',
+    'nonce',
+    'id',
+    'occurredAt',
+    'recordedAt',
+    'action',
+    'outcome',
+    'severity',
+    'actor',
+    'targets',
+  ],
+  ...['correlationId', 'causationId', 'source', 'sealed', 'seals'],
 ]);
 
-/** What a later writer has added, in the open or sealed. */
-function unknownFields(top: JsonObject, entry: Entry): JsonObject | undefined {
-  let unknown: Record<string, JsonValue> | undefined;
-  for (const name of Object.keys(top)) {
-    const isKnown = Object.hasOwn(entry, name) ? openFields.has(name) : readingOrder.includes(name);
-    if (isKnown) continue;
-    unknown ??= {};
-    define(unknown, name, top[name]!);
-  }
-  return unknown;
+const sealedNames: ReadonlySet<string> = new Set(sealedFieldNames);
+
+function isSealedFieldName(name: string): name is SealedFieldName {
+  return sealedNames.has(name);
 }
 
 function lastStep(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
-  return path.slice(path.lastIndexOf('/') + 1).replaceAll('~1', '/').replaceAll('~0', '~');
+  return path
+    .slice(path.lastIndexOf('/') + 1)
+    .replaceAll('~1', '/')
+    .replaceAll('~0', '~');
 }
 
 /** Whether a disclosed value hides digests of its own: disclosures do not nest (DESIGN 5.2). */
 function holdsReserved(value: JsonValue): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return (value as readonly JsonValue[]).some(holdsReserved);
-  return Object.keys(value).some((name) => reservedNames.includes(name) || holdsReserved((value as JsonObject)[name]!));
+  return Object.keys(value).some(
+    (name) => isReservedName(name) || holdsReserved((value as JsonObject)[name]!),
+  );
 }
 
 /** Sets a field that may have any name: plain assignment to `__proto__` would set the prototype instead. */
 function define(object: Record<string, JsonValue>, name: string, value: JsonValue): void {
-  if (name === '__proto__') Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+  if (name === '__proto__')
+    Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
   else object[name] = value;
 }

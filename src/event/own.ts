@@ -32,7 +32,14 @@ export interface Genesis {
 /** `log.created`, which is the first entry of every log and no other's. */
 export function genesisEvent(genesis: Omit<Genesis, 'format' | 'sealing'>): AuditEvent {
   const { origin, logKeys, rootKey, personalIds } = genesis;
-  return ownEvent('log.created', { format: LOG_FORMAT, origin, logKeys, rootKey, sealing: SEALING, personalIds });
+  return ownEvent('log.created', {
+    format: LOG_FORMAT,
+    origin,
+    logKeys,
+    rootKey,
+    sealing: SEALING,
+    personalIds,
+  });
 }
 
 /** `log.opened`: a process opened the log for writing; `source` says which. */
@@ -99,20 +106,27 @@ export function parseGenesis(entry: Entry): Genesis {
   const data = entry['metadata'];
   if (!isObject(data)) throw malformed('It says nothing of the log.');
   const { format, origin, logKeys, rootKey, sealing, personalIds } = data;
-  if (format !== LOG_FORMAT) throw malformed(`Its format is ${JSON.stringify(format)}, and this version reads ${LOG_FORMAT}.`);
+  if (format !== LOG_FORMAT)
+    throw malformed(`Its format is ${JSON.stringify(format)}, and this version reads ${LOG_FORMAT}.`);
   if (typeof origin !== 'string' || origin === '') throw malformed('It names no origin.');
   if (!Array.isArray(logKeys) || logKeys.length === 0 || !logKeys.every((key) => typeof key === 'string')) {
     throw malformed('It names no keys that sign.');
   }
-  if (rootKey !== null && typeof rootKey !== 'string') throw malformed('Its root key is neither a key nor null.');
-  if (sealing !== SEALING) throw malformed(`It seals by ${JSON.stringify(sealing)}, which this version does not know.`);
+  if (rootKey !== null && typeof rootKey !== 'string')
+    throw malformed('Its root key is neither a key nor null.');
+  if (sealing !== SEALING)
+    throw malformed(`It seals by ${JSON.stringify(sealing)}, which this version does not know.`);
   if (personalIds !== 'refuse' && personalIds !== 'allow' && personalIds !== 'pseudonymise') {
     throw malformed('It does not say what becomes of personal ids.');
   }
   return { format: LOG_FORMAT, origin, logKeys, rootKey, sealing, personalIds };
 }
 
-function ownEvent(action: string, metadata: { readonly [name: string]: EventValue }, actor = logItself): AuditEvent {
+function ownEvent(
+  action: string,
+  metadata: { readonly [name: string]: EventValue },
+  actor = logItself,
+): AuditEvent {
   return { action, actor, metadata, clear: ['/metadata'] };
 }
 

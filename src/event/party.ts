@@ -43,7 +43,10 @@ export function writeParty(value: unknown, path: Path, options: PartyOptions): s
     path.pop();
   }
   const sealed = group.count > 0 ? `"_sd":[${groupHole(group)}],` : '';
-  const principal = fields.onBehalfOf === undefined ? '' : `,"onBehalfOf":${writePrincipal(fields.onBehalfOf, path, options)}`;
+  const principal =
+    fields.onBehalfOf === undefined
+      ? ''
+      : `,"onBehalfOf":${writePrincipal(fields.onBehalfOf, path, options)}`;
   return `{${sealed}"id":${id}${principal},"type":"${type}"}`;
 }
 
@@ -68,7 +71,12 @@ function readFields(value: unknown, path: Path, { depth, mayActFor }: PartyOptio
   );
 }
 
-function identity(value: unknown, name: 'type' | 'id', path: Path, subjectId?: PartyOptions['subjectId']): string {
+function identity(
+  value: unknown,
+  name: 'type' | 'id',
+  path: Path,
+  subjectId?: PartyOptions['subjectId'],
+): string {
   const rule = name === 'type' ? typeText : subjectIdText;
   if (value === undefined) throw missingField(name, path, rule.hint);
   path.push(name);

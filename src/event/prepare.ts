@@ -120,11 +120,13 @@ class Preparation {
 
   /** The entry with its holes. */
   #entry(given: Fields, id: string, plan: PlanNode | undefined): string {
-    const open: Partial<Record<SealedFieldName, string>> = {};
+    const open = new Map<SealedFieldName, string>();
     const sealed = this.#sealedFields(given, plan, open);
     const opened = (name: SealedFieldName): string => {
-      const text = open[name];
-      return text === undefined ? '' : `,"${name}":${this.#sealer.open(text, plan!.children.get(name)!, [name])}`;
+      const text = open.get(name);
+      return text === undefined
+        ? ''
+        : `,"${name}":${this.#sealer.open(text, plan!.children.get(name)!, [name])}`;
     };
     let text = `"action":"${this.#action(given.action)}","actor":${this.#actor(given.actor, plan)}`;
     text += `${this.#id(given, 'causationId')}${opened('changes')}${opened('context')}`;
@@ -144,7 +146,11 @@ class Preparation {
   }
 
   /** Seals the fields that are sealed whole, and leaves the others, which the plan opens, in `open`. */
-  #sealedFields(given: Fields, plan: PlanNode | undefined, open: Partial<Record<SealedFieldName, string>>): Group {
+  #sealedFields(
+    given: Fields,
+    plan: PlanNode | undefined,
+    open: Map<SealedFieldName, string>,
+  ): Group {
     const group: Group = { count: 0, fields: '' };
     const { path } = this;
     for (const name of sealedFieldNames) {
@@ -156,7 +162,7 @@ class Preparation {
       if (node === undefined || node.mark === 'seal') this.#sealer.seal(group, `"${name}"`, text, path, node);
       else {
         if (name === 'metadata' && exceeds(text, limits.metadataBytesMax)) throw tooLarge(path);
-        open[name] = text;
+        open.set(name, text);
       }
       path.pop();
     }
@@ -167,7 +173,12 @@ class Preparation {
     if (value === undefined) throw missingField('action', [], eventFields.action.rule.hint);
     const action = checkText(value, eventFields.action.rule, ['action']);
     if (!reservedAction.test(action) || this.#options.own) return action;
-    throw refusal('action_reserved', ['action'], 'must not begin with log', 'Only the log itself writes log.* entries.');
+    throw refusal(
+      'action_reserved',
+      ['action'],
+      'must not begin with log',
+      'Only the log itself writes log.* entries.',
+    );
   }
 
   #id(given: Fields, name: 'causationId' | 'correlationId'): string {
@@ -181,9 +192,17 @@ class Preparation {
 
   #occurredAt(value: unknown): string {
     if (value === undefined) return this.#options.occurredAt;
-    const moment = typeof value === 'string' ? readTime(value) : (momentOfDate(value) ?? 'must be an RFC 3339 text or a Date');
+    const moment =
+      typeof value === 'string'
+        ? readTime(value)
+        : (momentOfDate(value) ?? 'must be an RFC 3339 text or a Date');
     if (typeof moment === 'string') {
-      throw refusal('event_time_invalid', ['occurredAt'], moment, 'Write it as 2026-01-31T23:59:59.999Z, or with an offset.');
+      throw refusal(
+        'event_time_invalid',
+        ['occurredAt'],
+        moment,
+        'Write it as 2026-01-31T23:59:59.999Z, or with an offset.',
+      );
     }
     if (moment.ms <= this.#options.now + limits.futureMsMax) return moment.text;
     throw refusal(
@@ -235,7 +254,8 @@ class Preparation {
         'Use an internal id and put the address into an attribute such as email, or create the log with personalIds: "pseudonymise".',
       );
     }
-    if (pseudonymKey === undefined) throw misuse('type', 'pseudonym_key_invalid', 'This log needs its pseudonym key.');
+    if (pseudonymKey === undefined)
+      throw misuse('type', 'pseudonym_key_invalid', 'This log needs its pseudonym key.');
     return pseudonym(id, pseudonymKey);
   };
 
@@ -256,7 +276,8 @@ class Preparation {
       throw misuse('range', 'source_seq_invalid', 'source.seq counts from 0, or is null.');
     }
     let text = '{';
-    if (source.credential !== undefined) text += `"credential":${write(source.credential, credential, 'credential')},`;
+    if (source.credential !== undefined)
+      text += `"credential":${write(source.credential, credential, 'credential')},`;
     text += `"instance":${write(source.instance, instance, 'instance')},"seq":${source.seq}`;
     text += `,"service":${write(source.service, service, 'service')}`;
     if (source.version !== undefined) text += `,"version":${write(source.version, version, 'version')}`;

@@ -12,7 +12,11 @@ export const PSEUDONYM_KEY_BYTES_MIN = 16;
  */
 export function pseudonym(id: string, key: Uint8Array): string {
   if (key.length < PSEUDONYM_KEY_BYTES_MIN) {
-    throw misuse('range', 'pseudonym_key_invalid', `A pseudonym key has at least ${PSEUDONYM_KEY_BYTES_MIN} bytes.`);
+    throw misuse(
+      'range',
+      'pseudonym_key_invalid',
+      `A pseudonym key has at least ${PSEUDONYM_KEY_BYTES_MIN} bytes.`,
+    );
   }
   return `p_${base64urlEncode(hmac(sha256, key, utf8Encode(id)).subarray(0, 16))}`;
 }

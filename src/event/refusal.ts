@@ -83,11 +83,16 @@ export function parsePointer(pointer: string): string[] | undefined {
 
 /** One name as a step of a JSON pointer. */
 export function escapeStep(step: string): string {
-  return step.replaceAll('~', '~0').replaceAll('/', '~1');
+  return step.includes('~') || step.includes('/') ? step.replaceAll('~', '~0').replaceAll('/', '~1') : step;
 }
 
 /** The refusal of the value that `path` leads to. The caller throws it. */
-export function refusal(code: EventCode, path: readonly (string | number)[], rule: string, hint: string): EventError {
+export function refusal(
+  code: EventCode,
+  path: readonly (string | number)[],
+  rule: string,
+  hint: string,
+): EventError {
   return new EventError(code, pointerTo(path), { rule, hint });
 }
 

@@ -1,8 +1,8 @@
 import { type JsonObject, type JsonValue, utf8Encode } from '../bytes/index.ts';
 import { type Draft, entryText, sealDraft } from './draft.ts';
 import { type Entry, parseEntry } from './entry.ts';
-import { openEntry } from './open.ts';
 import type { RecordedEvent } from './model.ts';
+import { openEntry } from './open.ts';
 import { escapeStep } from './refusal.ts';
 
 /**
@@ -28,7 +28,14 @@ function countingBytes(length: number): Uint8Array {
 
 /** What is compared of an event. */
 function compared(event: RecordedEvent): JsonObject {
-  const { index: _index, occurredAt: _occurred, recordedAt: _recorded, source: _source, withheld: _withheld, ...rest } = event;
+  const {
+    index: _index,
+    occurredAt: _occurred,
+    recordedAt: _recorded,
+    source: _source,
+    withheld: _withheld,
+    ...rest
+  } = event;
   return rest as unknown as JsonObject;
 }
 
@@ -47,7 +54,8 @@ class Comparison {
   }
 
   same(again: JsonValue, stored: JsonValue, pointer: string): boolean {
-    if (typeof again !== 'object' || again === null || typeof stored !== 'object' || stored === null) return again === stored;
+    if (typeof again !== 'object' || again === null || typeof stored !== 'object' || stored === null)
+      return again === stored;
     if (Array.isArray(again) || Array.isArray(stored)) {
       return Array.isArray(again) && Array.isArray(stored) && this.#sameList(again, stored, pointer);
     }

@@ -124,14 +124,30 @@ export interface FieldRule {
 /** Names that RFC 9901 §4.1 and §4.2.4 use itself; in a caller's data they are refused at any depth. */
 export const reservedNames: readonly string[] = Object.freeze(['_sd', '_sd_alg', '...']);
 
+/** Whether a name is one of `reservedNames`: they begin with an underscore or a point, and few others do. */
+export function isReservedName(name: string): boolean {
+  const unit = name.charCodeAt(0);
+  return (unit === 0x5f || unit === 0x2e) && reservedNames.includes(name);
+}
+
 const CONTROLS = '\\u0000-\\u001f\\u007f-\\u009f';
 
 function text(pattern: string, reason: { max?: number; rule: string; hint: string }): TextRule {
   const { max, rule, hint } = reason;
   const expression = new RegExp(pattern, 'u');
   // The engine answers this one question without an expression, and every text asks it.
-  const test = pattern === WELL_FORMED ? (value: string) => value.isWellFormed() : (value: string) => expression.test(value);
-  return Object.freeze({ kind: 'text', pattern, test, rule, hint, ...(max !== undefined && { charactersMax: max }) });
+  const test =
+    pattern === WELL_FORMED
+      ? (value: string) => value.isWellFormed()
+      : (value: string) => expression.test(value);
+  return Object.freeze({
+    kind: 'text',
+    pattern,
+    test,
+    rule,
+    hint,
+    ...(max !== undefined && { charactersMax: max }),
+  });
 }
 
 /** Any well-formed text: in a `u` expression `\p{Cs}` is half a surrogate pair that stands alone. */
@@ -236,7 +252,10 @@ const errorRule: ObjectRule = {
 
 const sealRule = {
   kind: 'object',
-  fields: { path: pointerText, subjects: { kind: 'list', items: subjectText, elementsMax: limits.subjectsMax } },
+  fields: {
+    path: pointerText,
+    subjects: { kind: 'list', items: subjectText, elementsMax: limits.subjectsMax },
+  },
   required: ['path', 'subjects'],
   hint: 'A seal is {path, subjects}: a JSON pointer, and a list of subjects written type/id.',
 } as const satisfies ObjectRule;
@@ -261,7 +280,10 @@ export const eventFields = {
     rule: { kind: 'choice', choices: ['success', 'failure', 'denied', 'unknown'] },
     about: 'How it ended; success if absent.',
   },
-  occurredAt: { rule: { kind: 'time' }, about: 'When it happened: RFC 3339, any offset, to the millisecond.' },
+  occurredAt: {
+    rule: { kind: 'time' },
+    about: 'When it happened: RFC 3339, any offset, to the millisecond.',
+  },
   severity: {
     rule: { kind: 'choice', choices: ['info', 'low', 'medium', 'high', 'critical'] },
     about: 'How much attention it deserves.',

@@ -1,5 +1,5 @@
-import { parsePointer, type Path, pointerTo, refusal } from './refusal.ts';
-import { eventFields, type ListRule, reservedNames, sealedFieldNames, type TextRule } from './rules.ts';
+import { type Path, parsePointer, pointerTo, refusal } from './refusal.ts';
+import { eventFields, isReservedName, type ListRule, sealedFieldNames, type TextRule } from './rules.ts';
 import { checkList, checkText, missingField, ownNames, unknownField } from './value.ts';
 
 /**
@@ -65,7 +65,12 @@ export function unreachable(node: PlanNode): Error {
   );
 }
 
-function readSeal(root: PlanNode, seal: unknown, path: Path, subject: (value: unknown, path: Path) => string): void {
+function readSeal(
+  root: PlanNode,
+  seal: unknown,
+  path: Path,
+  subject: (value: unknown, path: Path) => string,
+): void {
   const { fields, hint } = eventFields.seals.rule.items;
   for (const name of ownNames(seal, path, hint)) {
     if (!Object.hasOwn(fields, name)) throw unknownField(name, Object.keys(fields), path);
@@ -104,17 +109,24 @@ function markNode(root: PlanNode, pointer: unknown, namedAt: Path): PlanNode {
     node = child;
   }
   if (node.mark === undefined) return node;
-  throw refusal('seal_path_invalid', namedAt, 'is named twice', 'Name each value once, in clear or in seals.');
+  throw refusal(
+    'seal_path_invalid',
+    namedAt,
+    'is named twice',
+    'Name each value once, in clear or in seals.',
+  );
 }
 
 function complaintAbout(steps: readonly string[]): string | undefined {
   const [field = '', ...rest] = steps;
-  if (steps.some((step) => reservedNames.includes(step))) return 'must not use a name that sealing uses itself';
+  if (steps.some(isReservedName)) return 'must not use a name that sealing uses itself';
   if ((sealedFieldNames as readonly string[]).includes(field)) return undefined;
   const attribute = attributeSteps(field, rest);
   if (attribute === undefined) return 'names a field that is never sealed';
   if (attribute.length === 0) return 'must name an attribute, not the whole of an actor or target';
-  return ['type', 'id', 'onBehalfOf'].includes(attribute[0]!) ? 'names a field that is never sealed' : undefined;
+  return ['type', 'id', 'onBehalfOf'].includes(attribute[0]!)
+    ? 'names a field that is never sealed'
+    : undefined;
 }
 
 /** The steps from an actor or target onwards, or undefined if the path leads to neither. */

@@ -11,7 +11,12 @@ const DISCLOSURE_FRAME_BYTES = '["",,]'.length + SALT_CHARACTERS;
 
 /** One field of an object under way: sealed, with its canonical value, or open, written when its turn comes. */
 export type Member =
-  | { readonly name: string; readonly path: Path; readonly sealed: string; readonly node?: PlanNode | undefined }
+  | {
+      readonly name: string;
+      readonly path: Path;
+      readonly sealed: string;
+      readonly node?: PlanNode | undefined;
+    }
   | { readonly name: string; readonly write: () => string };
 
 /** A value that `seals` name: its place in the draft is known once it has been written. */
@@ -55,13 +60,25 @@ export class Sealer {
     return this.object(
       Object.keys(value).map((name) => {
         const member = canonicalize((value as JsonObject)[name]!);
-        return this.member({ name, text: member, node: node.children.get(name), path: [...path, name], isClear: isOpen });
+        return this.member({
+          name,
+          text: member,
+          node: node.children.get(name),
+          path: [...path, name],
+          isClear: isOpen,
+        });
       }),
     );
   }
 
   /** A value as a member of the object around it: sealed or open, as the plan says. */
-  member({ name, text, node, path, isClear }: {
+  member({
+    name,
+    text,
+    node,
+    path,
+    isClear,
+  }: {
     readonly name: string;
     readonly text: string;
     readonly node: PlanNode | undefined;
@@ -86,7 +103,8 @@ export class Sealer {
     writeOpen(true);
     const group: Group = { count: 0, fields: '' };
     for (const member of members) {
-      if ('sealed' in member) this.seal(group, canonicalString(member.name), member.sealed, member.path, member.node);
+      if ('sealed' in member)
+        this.seal(group, canonicalString(member.name), member.sealed, member.path, member.node);
     }
     if (group.count > 0) parts.push(`"_sd":[${groupHole(group)}]`);
     writeOpen(false);

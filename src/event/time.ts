@@ -11,30 +11,33 @@ export type TimeComplaint = string;
 const DAY_MS = 86_400_000;
 const CANONICAL_LENGTH = 24;
 
-/** `YYYY-MM-DDTHH:MM:SS`, then a fraction if any, then Z or an offset (RFC 3339 §5.6). */
-const shape = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+/** Longer than any time with nine digits of a second and an offset. */
+const LENGTH_MAX = 40;
+
+const SHAPE_COMPLAINT = 'must be an RFC 3339 time with an offset';
 
 /**
  * Reads an RFC 3339 time with any offset and returns the moment in UTC, or a complaint. Nothing is rounded: a time finer than
  * a millisecond is refused, as is a leap second, which no clock of ours can hold, and a date that no calendar has.
  */
 export function readTime(text: string): Moment | TimeComplaint {
-  if (text.length > 64 || !shape.test(text)) return 'must be an RFC 3339 time with an offset';
+  if (text.length < 20 || text.length > LENGTH_MAX || !hasSeparators(text)) return SHAPE_COMPLAINT;
   const day = daysFromCivil(digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2));
-  if (day === undefined) return 'must be a day that the calendar has';
   const [hour, minute, second] = [digits(text, 11, 2), digits(text, 14, 2), digits(text, 17, 2)];
+  // What is no digit has become NaN, which no comparison is true of.
+  if (!(hour + minute + second >= 0) || day === undefined) return SHAPE_COMPLAINT;
+  if (Number.isNaN(day)) return 'must be a day that the calendar has';
   if (second === 60) return 'must not be a leap second';
   if (hour > 23 || minute > 59 || second > 59) return 'must be a time that the clock has';
 
-  const zone = text.endsWith('Z') || text.endsWith('z') ? text.length - 1 : text.length - 6;
-  const fraction = text.slice(20, Math.max(zone, 20));
-  if (fraction.length > 3 && /[1-9]/.test(fraction.slice(3))) return 'must not be finer than a millisecond';
-  const offset = zone === text.length - 1 ? 0 : offsetMs(text, zone);
-  if (offset === undefined) return 'must have an offset between -23:59 and +23:59';
-
-  const ms =
-    day * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + Number(fraction.slice(0, 3).padEnd(3, '0')) - offset;
-  if (text.length === CANONICAL_LENGTH && zone === 23 && text[10] === 'T' && text[23] === 'Z') return { ms, text };
+  const zone = zoneStart(text);
+  const fraction = readFraction(text, zone);
+  const offset = readOffset(text, zone);
+  if (typeof fraction === 'string') return fraction;
+  if (typeof offset === 'string') return offset;
+  const ms = day * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + fraction - offset;
+  if (zone === CANONICAL_LENGTH - 1 && text.charCodeAt(10) === UPPER_T && text.charCodeAt(zone) === UPPER_Z)
+    return { ms, text };
   return momentOf(ms) ?? 'must lie in the years 0000 to 9999 in UTC';
 }
 
@@ -63,14 +66,15 @@ const YEAR_10000_MS = 253_402_300_800_000;
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * Days from 1970-01-01 to a date of the Gregorian calendar, or undefined if it has no such day. Counted in years that begin in
+ * Days from 1970-01-01 to a date of the Gregorian calendar; NaN if it has no such day, undefined if these are no numbers. Counted in years that begin in
  * March, so that the leap day comes last (the method of Howard Hinnant's `days_from_civil`); `Date.UTC` would read the years 0
  * to 99 as 1900 to 1999.
  */
 function daysFromCivil(year: number, month: number, day: number): number | undefined {
-  if (month < 1 || month > 12 || day < 1) return undefined;
+  if (Number.isNaN(year + month + day)) return undefined;
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  if (day > monthDays[month - 1]! + (month === 2 && isLeap ? 1 : 0)) return undefined;
+  const days = monthDays[month - 1] ?? 0;
+  if (day < 1 || day > days + (month === 2 && isLeap ? 1 : 0)) return Number.NaN;
   const marchYear = month > 2 ? year : year - 1;
   const era = Math.floor(marchYear / 400);
   const yearOfEra = marchYear - era * 400;
@@ -79,18 +83,66 @@ function daysFromCivil(year: number, month: number, day: number): number | undef
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-function offsetMs(text: string, zone: number): number | undefined {
-  const hours = digits(text, zone + 1, 2);
-  const minutes = digits(text, zone + 4, 2);
-  if (hours > 23 || minutes > 59) return undefined;
-  return (text[zone] === '-' ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const COLON = 0x3a;
+const UPPER_T = 0x54;
+const UPPER_Z = 0x5a;
+/** Set in a lower-case letter, and not in its upper case. */
+const LOWER_BIT = 0x20;
+
+/** `YYYY-MM-DDTHH:MM:SS` (RFC 3339 §5.6), as far as its separators go. */
+function hasSeparators(text: string): boolean {
+  return (
+    text.charCodeAt(4) === MINUS &&
+    text.charCodeAt(7) === MINUS &&
+    (text.charCodeAt(10) & ~LOWER_BIT) === UPPER_T &&
+    text.charCodeAt(13) === COLON &&
+    text.charCodeAt(16) === COLON
+  );
 }
 
-/** The number that `count` decimal digits write; the shape was checked before. */
+/** Where Z or the offset begins. */
+function zoneStart(text: string): number {
+  const last = text.length - 1;
+  return (text.charCodeAt(last) & ~LOWER_BIT) === UPPER_Z ? last : last - 5;
+}
+
+/** The milliseconds between the second and the zone. */
+function readFraction(text: string, zone: number): number | TimeComplaint {
+  if (zone === 19) return 0;
+  if (zone < 21 || text.charCodeAt(19) !== POINT) return SHAPE_COMPLAINT;
+  let ms = 0;
+  let weight = 100;
+  for (let position = 20; position < zone; position += 1) {
+    const digit = digits(text, position, 1);
+    if (Number.isNaN(digit)) return SHAPE_COMPLAINT;
+    if (position > 22 && digit > 0) return 'must not be finer than a millisecond';
+    if (position <= 22) ms += digit * weight;
+    weight /= 10;
+  }
+  return ms;
+}
+
+/** How far the zone is ahead of UTC, in milliseconds. */
+function readOffset(text: string, zone: number): number | TimeComplaint {
+  if (zone === text.length - 1) return 0;
+  const sign = text.charCodeAt(zone);
+  if ((sign !== PLUS && sign !== MINUS) || text.charCodeAt(zone + 3) !== COLON) return SHAPE_COMPLAINT;
+  const hours = digits(text, zone + 1, 2);
+  const minutes = digits(text, zone + 4, 2);
+  if (Number.isNaN(hours + minutes)) return SHAPE_COMPLAINT;
+  if (hours > 23 || minutes > 59) return 'must have an offset between -23:59 and +23:59';
+  return (sign === MINUS ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+/** The number that `count` decimal digits write; NaN if one of them is none. */
 function digits(text: string, start: number, count: number): number {
   let value = 0;
   for (let position = start; position < start + count; position += 1) {
-    value = value * 10 + text.charCodeAt(position) - 0x30;
+    const digit = text.charCodeAt(position) - 0x30;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
   }
   return value;
 }

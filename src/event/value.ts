@@ -3,11 +3,11 @@ import { nearestName, type Path, refusal } from './refusal.ts';
 import {
   type ChoiceRule,
   fieldHints,
-  limits,
+  isReservedName,
   type ListRule,
+  limits,
   type ObjectRule,
   type PairsRule,
-  reservedNames,
   type Rule,
   type TextRule,
 } from './rules.ts';
@@ -43,9 +43,14 @@ export function writeRule(value: unknown, rule: Rule, path: Path, depth: number)
   }
 }
 
+/** Databases write null for what is not there; here a field that is not there is left out. */
+const NULL_HINT = 'Leave the field out where there is no value.';
+
 /** The text `value`, if it is one and keeps `rule`. */
 export function checkText(value: unknown, rule: TextRule, path: Path): string {
-  if (typeof value !== 'string') throw refusal('event_field_invalid', path, 'must be a text', rule.hint);
+  if (typeof value !== 'string') {
+    throw refusal('event_field_invalid', path, 'must be a text', value === null ? NULL_HINT : rule.hint);
+  }
   // One look decides nearly always. The length counts UTF-16 units first, which are never fewer than characters.
   const max = rule.charactersMax ?? LENGTH_MAX;
   if (value.length <= max && rule.test(value)) return value;
@@ -61,7 +66,7 @@ export function checkText(value: unknown, rule: TextRule, path: Path): string {
 export function checkChoice(value: unknown, { choices }: ChoiceRule, path: Path): string {
   if (typeof value === 'string' && choices.includes(value)) return value;
   const meant = typeof value === 'string' ? nearestName(value, choices) : undefined;
-  const hint = meant === undefined ? 'Leave it out if none of these fits.' : `Did you mean ${meant}?`;
+  const hint = meant === undefined ? NULL_HINT : `Did you mean ${meant}?`;
   throw refusal('event_field_invalid', path, `must be one of ${choices.join(', ')}`, hint);
 }
 
@@ -97,12 +102,15 @@ export function ownNames(value: unknown, path: Path, hint = 'Hand in a plain obj
   requirePlain(value, path);
   const names = Object.keys(value);
   if (names.length > limits.fieldsMax) {
-    throw refusal('event_too_large', path, `must have at most ${limits.fieldsMax} fields`, 'Nothing is cut off.');
+    throw refusal(
+      'event_too_large',
+      path,
+      `must have at most ${limits.fieldsMax} fields`,
+      'Nothing is cut off.',
+    );
   }
   for (const name of names) {
-    // Reserved names begin with an underscore or a point, and few others do.
-    const unit = name.charCodeAt(0);
-    if ((unit === 0x5f || unit === 0x2e) && reservedNames.includes(name)) throw reserved(name, path);
+    if (isReservedName(name)) throw reserved(name, path);
   }
   return names;
 }
@@ -116,7 +124,8 @@ export function sortNames(names: string[]): string[] {
   for (let index = 1; index < names.length; index += 1) {
     const name = names[index]!;
     let position = index;
-    for (; position > 0 && isBefore(name, names[position - 1]!); position -= 1) names[position] = names[position - 1]!;
+    for (; position > 0 && isBefore(name, names[position - 1]!); position -= 1)
+      names[position] = names[position - 1]!;
     names[position] = name;
   }
   return names;
@@ -270,15 +279,26 @@ export function checkList(value: unknown, elementsMax: number, path: Path): read
     throw refusal('event_field_invalid', path, 'must be a list', 'Put even a single element into [ ].');
   }
   if (value.length <= elementsMax) return value;
-  throw refusal('event_too_large', path, `must have at most ${elementsMax} elements`, 'Record several events instead.');
+  throw refusal(
+    'event_too_large',
+    path,
+    `must have at most ${elementsMax} elements`,
+    'Record several events instead.',
+  );
 }
 
 /** Refuses instances of classes: what they hold is not in their fields, or their fields are not what they mean. */
 function requirePlain(object: object, path: Path): void {
   const prototype: unknown = Object.getPrototypeOf(object);
   // Another realm's Object.prototype (a test runner's sandbox) is plain too: it is the one that inherits from nothing.
-  if (prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null) return;
-  throw refusal('event_value_invalid', path, 'must be a plain object, not an instance of a class', hintFor(object));
+  if (prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null)
+    return;
+  throw refusal(
+    'event_value_invalid',
+    path,
+    'must be a plain object, not an instance of a class',
+    hintFor(object),
+  );
 }
 
 function hintFor(value: unknown): string {

@@ -1,5 +1,13 @@
 import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
-import { type Entry, type Erasure, erasureOf, openEntry, parseEntry, parseGenesis } from '../event/index.ts';
+import {
+  type Entry,
+  type Erasure,
+  erasureOf,
+  type OpenedEntry,
+  openEntry,
+  parseEntry,
+  parseGenesis,
+} from '../event/index.ts';
 import {
   HASH_BYTES,
   type Hash,
@@ -10,7 +18,7 @@ import {
   TILE_WIDTH,
 } from '../merkle/index.ts';
 import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
-import { MissingTally } from './audit-sealed.ts';
+import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
 
 /**
@@ -58,6 +66,7 @@ class ChunkAuditor {
   readonly #sizes: ReadonlySet<number>;
   readonly #watched: ReadonlySet<number>;
   readonly #ids = new Set<string>();
+  #rows = 0;
   #entries = 0;
   #disclosures = 0;
   #present = 0;
@@ -87,6 +96,7 @@ class ChunkAuditor {
         `Entry ${index} was handed in for another span of the log.`,
       );
     }
+    this.#rows += 1;
     if (index < this.#next) {
       this.#report('index_repeated', index, 'seen before, or out of order');
       return;
@@ -111,6 +121,7 @@ class ChunkAuditor {
     return {
       begin: this.#chunk.begin,
       end: this.#chunk.end,
+      rows: this.#rows,
       hashes: this.#range.hashes,
       prefixes: this.#prefixes,
       leaves: this.#leaves,
@@ -258,13 +269,26 @@ class ChunkAuditor {
     }
   }
 
+  /**
+   * Matches the disclosures with the digests. Where every digest has its disclosure and none is left over, which is nearly
+   * always, that is all there is to know; the entry is opened only where something is missing or does not fit.
+   */
   #checkDisclosures(entry: Entry, row: AuditRow): void {
-    const opened = openEntry(entry, row.disclosures, row.index);
-    for (const problem of opened.problems) this.#report('disclosure_altered', row.index, problem.message);
-    for (const field of opened.fields) {
-      if (field.disclosure === undefined) this.#missing.add(field.subjects, row.index);
+    let opened: OpenedEntry | undefined;
+    const open = (): OpenedEntry => {
+      opened ??= openEntry(entry, row.disclosures, row.index);
+      return opened;
+    };
+    if (allDisclosed(entry, row.disclosures)) this.#present += row.disclosures.length;
+    else this.#countFields(open(), row.index);
+    this.#inspect?.({ entry, row, open }, (code, what) => this.#report(code, row.index, what));
+  }
+
+  #countFields({ fields, problems }: OpenedEntry, index: number): void {
+    for (const { message } of problems) this.#report('disclosure_altered', index, message);
+    for (const { disclosure, subjects } of fields) {
+      if (disclosure === undefined) this.#missing.add(subjects, index);
       else this.#present += 1;
     }
-    this.#inspect?.(opened, row, (code, what) => this.#report(code, row.index, what));
   }
 }

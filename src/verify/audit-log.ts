@@ -1,5 +1,4 @@
-import type { Tile } from '../merkle/index.ts';
-import { TILE_WIDTH } from '../merkle/index.ts';
+import { TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { Audit } from './audit.ts';
 import { auditChunk } from './audit-chunk.ts';
 import type { AuditHead, AuditOptions, AuditRow, Inspect, Span } from './audit-model.ts';
@@ -46,11 +45,14 @@ export async function auditLog(source: AuditSource, options: AuditLogOptions = {
   return audit.conclude(await source.tiles?.(audit.upperTiles()));
 }
 
-/** The full tiles of leaf hashes over a span, which begins where a tile does. A store need not keep the partial one behind them. */
+/**
+ * The tiles of leaf hashes over a span, which begins where a tile does. The last may be partial; a store need not keep that
+ * one, but damage under it can be located only if it does.
+ */
 export function leafTiles({ begin, end }: Span): Tile[] {
   const tiles: Tile[] = [];
-  for (let first = begin; first + TILE_WIDTH <= end; first += TILE_WIDTH) {
-    tiles.push({ level: 0, index: first / TILE_WIDTH, width: TILE_WIDTH });
+  for (let first = begin; first < end; first += TILE_WIDTH) {
+    tiles.push({ level: 0, index: first / TILE_WIDTH, width: Math.min(TILE_WIDTH, end - first) });
   }
   return tiles;
 }

@@ -1,5 +1,5 @@
-import type { Erasure, Genesis, OpenedEntry } from '../event/index.ts';
-import type { RangeParts } from '../merkle/index.ts';
+import type { Entry, Erasure, Genesis, OpenedEntry } from '../event/index.ts';
+import type { Hash, RangeParts } from '../merkle/index.ts';
 import type { Discovery, FindingCode } from './finding.ts';
 import type { Held } from './held.ts';
 import type { Trust } from './trust.ts';
@@ -27,8 +27,8 @@ export interface AuditChunk extends Span {
   /** The entries, by rising index. Holes and repetitions are found, not assumed away. */
   readonly rows: Iterable<AuditRow>;
   /**
-   * The stored tiles of leaf hashes over the span, from the tile of `begin` on; undefined for one that the store lacks. Absent
-   * where the store keeps no tiles.
+   * The stored tiles of leaf hashes over the span, from the tile of `begin` on; undefined for one that the store lacks, as it
+   * may the partial one at the end. Absent where the store keeps no tiles.
    */
   readonly tiles?: readonly (Uint8Array | undefined)[];
 }
@@ -46,6 +46,11 @@ export interface AuditHead {
   readonly last: number;
   /** How many ids it lists, where it lists ids. */
   readonly ids?: number;
+  /**
+   * The right edge of the tree as the store keeps it, in the order of `Frontier.hashes`: it tells in which part of the log the
+   * damage lies, where no tile does.
+   */
+  readonly frontier?: readonly Hash[];
 }
 
 /** How an audit is to be done. */
@@ -67,12 +72,16 @@ export interface ChunkRequest {
   readonly leaves: readonly number[];
 }
 
-/** Shows one entry, opened, to a check that this room cannot make: of search columns, for one. It may report what it finds. */
-export type Inspect = (
-  opened: OpenedEntry,
-  row: AuditRow,
-  report: (code: FindingCode, what: string) => void,
-) => void;
+/** One entry that has been read, for a check that this room cannot make. */
+export interface Inspected {
+  readonly entry: Entry;
+  readonly row: AuditRow;
+  /** The entry with its disclosures joined; made when it is asked for, because it costs as much as all the rest. */
+  open(): OpenedEntry;
+}
+
+/** A check of single entries that this room cannot make: of search columns, for one. It reports what it finds. */
+export type Inspect = (inspected: Inspected, report: (code: FindingCode, what: string) => void) => void;
 
 /** Values of one set of subjects that are sealed and whose disclosures are not there. */
 export interface MissingValues {
@@ -98,6 +107,8 @@ export interface AuditCounts {
 
 /** What the audit of one chunk has found. Plain data: it crosses threads. */
 export interface ChunkReport extends Span {
+  /** How many rows were handed in, repeated ones too. */
+  readonly rows: number;
   /** The compact range of the chunk's leaves. */
   readonly hashes: RangeParts['hashes'];
   /** The compact range from `begin` up to each size of the request that lies within. */

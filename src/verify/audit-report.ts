@@ -1,8 +1,22 @@
 import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
 import type { Genesis } from '../event/index.ts';
-import type { Hash } from '../merkle/index.ts';
-import { type OpenedCheckpoint, openWithPolicy, type Policy, parseVerifierKey } from '../note/index.ts';
-import type { AuditCounts, AuditHead, AuditOptions } from './audit-model.ts';
+import {
+  foldHashes,
+  HASH_BYTES,
+  type Hash,
+  nodeBegin,
+  nodeEnd,
+  type Range,
+  rangeNodes,
+} from '../merkle/index.ts';
+import {
+  type Checkpoint,
+  type OpenedCheckpoint,
+  openWithPolicy,
+  type Policy,
+  parseVerifierKey,
+} from '../note/index.ts';
+import type { AuditCounts, AuditDepth, AuditHead, AuditOptions } from './audit-model.ts';
 import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
 import { compareHeld, type HeldVerdict } from './held.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
@@ -18,6 +32,8 @@ export interface AuditReport {
   readonly size: number;
   /** The root over them, recomputed from their bytes, in base64. */
   readonly root: string;
+  /** Whether entries and disclosures were read, or the tree alone was checked. */
+  readonly depth: AuditDepth;
   /** Whose key was believed: one known beforehand, or the one that the log itself names, which whoever replaces a log replaces too. */
   readonly key: 'pinned' | 'found inside';
   readonly counts: AuditCounts;
@@ -35,9 +51,12 @@ export interface Conclusion {
   readonly head: AuditHead;
   readonly options: AuditOptions;
   readonly end: number;
+  /** How many rows the store handed over, repeated ones too. */
+  readonly rows: number;
   readonly counts: AuditCounts;
   readonly genesis: Genesis | undefined;
-  readonly roots: ReadonlyMap<number, Hash>;
+  /** The tree of the entries, at each size that anything is said about. */
+  readonly trees: ReadonlyMap<number, Range>;
   readonly leaves: ReadonlyMap<number, Hash>;
   readonly discoveries: Discoveries;
 }
@@ -69,7 +88,7 @@ const inconsistent: ReadonlySet<FindingCode> = new Set([
 
 /** Judges what only the whole log can show (who it is, what is signed, what is held outside) and writes the report. */
 export function concludeAudit(conclusion: Conclusion): AuditReport {
-  const { head, options, end, counts, genesis, roots, discoveries } = conclusion;
+  const { head, options, end, counts, genesis, trees, discoveries } = conclusion;
   const report: ReportOfLog = (code, what, { from = 0, to = Math.max(end - 1, 0), detail } = {}) => {
     discoveries.add({ code, from, to, what, ofLog: true, ...(detail !== undefined && { detail }) });
   };
@@ -82,14 +101,15 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
       'The checkpoint bears another name than the one the log gave itself in its first entry',
     );
   }
-  compareIds(conclusion, report);
+  compareNumbers(conclusion, report);
   const held = compareHeld(conclusion, policy, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
     ok: findings.length === 0,
     origin: genesis?.origin ?? opened?.checkpoint.origin ?? readHead(head.checkpoint)?.origin ?? '',
     size: end,
-    root: base64Encode(roots.get(end)!),
+    root: base64Encode(trees.get(end)!.root()),
+    depth: options.depth ?? 'full',
     key: options.trust === undefined ? 'found inside' : 'pinned',
     counts,
     findings,
@@ -159,7 +179,7 @@ function openHead(
 }
 
 /** Compares what the checkpoint says, signed well or not, with what is there. */
-function compareWithHead({ head, end, roots, discoveries }: Conclusion, report: ReportOfLog): void {
+function compareWithHead({ head, end, trees, discoveries }: Conclusion, report: ReportOfLog): void {
   const checkpoint = readHead(head.checkpoint);
   if (checkpoint === undefined) {
     if (!discoveries.has('checkpoint_invalid')) report('checkpoint_invalid', 'The checkpoint is none');
@@ -181,20 +201,55 @@ function compareWithHead({ head, end, roots, discoveries }: Conclusion, report: 
       what: 'signed for by the checkpoint, and gone',
     });
   }
-  const found = roots.get(size);
-  if (found === undefined || equalBytes(found, root)) return;
-  report(
-    'root_mismatch',
-    `The tree over the ${size} entries does not have the root that the checkpoint signs`,
-    {
-      to: Math.max(size - 1, 0),
-      detail: { signed: base64Encode(root), found: base64Encode(found) },
-    },
-  );
+  const tree = trees.get(size);
+  if (tree === undefined) return;
+  const found = tree.root();
+  if (!equalBytes(found, root)) {
+    report(
+      'root_mismatch',
+      `The tree over the ${size} entries does not have the root that the checkpoint signs`,
+      {
+        to: Math.max(size - 1, 0),
+        detail: { signed: base64Encode(root), found: base64Encode(found) },
+      },
+    );
+  }
+  if (head.frontier !== undefined) compareFrontier(head.frontier, checkpoint, tree, discoveries, report);
 }
 
-/** The store's list of ids has one for each entry; the single ids have been compared with their entries already. */
-function compareIds({ head, counts }: Conclusion, report: ReportOfLog): void {
+/**
+ * Compares the stored right edge of the tree, subtree by subtree, with the one that the entries give. It shows in which part
+ * of the log the damage lies, if it leads to the signed root itself; else it is damaged as well.
+ */
+function compareFrontier(
+  stored: readonly Hash[],
+  { size, root }: Checkpoint,
+  tree: Range,
+  discoveries: Discoveries,
+  report: ReportOfLog,
+): void {
+  const hashes = tree.hashes;
+  const fits = stored.length === hashes.length && stored.every((hash) => hash.length === HASH_BYTES);
+  if (!fits || !equalBytes(foldHashes(stored), root)) {
+    report(
+      'root_mismatch',
+      'The stored right edge of the tree does not lead to the root that the checkpoint signs',
+    );
+    return;
+  }
+  rangeNodes(0, size).forEach((node, position) => {
+    if (equalBytes(stored[position]!, hashes[position]!)) return;
+    const what = 'something among them differs from what was signed';
+    discoveries.add({ code: 'root_mismatch', from: nodeBegin(node), to: nodeEnd(node) - 1, what });
+  });
+}
+
+/** Compares how many of everything the store counts with how many were seen, for what stands where no audit comes by. */
+function compareNumbers({ head, end, rows, counts }: Conclusion, report: ReportOfLog): void {
+  if (head.entries !== rows && head.last < end) {
+    report('size_mismatch', `The store counts ${head.entries} entries, and ${rows} stand where an entry can`);
+  }
+  // The single ids have been compared with their entries already.
   if (head.ids === undefined || head.ids === counts.entries) return;
   const what = `The store lists ${head.ids} ids for ${counts.entries} entries`;
   report(head.ids < counts.entries ? 'id_duplicate' : 'id_mismatch', what);

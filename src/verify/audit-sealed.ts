@@ -1,5 +1,42 @@
-import type { Erasure } from '../event/index.ts';
+import type { JsonObject, JsonValue } from '../bytes/index.ts';
+import { digestDisclosure, type Entry, type Erasure } from '../event/index.ts';
 import type { MissingValues } from './audit-model.ts';
+
+/** Up to here, looking a digest up in a list is faster than making a set of it. */
+const LISTED_MAX = 64;
+
+/**
+ * Whether each digest of the entry has its disclosure, and each disclosure its digest. What matches is, byte for byte, what
+ * the log took, so that there is no need to read it. A no says nothing yet: it is for `openEntry` to find out.
+ */
+export function allDisclosed(entry: Entry, disclosures: readonly string[]): boolean {
+  const digests: JsonValue[] = [];
+  collectDigests(entry, digests);
+  if (digests.length !== disclosures.length || digests.length > LISTED_MAX) return false;
+  for (const text of disclosures) {
+    // Half a surrogate pair has no bytes to hash.
+    const position = text.isWellFormed() ? digests.indexOf(digestDisclosure(text)) : -1;
+    if (position < 0) return false;
+    // Each digest once: the last one takes its place.
+    digests[position] = digests.at(-1)!;
+    digests.pop();
+  }
+  return true;
+}
+
+function collectDigests(container: JsonObject | readonly JsonValue[], digests: JsonValue[]): void {
+  if (Array.isArray(container)) {
+    for (const element of container as readonly JsonValue[]) {
+      if (typeof element === 'object' && element !== null) collectDigests(element, digests);
+    }
+    return;
+  }
+  for (const name of Object.keys(container)) {
+    const value = (container as JsonObject)[name]!;
+    if (name === '_sd') digests.push(...(value as readonly JsonValue[]));
+    else if (typeof value === 'object' && value !== null) collectDigests(value, digests);
+  }
+}
 
 /** Collects the sealed values of a chunk whose disclosures are not there, by whose they are. */
 export class MissingTally {

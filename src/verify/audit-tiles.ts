@@ -16,37 +16,31 @@ export function upperTiles(size: number): Tile[] {
 }
 
 /**
- * Compares the stored tiles above the leaves with those that the leaves give. `tileRoots` are the hashes over every 256 leaves
- * from the first on. A tile that is missing, or shorter than the tree makes it, is reported like one that is wrong.
+ * Compares the stored tiles above the leaves with those that the leaves give, and yields where they differ. `tileRoots` are the
+ * hashes over every 256 leaves from the first on. A tile that is missing, or shorter than the tree makes it, is like one that
+ * is wrong.
  */
-export function compareUpperTiles(
+export function* compareUpperTiles(
   tileRoots: readonly Hash[],
   tiles: readonly Tile[],
   stored: readonly (Uint8Array | undefined)[],
-  report: (discovery: Discovery) => void,
-): void {
+): Generator<Discovery, void, undefined> {
   const levels = hashLevels(tileRoots);
-  tiles.forEach((tile, position) => {
-    const expected =
-      levels[tile.level - 1]?.slice(tile.index * TILE_WIDTH, tile.index * TILE_WIDTH + tile.width) ?? [];
+  for (const [position, { level, index, width }] of tiles.entries()) {
     const bytes = stored[position];
-    const leavesPerHash = TILE_WIDTH ** tile.level;
-    expected.forEach((hash, offset) => {
-      const found = bytes?.subarray(offset * HASH_BYTES, (offset + 1) * HASH_BYTES);
-      if (found !== undefined && equalBytes(found, hash)) return;
-      const from = (tile.index * TILE_WIDTH + offset) * leavesPerHash;
-      report({
-        code: 'tile_mismatch',
-        from,
-        to: from + leavesPerHash - 1,
-        what:
-          bytes === undefined
-            ? 'no tile is stored above them'
-            : 'the stored tile above them holds another hash',
-        detail: { level: tile.level, index: tile.index },
-      });
-    });
-  });
+    const leavesPerHash = TILE_WIDTH ** level;
+    for (let at = 0; at < width; at += 1) {
+      const found = bytes?.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+      if (found !== undefined && equalBytes(found, levels[level - 1]![index * TILE_WIDTH + at]!)) continue;
+      const from = (index * TILE_WIDTH + at) * leavesPerHash;
+      const to = from + leavesPerHash - 1;
+      const what =
+        bytes === undefined
+          ? 'no tile is stored above them'
+          : 'the stored tile above them holds another hash';
+      yield { code: 'tile_mismatch', from, to, what, detail: { level, index } };
+    }
+  }
 }
 
 /** The hashes of each tile level from the first above the leaves: level by level, every 256 hashes give one. */

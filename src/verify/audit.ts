@@ -46,6 +46,7 @@ export class Audit {
   readonly #leaves = new Map<number, Hash>();
   readonly #tileRoots: Uint8Array[] = [];
   #counts: AuditCounts = { entries: 0, disclosures: 0, present: 0, erased: 0, missing: 0 };
+  #rows = 0;
   #begin: number;
   /** The time of the first entry behind the chunk that comes next. */
   #timeBehind: { readonly first: string; readonly firstIndex: number } | undefined;
@@ -99,6 +100,7 @@ export class Audit {
       );
     }
     this.#begin = report.begin;
+    this.#rows += report.rows;
     this.#ranges.push({ begin: report.begin, end: report.end, hashes: report.hashes });
     this.#prefixes.set(report.begin, report.prefixes);
     for (const { index, hash } of report.leaves) this.#leaves.set(index, hash);
@@ -117,21 +119,29 @@ export class Audit {
   conclude(storedTiles?: readonly (Uint8Array | undefined)[]): AuditReport {
     if (this.#begin > 0)
       throw misuse('range', 'range_invalid', `The entries before ${this.#begin} are not audited yet.`);
-    if (storedTiles !== undefined) {
-      const roots = this.#tileRoots.toReversed().flatMap(splitHashes);
-      compareUpperTiles(roots, this.upperTiles(), storedTiles, (discovery) => this.discover(discovery));
-    }
+    if (storedTiles !== undefined) this.#compareUpperTiles(storedTiles);
     const conclusion: Conclusion = {
       head: this.#head,
       options: this.#options,
       end: this.end,
+      rows: this.#rows,
       counts: this.#counts,
       genesis: this.#genesis,
-      roots: this.#rootsAtSizes(),
+      trees: this.#treesAtSizes(),
       leaves: this.#leaves,
       discoveries: this.#discoveries,
     };
     return concludeAudit(conclusion);
+  }
+
+  /** Where a leaf is known to differ from its tile, the tiles above it must differ too, and nothing is added by saying so. */
+  #compareUpperTiles(stored: readonly (Uint8Array | undefined)[]): void {
+    const roots = this.#tileRoots.toReversed().flatMap(splitHashes);
+    const located = this.#discoveries.kept.filter(({ code }) => code === 'tile_mismatch');
+    for (const discovery of compareUpperTiles(roots, this.upperTiles(), stored)) {
+      if (located.some(({ from, to }) => from <= discovery.to && to >= discovery.from)) continue;
+      this.discover(discovery);
+    }
   }
 
   /** Between two chunks, time must not go back either. */
@@ -173,16 +183,15 @@ export class Audit {
     };
   }
 
-  /** The root of the log at each size of the request. */
-  #rootsAtSizes(): ReadonlyMap<number, Hash> {
-    const roots = new Map<number, Hash>([[0, Range.empty(0).root()]]);
+  /** The tree of the log at each size of the request. */
+  #treesAtSizes(): ReadonlyMap<number, Range> {
     let whole = Range.empty(0);
+    const trees = new Map([[0, whole]]);
     for (const range of this.#ranges.toReversed()) {
-      for (const prefix of this.#prefixes.get(range.begin)!) {
-        roots.set(prefix.end, whole.join(Range.from(prefix)).root());
-      }
+      for (const prefix of this.#prefixes.get(range.begin)!)
+        trees.set(prefix.end, whole.join(Range.from(prefix)));
       whole = whole.join(Range.from(range));
     }
-    return roots;
+    return trees;
   }
 }

@@ -77,7 +77,7 @@ function compareOne({
     const what = `${name} shows that the log had ${size} entries; now it stands at ${logSize}`;
     report('rolled_back', what, { from: logSize, to: size - 1 });
   }
-  const found = conclusion.roots.get(size);
+  const found = conclusion.trees.get(size)?.root();
   if (found !== undefined && !equalBytes(found, root)) {
     report('forked', `${name} signs another history of the first ${size} entries than the one that is here`, {
       to: Math.max(size - 1, 0),
@@ -110,7 +110,7 @@ function compareLeaf(
   name: string,
   { conclusion, report }: { readonly conclusion: Conclusion; readonly report: ReportOfLog },
 ): boolean {
-  if (!(index < size)) {
+  if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
     report('checkpoint_invalid', `${name} is about an entry that its checkpoint does not cover`);
     return false;
   }

@@ -42,6 +42,7 @@ export type {
   ChunkReport,
   ChunkRequest,
   Inspect,
+  Inspected,
   MissingValues,
   Span,
 } from './audit-model.ts';
