@@ -1,0 +1,61 @@
+import { Command, Option } from 'commander';
+import { createLog } from '../log/index.ts';
+import type { Io } from './io.ts';
+import { given, jsonOption, keyOption, markOption } from './options.ts';
+import { printPublicKeys, readPublicKeys } from './public-keys.ts';
+import { show } from './terminal.ts';
+
+interface InitOptions {
+  readonly origin: string;
+  readonly key?: string;
+  readonly mark?: string;
+  readonly rootVkey?: string;
+  readonly service?: string;
+  readonly personalIds?: 'refuse' | 'allow' | 'pseudonymise';
+  readonly json?: boolean;
+}
+
+const help = `
+Example:
+  indelible init audit --origin example.com/audit
+
+  The origin names the log for ever, in every checkpoint and proof: a domain of yours and a path.
+  Hand the printed log key to whoever is to check the log: with it they trust nothing else of yours.
+`;
+
+/** `init DIR --origin NAME`: creates a log and its keys. */
+export function initCommand(io: Io): Command {
+  return new Command('init')
+    .description('create a log, its signing key and its root key')
+    .argument('<dir>', 'folder to create the log in')
+    .addOption(
+      new Option('--origin <name>', 'name of the log, as in example.com/audit').makeOptionMandatory(),
+    )
+    .addOption(keyOption())
+    .addOption(markOption())
+    .option('--root-vkey <vkey>', 'public root key that you keep elsewhere; no root.key is written then')
+    .option('--service <name>', 'name of the service that creates it', 'cli')
+    .addOption(
+      new Option('--personal-ids <rule>', 'ids that look like a mail address are …').choices([
+        'refuse',
+        'allow',
+        'pseudonymise',
+      ]),
+    )
+    .addOption(jsonOption('print the keys as JSON'))
+    .addHelpText('after', help)
+    .action((dir: string, options: InitOptions) => init(io, dir, options));
+}
+
+async function init(io: Io, dir: string, options: InitOptions): Promise<void> {
+  const { origin, json, ...rest } = options;
+  await using log = await createLog(dir, { origin, ...given(rest) });
+  await printPublicKeys(io, await readPublicKeys(log), json);
+  const { paint } = io.words;
+  await io.words.line(show`${paint('green', 'Created')} the log ${log.origin} in ${dir}.`);
+  if (options.rootVkey === undefined) {
+    await io.words.line(
+      show`${paint('yellow', `Move ${dir}/root.key offline now`)}: it alone can replace or revoke the log key, and the log never needs it to run.`,
+    );
+  }
+}

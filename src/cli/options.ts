@@ -1,0 +1,43 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { parseDecimal } from '../bytes/index.ts';
+
+/** Where the log lives: `--log DIR`. */
+export function logOption(): Option {
+  return new Option('--log <dir>', 'folder of the log').makeOptionMandatory();
+}
+
+/** `--key PATH`, for commands that sign. */
+export function keyOption(): Option {
+  return new Option('--key <path>', 'file of the signing key (default: log.key in the folder of the log)');
+}
+
+/** `--mark PATH`, for commands that compare the log with its high-water mark. */
+export function markOption(): Option {
+  return new Option(
+    '--mark <path>',
+    'file of the high-water mark (default: DIR.mark beside the folder of the log)',
+  );
+}
+
+/** `--json`. */
+export function jsonOption(what: string): Option {
+  return new Option('--json', what);
+}
+
+/** Parses a count given on the command line: a whole number from 1. */
+export function parseCount(text: string): number {
+  let count: number;
+  try {
+    count = parseDecimal(text);
+  } catch {
+    throw new InvalidArgumentError('It is not a whole number.');
+  }
+  if (count === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return count;
+}
+
+/** Keeps the options that were given, under other names: what was not given is absent, not undefined. */
+export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const kept = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(kept) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

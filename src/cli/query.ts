@@ -1,0 +1,92 @@
+import { Command, Option } from 'commander';
+import type { RecordedEvent } from '../event/index.ts';
+import { openLog } from '../log/index.ts';
+import { nameOf, paintOutcome, readableTime } from './event-lines.ts';
+import type { Io } from './io.ts';
+import { given, jsonOption, logOption, parseCount } from './options.ts';
+import { group } from './progress.ts';
+import { tableLines } from './table.ts';
+import { show } from './terminal.ts';
+
+interface QueryOptions {
+  readonly log: string;
+  readonly limit: number;
+  readonly order?: 'index' | 'occurredAt';
+  readonly cursor?: string;
+  readonly json?: boolean;
+}
+
+/** Events of a listing if no limit is given. */
+const limitDefault = 50;
+/** Most events asked of the log at once. */
+const pageEventsMax = 500;
+
+const help = `
+Examples:
+  indelible query --log audit                                    the newest ${limitDefault}
+  indelible query --log audit 'actor:user/u_42 action:role.*'    what one person did to roles
+  indelible query --log audit '-outcome:success after:2026-01-01 "prod eu"' --json
+
+Fields: actor target action outcome severity id source correlation ip session request after before.
+A term in front of which stands - must not match; * ends a prefix; a list of values, a,b, is either; words are full text.
+`;
+
+/** `query --log DIR QUERY`: newest first. */
+export function queryCommand(io: Io): Command {
+  return new Command('query')
+    .description('search a log, newest first')
+    .argument('[query...]', 'what to look for; nothing matches all')
+    .addOption(logOption())
+    .addOption(new Option('--limit <n>', 'most events to print').argParser(parseCount).default(limitDefault))
+    .addOption(new Option('--order <by>', 'newest by').choices(['index', 'occurredAt']))
+    .option('--cursor <text>', 'go on where an earlier page ended')
+    .addOption(jsonOption('print one event a line, whole'))
+    .addHelpText('after', help)
+    .action((words: string[], options: QueryOptions) => query(io, words.join(' '), options));
+}
+
+async function query(io: Io, text: string, options: QueryOptions): Promise<void> {
+  await using log = await openLog(options.log, { readOnly: true });
+  let cursor = options.cursor;
+  let left = options.limit;
+  let complete = 0;
+  const found: RecordedEvent[] = [];
+  do {
+    const limit = Math.min(left, pageEventsMax);
+    const page = await log.query(text.trim(), { limit, ...given({ cursor, order: options.order }) }).page();
+    left -= page.events.length;
+    complete = page.complete;
+    cursor = page.next;
+    if (options.json !== true) found.push(...page.events);
+    else for (const event of page.events) await io.out.json(event);
+  } while (left > 0 && cursor !== undefined);
+  if (options.json !== true) {
+    await printTable(io, found);
+    await io.words.line(show`${group(found.length)} found; complete up to size ${group(complete)}.`);
+  }
+  if (cursor !== undefined) await io.words.line(show`More with --cursor ${cursor}`);
+}
+
+async function printTable(io: Io, events: readonly RecordedEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  // On a terminal the two widest columns share what the others leave; in a pipe nothing is cut.
+  const share = io.out.columns === 0 ? undefined : Math.max(16, Math.floor((io.out.columns - 66) / 2));
+  const most = share === undefined ? {} : { width_max: share };
+  const columns = [
+    { title: 'INDEX', align: 'right' as const },
+    { title: 'WHEN (UTC)' },
+    { title: 'ACTION' },
+    { title: 'OUTCOME' },
+    { title: 'WHO', ...most },
+    { title: 'WHAT', ...most },
+  ];
+  const rows = events.map((event) => [
+    String(event.index),
+    readableTime(event.occurredAt),
+    event.action,
+    paintOutcome(event.outcome, io.out.paint),
+    nameOf(event.actor),
+    event.targets.map((target) => nameOf(target)).join(', '),
+  ]);
+  await io.out.lines(tableLines(columns, rows, io.out.paint));
+}

@@ -1,0 +1,58 @@
+import type { AuditReport, Held } from '../verify/index.ts';
+import { group } from './progress.ts';
+import { type Painter, type Shown, show } from './terminal.ts';
+
+/*
+ * A verdict that a person can act on: what was read, by whose key it was judged, what nothing outside the log vouches
+ * for, and then every finding with the entries that it concerns. Never a bare OK: integrity ("what is here was not
+ * changed") and completeness ("nothing is missing") are two things, and the last lines keep them apart.
+ */
+
+/** Findings printed in full; a log with more is not read line by line. `--json` has them all. */
+const findingsMax = 200;
+
+function row(label: string, value: Shown, paint: Painter): Shown {
+  return show`  ${paint('dim', label.padEnd(9))} ${value}`;
+}
+
+/** The lines of an audit's report. */
+export function reportLines(report: AuditReport, held: readonly Held[] | undefined, paint: Painter): Shown[] {
+  const { counts, findings } = report;
+  const key = report.key === 'pinned' ? 'the key you gave' : 'with the key found inside; pin it with --vkey';
+  const lines = [
+    show`${paint('bold', report.origin)} · ${group(report.size)} entries · root ${report.root}`,
+    row(
+      'read',
+      show`${group(counts.entries)} entries, ${group(counts.disclosures)} sealed values beside them`,
+      paint,
+    ),
+    row(
+      'sealed',
+      show`${group(counts.present)} present, ${group(counts.erased)} erased with a record of it, ${group(counts.missing)} missing`,
+      paint,
+    ),
+    row('key', show`${key}`, paint),
+  ];
+  if (held !== undefined) lines.push(row('held', heldWords(held), paint));
+  lines.push(row('anchored', show`${report.anchored}`, paint), show``);
+  if (findings.length === 0) {
+    lines.push(show`${paint('green', 'No change was found.')} What is here is what was signed.`);
+    return lines;
+  }
+  const noun = findings.length === 1 ? 'finding' : 'findings';
+  lines.push(show`${paint('red', `${group(findings.length)} ${noun}`)}: this log is not what was signed.`);
+  const listed = findings.slice(0, findingsMax);
+  const codeWidth = Math.max(...listed.map(({ code }) => code.length));
+  for (const finding of listed) {
+    lines.push(show`  ${paint('yellow', finding.code.padEnd(codeWidth))}  ${finding.message}`);
+  }
+  const more = findings.length - listed.length + report.omitted;
+  if (more > 0) lines.push(show`  and ${group(more)} more; --json lists the first thousand of each kind`);
+  return lines;
+}
+
+function heldWords(held: readonly Held[]): Shown {
+  const receipts = held.filter((item) => typeof item !== 'string').length;
+  if (receipts === 0) return show`a checkpoint of yours was compared`;
+  return show`${group(receipts)} ${receipts === 1 ? 'receipt of yours was' : 'receipts of yours were'} compared`;
+}

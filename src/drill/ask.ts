@@ -1,0 +1,46 @@
+import { VerificationError } from '../bytes/index.ts';
+import { verifyLog } from '../log/index.ts';
+import { isLogError } from '../store/index.ts';
+
+/** What the verifier is told beforehand. */
+export interface Knowledge {
+  /** The log's real key: a verifier pins it, and does not take the one that it finds. */
+  readonly vkey: string;
+  readonly held: readonly string[] | undefined;
+  /** Entries of the log, roughly: a small one is not worth starting threads for. */
+  readonly size: number;
+}
+
+/** What the verifier said. */
+export interface Answer {
+  readonly caught: boolean;
+  readonly by: string;
+  readonly words: string;
+}
+
+/** Codes that a row names; more would not tell more. */
+const codesMax = 3;
+/** Logs smaller than this are read on this thread. */
+const smallEntries = 20_000;
+
+/** Asks the verifier that everybody uses about the log in `dir`. */
+export async function ask(dir: string, { vkey, held, size }: Knowledge): Promise<Answer> {
+  try {
+    const report = await verifyLog(dir, {
+      vkey,
+      index: true,
+      ...(held === undefined ? {} : { held }),
+      ...(size < smallEntries ? { threads: 0 } : {}),
+    });
+    // The finding that says most closely where it is comes first.
+    const findings = report.findings.toSorted((a, b) => a.to - a.from - (b.to - b.from));
+    const [first] = findings;
+    if (first === undefined) return { caught: false, by: '', words: report.anchored };
+    const codes = [...new Set(findings.map(({ code }) => code))];
+    return { caught: true, by: codes.slice(0, codesMax).join(', '), words: first.message };
+  } catch (error) {
+    // A verifier that refuses to go on has noticed too.
+    if (!(error instanceof VerificationError) && !isLogError(error)) throw error;
+    return { caught: true, by: error.code, words: error.message };
+  }
+}

@@ -1,0 +1,82 @@
+import { copyFileSync, cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256, utf8Encode } from '../bytes/index.ts';
+import { createLog } from '../log/index.ts';
+import { parseSignerKey, signerKeyFromSeed } from '../note/index.ts';
+import type { Attack, Scene } from './attack.ts';
+import { changeOutcome, entryBytes } from './attacker.ts';
+import { rebuildTree } from './resign.ts';
+
+/** Attacks on what the log once signed. FAULTS attacks 6, 9 and 10. */
+export const historyAttacks: readonly Attack[] = [
+  { name: 'replace the checkpoint', expected: true, apply: replaceCheckpoint },
+  { name: 'replace log and key', expected: true, apply: replaceLogAndKey },
+  {
+    name: 'restore an old copy, the mark still there',
+    expected: true,
+    verifier: { mark: true },
+    needsKey: true,
+    apply: restoreOldCopy,
+  },
+  {
+    name: 'restore an old copy, receipt held',
+    expected: true,
+    verifier: { held: true },
+    needsKey: true,
+    apply: restoreOldCopy,
+  },
+  {
+    name: 'rewrite and re-sign with the real key, no receipt held',
+    expected: false,
+    needsKey: true,
+    apply: rewriteHistory,
+  },
+  {
+    name: 'rewrite and re-sign with the real key, receipt held',
+    expected: true,
+    verifier: { held: true },
+    needsKey: true,
+    apply: rewriteHistory,
+  },
+];
+
+/** Edits an entry, makes everything fit, and signs the new root with a key of the attacker's own under the log's name. */
+function replaceCheckpoint(scene: Scene): void {
+  const { attacker, middle, origin } = scene;
+  const { text } = attacker.row(middle);
+  const impostor = parseSignerKey(signerKeyFromSeed(origin, sha256(utf8Encode('a key of the attacker'))));
+  attacker.edit((db) => {
+    db.prepare('UPDATE entries SET entry = ? WHERE idx = ?').run(entryBytes(changeOutcome(text)), middle);
+    rebuildTree(db, origin, impostor);
+  });
+  attacker.forgetIndex();
+}
+
+/** A whole new log of the same name with a key of its own, put where the old one was: perfectly valid, and not ours. */
+async function replaceLogAndKey({ attacker, origin }: Scene): Promise<void> {
+  const forged = `${attacker.dir}-forged`;
+  const log = await createLog(forged, { origin });
+  await log.record({ action: 'nothing.happened', actor: { type: 'user', id: 'u_nobody' } });
+  await log.close();
+  rmSync(attacker.dir, { recursive: true });
+  cpSync(forged, attacker.dir, { recursive: true });
+  rmSync(forged, { recursive: true });
+  rmSync(`${forged}.mark`, { force: true });
+}
+
+/** The folder as an old backup has it. The key signed all of it: nothing inside is wrong. */
+function restoreOldCopy({ attacker, old }: Scene): void {
+  attacker.forgetIndex();
+  copyFileSync(join(old, 'log.db'), join(attacker.dir, 'log.db'));
+  for (const suffix of ['-wal', '-shm']) rmSync(join(attacker.dir, `log.db${suffix}`), { force: true });
+}
+
+/** What only the holder of the key can do: change an entry, and sign the history that follows from it. */
+function rewriteHistory({ attacker, middle, origin, signer }: Scene): void {
+  const { text } = attacker.row(middle);
+  attacker.edit((db) => {
+    db.prepare('UPDATE entries SET entry = ? WHERE idx = ?').run(entryBytes(changeOutcome(text)), middle);
+    rebuildTree(db, origin, signer);
+  });
+  attacker.forgetIndex();
+}

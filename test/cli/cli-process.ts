@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** The built program, as npm would link it. */
+export const program = join(import.meta.dirname, '../../dist/cli/main.js');
+
+/** What a command left behind. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line to its end in a process of its own, with nobody at the terminal. */
+export function indelible(
+  words: readonly string[],
+  options: { input?: string | Uint8Array; cwd?: string } = {},
+): Ended {
+  const { NO_COLOR: _, FORCE_COLOR: __, NODE_OPTIONS: ___, ...env } = process.env;
+  const run = spawnSync(process.execPath, [program, ...words], {
+    input: options.input ?? '',
+    cwd: options.cwd,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 256 * 1024 * 1024,
+  });
+  if (run.error !== undefined) throw run.error;
+  return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+}
+
+/** What receipts and events have in common, as far as tests look. */
+export interface JsonLine {
+  readonly id: string;
+  readonly index: number;
+  readonly action: string;
+  leafHash: string;
+  readonly checkpoint: string;
+}
+
+/** The values of JSON lines: receipts or events. */
+export function jsonLines(text: string): JsonLine[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
