@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { equalBytes, VerificationError } from '../bytes/index.ts';
+import { parseEntry } from '../event/index.ts';
 import { openReadable, type RawRow, SqliteReader, schemaDrift, unpackDisclosures } from '../store/index.ts';
 import {
   type AuditHead,
@@ -27,7 +28,7 @@ export class AuditFile {
       // One moment for the whole audit, however much is recorded meanwhile.
       this.#db.exec('BEGIN');
       this.#reader = new SqliteReader(this.#db);
-      this.#id = this.#db.prepare('SELECT idx FROM ids WHERE id = ?');
+      this.#id = this.#exact('SELECT idx FROM ids WHERE id = ?');
       this.#id.setReturnArrays(true);
     } catch (error) {
       this.#db.close();
@@ -37,7 +38,7 @@ export class AuditFile {
 
   /** What the store claims. */
   head(): AuditHead {
-    const one = (sql: string): number => Number(Object.values(this.#db.prepare(sql).get() ?? {})[0] ?? -1);
+    const one = (sql: string): number => Number(Object.values(this.#exact(sql).get() ?? {})[0] ?? -1);
     const ids = one('SELECT count(*) FROM ids');
     const last = one('SELECT max(idx) FROM entries');
     return { checkpoint: this.#checkpoint(), entries: ids, last, ids };
@@ -52,24 +53,29 @@ export class AuditFile {
       to: last,
       what: `the schema of log.db was changed: ${what}`,
     }));
-    const row = this.#db.prepare('SELECT size, root FROM head').get();
+    const row = this.#exact('SELECT size, root, recorded_at FROM head').get();
     const agrees =
       row !== undefined &&
       signed !== undefined &&
-      row['size'] === signed.size &&
+      Number(row['size']) === signed.size &&
       row['root'] instanceof Uint8Array &&
       equalBytes(row['root'], signed.root);
     if (!agrees) {
       const what = 'the columns of the head differ from its signed checkpoint';
       found.push({ code: 'column_changed', from: 0, to: last, what });
     }
-    const stray = this.#db.prepare(
+    if (row !== undefined && Number(row['recorded_at']) !== this.#timeOf(head.last)) {
+      const what = 'the head gives another time than the entry itself';
+      found.push({ code: 'column_changed', from: last, to: last, what });
+    }
+    const stray = this.#exact(
       'SELECT min(idx) AS a, max(idx) AS b FROM disclosures WHERE idx < 0 OR idx > ?',
     );
     const { a, b } = stray.get(head.last) ?? {};
-    if (typeof a === 'number' && typeof b === 'number') {
+    if (typeof a === 'bigint' && typeof b === 'bigint') {
       const what = 'disclosures are kept for entries that are not there';
-      found.push({ code: 'disclosure_altered', from: Math.max(a, 0), to: Math.max(b, 0), what });
+      const [from, to] = [Math.max(Number(a), 0), Math.max(Number(b), 0)];
+      found.push({ code: 'disclosure_altered', from, to, what });
     }
     return found;
   }
@@ -82,9 +88,10 @@ export class AuditFile {
     const lookUp = request.depth === 'full';
     const report = auditChunk({ ...span, rows, tiles }, request, ({ entry, row }, tell) => {
       if (!lookUp) return;
-      const known = this.#id.get(entry.id) as unknown as [unknown] | undefined;
+      const known = this.#id.get(entry.id) as unknown as [bigint] | undefined;
       if (known === undefined) tell('id_mismatch', 'not in the list of ids');
-      else if (known[0] !== row.index) tell('id_mismatch', `listed in the ids under the index ${known[0]}`);
+      else if (Number(known[0]) !== row.index)
+        tell('id_mismatch', `listed in the ids under the index ${known[0]}`);
     });
     return unreadable.length === 0
       ? report
@@ -106,6 +113,23 @@ export class AuditFile {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** A statement that reads integers of any size: node:sqlite throws at those beyond 2^53, and nobody else writes such. */
+  #exact(sql: string): StatementSync {
+    const statement = this.#db.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement;
+  }
+
+  /** When the entry at `index` says that it was recorded, milliseconds; undefined where it does not say. */
+  #timeOf(index: number): number | undefined {
+    try {
+      const [row] = this.#rows(index, index + 1, []);
+      return row === undefined ? undefined : Date.parse(parseEntry(row.entry).recordedAt);
+    } catch {
+      return undefined;
+    }
   }
 
   #checkpoint(): Uint8Array {

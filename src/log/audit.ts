@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { misuse, VerificationError } from '../bytes/index.ts';
 import { type Checkpoint, parseCheckpoint, parseNote } from '../note/index.ts';
-import { LogError, sqliteCode } from '../store/index.ts';
+import { LogError, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from '../store/index.ts';
 import {
   Audit,
   type AuditReport,
@@ -62,11 +62,17 @@ export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promi
     file = new AuditFile(paths.database);
     return await audit(file, paths, options);
   } catch (error) {
-    if (sqliteCode(error) === undefined) throw error;
+    if (!isDamage(error)) throw error;
     return unreadable(error as Error);
   } finally {
     file?.close();
   }
+}
+
+/** Whether SQLite complains about what is in the file (a missing table is SQLITE_ERROR), not about reading it. */
+function isDamage(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === SQLITE_ERROR || code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
 /** The report on a file of which SQLite can make nothing: what was a log is none any more. */
@@ -145,7 +151,14 @@ async function auditSpans(
 
 /** The mark is a checkpoint that was kept outside the folder: it is held against the log like any other. */
 function markOf({ mark }: LogPaths): Held[] {
-  return existsSync(mark) ? [readFileSync(mark, 'utf8')] : [];
+  if (!existsSync(mark)) return [];
+  try {
+    return [readFileSync(mark, 'utf8')];
+  } catch (cause) {
+    throw new LogError('io_failed', `the mark ${mark} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 function checkNames(options: VerifyOptions): void {

@@ -13,7 +13,7 @@ import { type Hash, hashLeaf } from '../merkle/index.ts';
 import { formatCheckpoint, type Signer, signNote } from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
 import { type Head, type HeadTransaction, LogError, type LogStore, type NewEntry } from '../store/index.ts';
-import { Edge } from './edge.ts';
+import { checkTime, Edge } from './edge.ts';
 import type { Mark } from './mark.ts';
 
 /** A clock that parts from the monotonic one by more than this leaves a `log.clock_jumped` entry, milliseconds. */
@@ -93,7 +93,7 @@ export class Committer {
 
     // 1. Seal: salts and the nonce are drawn, every sealed value is hashed. If we die here, or at any
     //    step before 4, the log has never heard of these events and nobody was told that it had.
-    const { random } = this.#options;
+    const { random, clock, mark } = this.#options;
     const sealed = drafts.map((draft) => sealDraft(draft, random));
     await this.#at('sealed');
 
@@ -101,18 +101,19 @@ export class Committer {
     const transaction = await this.#options.store.begin();
     try {
       const state = await this.#catchUp(transaction);
+      if (state !== undefined && mark?.due(state.head, clock.monotonic())) this.#moveMark(state);
       await this.#at('taken');
 
       //  Repeats are answered with what is already there; new events get an index and their time.
       const own = this.#ownDrafts(state).map((draft) => sealDraft(draft, random));
-      const recordedAt = Math.max(this.#options.clock.wall(), state?.head.recordedAt ?? 0);
+      const recordedAt = Math.max(clock.wall(), state?.head.recordedAt ?? 0);
       const batch = new Batch(state?.head.size ?? 0, new Date(recordedAt).toISOString());
       for (const draft of own) batch.accept(draft);
       const answers = await this.#answer(transaction, batch, drafts, sealed);
       await this.#at('answered');
       if (batch.isRepeatsOnly(own.length) && state !== undefined) {
         transaction.rollback();
-        return reply(answers, state.head);
+        return reply(answers, this.#sign(state.edge, state.head.recordedAt));
       }
 
       // 3. Extend the tree by the bytes that are about to be stored, and sign its root. If we die here
@@ -143,17 +144,23 @@ export class Committer {
 
   /** Moves the mark to the head that is on the disk, whoever wrote it; does nothing where it is there already. */
   async settle(): Promise<void> {
-    const { mark, store, clock } = this.#options;
+    const { mark, store } = this.#options;
     if (mark === undefined || this.#dead !== undefined || this.#state === undefined) return;
     if (!mark.lags(this.#state.head)) return;
     const transaction = await store.begin();
     try {
       // The head is compared with what we know, as before a commit: the mark is not taken back with the log.
       const state = await this.#catchUp(transaction);
-      if (state !== undefined && mark.lags(state.head)) mark.move(state.head, clock.monotonic());
+      if (state !== undefined && mark.lags(state.head)) this.#moveMark(state);
     } finally {
       await transaction.rollback();
     }
+  }
+
+  /** What leaves the log is signed here, over what we hashed: a checkpoint that others stored is not passed on unread. */
+  #moveMark({ head, edge }: State): void {
+    const { mark, clock } = this.#options;
+    mark?.move(this.#sign(edge, head.recordedAt), clock.monotonic());
   }
 
   /** The state of the taken head. What other writers added is hashed again before we sign over it. */
@@ -173,8 +180,8 @@ export class Committer {
         hint: 'its history was replaced; stop writing and verify against receipts',
       });
     }
-    const { mark, clock } = this.#options;
-    if (mark?.due(head, clock.monotonic())) mark.move(head, clock.monotonic());
+    if (same) return known;
+    await checkTime(transaction, head);
     this.#state = { head, edge };
     return this.#state;
   }

@@ -1,10 +1,11 @@
-import { existsSync, linkSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { genesisEvent } from '../event/index.ts';
 import { parseVerifierKey } from '../note/index.ts';
-import { randomBytes, syncFolder, systemClock } from '../platform/index.ts';
+import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { LogError, SqliteStore } from '../store/index.ts';
 import { Committer } from './commit.ts';
+import { inOurWords } from './failure.ts';
 import { createSigner } from './keys.ts';
 import type { LogPaths } from './paths.ts';
 import { ownDraft } from './writer.ts';
@@ -34,13 +35,21 @@ export interface Created {
  * `log_exists`, where there is a log, or the mark of one.
  */
 export async function createFiles(creation: Creation): Promise<Created> {
+  try {
+    return await makeFiles(creation);
+  } catch (error) {
+    throw inOurWords(error);
+  }
+}
+
+async function makeFiles(creation: Creation): Promise<Created> {
   const { paths, origin } = creation;
   refuseExisting(paths);
   mkdirSync(paths.dir, { recursive: true });
   const signer = createSigner(paths.key, origin);
-  writeFileSync(paths.vkey, `${signer.vkey}\n`);
+  replaceFile(paths.vkey, `${signer.vkey}\n`);
   const root = rootKeyOf(creation);
-  writeFileSync(paths.rootVkey, `${root.rootVkey}\n`);
+  replaceFile(paths.rootVkey, `${root.rootVkey}\n`);
 
   const temporary = `${paths.database}.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
   const store = SqliteStore.create(temporary, { jitter: Math.random, now: systemClock.monotonic });

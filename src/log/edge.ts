@@ -1,4 +1,5 @@
 import { equalBytes } from '../bytes/index.ts';
+import { parseEntry } from '../event/index.ts';
 import {
   Frontier,
   type Hash,
@@ -182,6 +183,22 @@ export async function checkContinues(
   } catch (error) {
     throw refuse(error);
   }
+}
+
+/**
+ * Checks that the head's time is the one of the last entry: the column is a copy for speed, and the time of the next
+ * entry rests on it. Throws `LogError` `head_invalid` where they differ.
+ */
+export async function checkTime(reader: LogReader, head: Head): Promise<void> {
+  const [last] = await reader.readEntries(head.size - 1, head.size);
+  try {
+    if (last !== undefined && Date.parse(parseEntry(last.entry).recordedAt) === head.recordedAt) return;
+  } catch (cause) {
+    throw new LogError('log_damaged', 'the last entry cannot be read', { cause });
+  }
+  throw new LogError('head_invalid', 'the head of the log and its last entry give different times', {
+    hint: 'run verify: it names everything that was changed',
+  });
 }
 
 function emptyTails(): Tail[] {

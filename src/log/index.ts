@@ -23,6 +23,18 @@ export type { AuditReport, Finding } from '../verify/index.ts';
 export { AUDIT_THREADS_MAX, type VerifyOptions, verifyLog } from './audit.ts';
 export type { Backup } from './backup.ts';
 export type { Created } from './create.ts';
+export {
+  BATCH_ENTRIES_DEFAULT,
+  BATCH_ENTRIES_MAX,
+  type Follower,
+  type FollowerBatch,
+  type FollowerCursor,
+  type FollowerOptions,
+  FollowerRunner,
+  type FollowerSource,
+  type FollowerState,
+  type FollowerStatus,
+} from './followers/index.ts';
 export { readSigner, readVerifierKey } from './keys.ts';
 export { createLog, Log, makeLog, openLog, type Receipt, type RecordResult } from './log.ts';
 export {

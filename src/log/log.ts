@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { base64Encode, misuse } from '../bytes/index.ts';
-import { type AuditEvent, type Draft, draftId, prepareEvent, type RecordedEvent } from '../event/index.ts';
+import {
+  type AuditEvent,
+  type Draft,
+  draftId,
+  type Filter,
+  prepareEvent,
+  type RecordedEvent,
+} from '../event/index.ts';
 import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
@@ -9,7 +16,7 @@ import type { AuditReport } from '../verify/index.ts';
 import { auditFiles, type VerifyOptions } from './audit.ts';
 import { type Backup, backupLog } from './backup.ts';
 import { type Created, createFiles } from './create.ts';
-import { Followers } from './followers.ts';
+import { FollowerRunner } from './followers/index.ts';
 import { type CreateOptions, checkOptions, type OpenOptions, SERVICE_DEFAULT } from './options.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
@@ -46,7 +53,7 @@ export class Log {
   /** The verifier key of the key that signs. */
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
-  readonly followers: Followers;
+  readonly followers: FollowerRunner;
   readonly #paths: LogPaths;
   readonly #options: OpenOptions;
   readonly #writer: WriterHandle | undefined;
@@ -80,7 +87,7 @@ export class Log {
       ...(options.version === undefined ? {} : { version: options.version }),
     };
     this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue);
-    this.followers = new Followers(reader, paths.followers);
+    this.followers = new FollowerRunner(reader, paths.followers);
   }
 
   /**
@@ -132,7 +139,7 @@ export class Log {
   }
 
   /** Searches: iterate over it, newest first, or take it page by page. See `docs/query.md` for the language. */
-  query(query = '', options: QueryOptions = {}): Query {
+  query(query: string | Filter = '', options: QueryOptions = {}): Query {
     return new Query(this.#reader, query, options);
   }
 

@@ -1,9 +1,5 @@
 import { misuse } from '../bytes/index.ts';
-import type { RecordedEvent } from '../event/index.ts';
-
-type Filter = any;
-const parseQuery = (x: any) => x;
-
+import { type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 
 /** Events on a page where the caller does not say. */

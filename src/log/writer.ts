@@ -4,7 +4,8 @@ import { openCheckpoint, parseVerifierKey, type Signer } from '../note/index.ts'
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
 import { type Head, LogError, type LogReader, type LogStore, SqliteStore } from '../store/index.ts';
 import { type CommitHooks, type CommitReply, Committer } from './commit.ts';
-import { Edge } from './edge.ts';
+import { checkTime, Edge } from './edge.ts';
+import { inOurWords } from './failure.ts';
 import { GroupCommit } from './group.ts';
 import { readSigner } from './keys.ts';
 import { MARK_INTERVAL_MS, Mark } from './mark.ts';
@@ -53,8 +54,8 @@ export class Writer {
 
   /**
    * Opens the log for writing. Everything that the next signature will rest on is derived from the disk
-   * and compared first: the schema, the genesis entry, the head's signature, the root that follows from the
-   * stored right edge, the mark. Throws `LogError`.
+   * and compared first: the schema, the genesis entry, the head's signature and time, the root that follows
+   * from the stored right edge, the mark. Throws `LogError`.
    */
   static async open(options: WriterOptions, seams: WriterSeams = {}): Promise<Writer> {
     const clock = seams.clock ?? systemClock;
@@ -69,6 +70,7 @@ export class Writer {
       checkKey(signer, logKeys);
       checkHead(head, origin, signer.vkey);
       const edge = await Edge.load(store, head);
+      await checkTime(store, head);
       const mark = new Mark(options.paths.mark, seams.warn ?? (() => {}));
       await mark.check(store, origin, [parseVerifierKey(signer.vkey)]);
       await placeMark(mark, store, clock);
@@ -90,7 +92,7 @@ export class Writer {
       return new Writer(identity, store, committer, seams.drain);
     } catch (error) {
       await store.close();
-      throw error;
+      throw inOurWords(error);
     }
   }
 

@@ -26,11 +26,10 @@ const PREFIX = 'PRIVATE+KEY+';
 
 /**
  * The private key of `name`, as text, from 32 random bytes: `PRIVATE+KEY+<name>+<key id>+<base64 of type and seed>`. It is
- * the whole secret: who reads it can sign. Deterministic; the randomness is the caller's.
+ * the whole secret: who reads it can sign. Deterministic; the randomness is the caller's. Throws a misuse for a name or seed that
+ * cannot be one.
  */
 export function signerKeyFromSeed(name: string, seed: Uint8Array): string {
-  if (!isKeyName(name))
-    throw misuse('type', 'key_name_invalid', `A key cannot be named ${JSON.stringify(name)}.`);
   if (seed.length !== SEED_BYTES)
     throw misuse('range', 'seed_length_invalid', `A seed has ${SEED_BYTES} bytes.`);
   const { publicKey } = createEd25519Signer(seed);

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { LogError } from './errors.ts';
+import { inOurWords } from './sqlite-failure.ts';
 import { pragma } from './sqlite-schema.ts';
 
 /** The oldest SQLite that is trusted with a log: earlier ones can lose a WAL reset race between processes. */
@@ -14,10 +15,14 @@ const BUSY_TIMEOUT_MS = 10_000;
 /**
  * Opens a connection that may write. Durability is set and read back, never inherited
  * (measured: at `synchronous=NORMAL` a power cut loses acknowledged commits; at FULL none).
- * Throws `LogError` `not_durable` where SQLite did not take a setting, `sqlite_too_old`.
+ * Throws `LogError` `not_durable` where SQLite did not take a setting, `sqlite_too_old`, `log_damaged`,
+ * `io_failed`.
  */
 export function openWritable(path: string): DatabaseSync {
-  const db = open(path, false);
+  return inOurWords(`${path} cannot be opened`, () => configureWritable(open(path, false)));
+}
+
+function configureWritable(db: DatabaseSync): DatabaseSync {
   try {
     db.exec(`PRAGMA journal_mode=WAL;
 PRAGMA synchronous=FULL;
@@ -44,23 +49,32 @@ PRAGMA cache_size=-${CACHE_KIB}`);
   }
 }
 
-/** Opens a connection that cannot write. */
+/** Opens a connection that cannot write. Throws `LogError` `log_damaged` where the file is no database any more. */
 export function openReadable(path: string): DatabaseSync {
-  const db = open(path, true);
-  db.exec(`PRAGMA trusted_schema=OFF; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA query_only=ON`);
-  return db;
+  return inOurWords(`${path} cannot be opened`, () => {
+    const db = open(path, true);
+    try {
+      db.exec(`PRAGMA trusted_schema=OFF; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA query_only=ON`);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  });
 }
 
 function open(path: string, readOnly: boolean): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly, timeout: BUSY_TIMEOUT_MS });
-  const version = String(db.prepare('SELECT sqlite_version() AS version').get()?.['version']);
-  if (olderThan(version, SQLITE_VERSION_MIN)) {
-    db.close();
+  try {
+    const version = String(db.prepare('SELECT sqlite_version() AS version').get()?.['version']);
+    if (!olderThan(version, SQLITE_VERSION_MIN)) return db;
     throw new LogError('sqlite_too_old', `SQLite ${version} is older than ${SQLITE_VERSION_MIN}`, {
       hint: 'run on a newer Node 24',
     });
+  } catch (error) {
+    db.close();
+    throw error;
   }
-  return db;
 }
 
 function notDurable(name: string, value: unknown): LogError {
@@ -77,14 +91,4 @@ function olderThan(version: string, minimum: string): boolean {
     if (difference !== 0) return difference < 0;
   }
   return false;
-}
-
-/** SQLite's primary result codes that we tell apart (sqlite.org/rescode.html). */
-export const SQLITE_BUSY = 5;
-export const SQLITE_FULL = 13;
-
-/** The primary result code of an error thrown by node:sqlite, or undefined for another error. */
-export function sqliteCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === 'number' ? code % 256 : undefined;
 }

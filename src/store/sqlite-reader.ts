@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { utf8Decode } from '../bytes/index.ts';
 import type { Head, LogReader, StoredEntry, TileId } from './contract.ts';
 import { LogError } from './errors.ts';
+import { inOurWords } from './sqlite-failure.ts';
 
 /** A row as SQLite returned it, before anything in it is believed. */
 export interface RawRow {
@@ -45,7 +46,7 @@ export class SqliteReader implements LogReader {
   }
 
   head(): Head | undefined {
-    const row = this.#head.get();
+    const row = inOurWords('the head cannot be read', () => this.#head.get());
     if (row === undefined) return undefined;
     const { size, root, recorded_at: recordedAt, checkpoint } = row;
     if (
@@ -62,7 +63,9 @@ export class SqliteReader implements LogReader {
 
   /** Rows as they are, for an audit that must report damage rather than stop at it. */
   readRows(from: number, to: number): RawRow[] {
-    const rows = this.#entries.all(from, to) as unknown as [number, unknown, unknown][];
+    const rows = inOurWords('entries cannot be read', () =>
+      this.#entries.all(from, to),
+    ) as unknown as RowOfEntry[];
     return rows.map(([index, entry, texts]) => ({ index, entry, texts }));
   }
 
@@ -72,20 +75,27 @@ export class SqliteReader implements LogReader {
 
   findIds(ids: readonly string[]): Map<string, number> {
     const found = new Map<string, number>();
-    for (const id of ids) {
-      const row = this.#id.get(id) as unknown as [number] | undefined;
-      if (row !== undefined) found.set(id, row[0]);
-    }
+    inOurWords('ids cannot be read', () => {
+      for (const id of ids) {
+        const row = this.#id.get(id) as unknown as [number] | undefined;
+        if (row !== undefined) found.set(id, row[0]);
+      }
+    });
     return found;
   }
 
   readTiles(tiles: readonly TileId[]): (Uint8Array | undefined)[] {
-    return tiles.map(({ level, index }) => {
-      const row = this.#tile.get(level, index) as unknown as [unknown] | undefined;
-      return row?.[0] instanceof Uint8Array ? row[0] : undefined;
-    });
+    return inOurWords('tiles cannot be read', () =>
+      tiles.map(({ level, index }) => {
+        const row = this.#tile.get(level, index) as unknown as [unknown] | undefined;
+        return row?.[0] instanceof Uint8Array ? row[0] : undefined;
+      }),
+    );
   }
 }
+
+/** A row of the join of entries and disclosures, as node:sqlite hands it over. */
+type RowOfEntry = [index: number, entry: unknown, texts: unknown];
 
 function trusted({ index, entry, texts }: RawRow): StoredEntry {
   if (!(entry instanceof Uint8Array) || !(texts === null || texts instanceof Uint8Array)) {

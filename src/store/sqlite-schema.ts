@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LogError } from './errors.ts';
+import { inOurWords } from './sqlite-failure.ts';
 
 /** `PRAGMA application_id` of a log: "Indl" in ASCII. */
 export const APPLICATION_ID = 0x496e646c;
@@ -92,6 +93,10 @@ function schemaName(statement: string): string {
 
 /** Refuses a database that is not a log of this version. Throws `LogError` `schema_newer`, `schema_changed`. */
 export function checkSchema(db: DatabaseSync): void {
+  inOurWords('its schema cannot be read', () => compareSchema(db));
+}
+
+function compareSchema(db: DatabaseSync): void {
   const version = pragma(db, 'user_version');
   if (pragma(db, 'application_id') !== APPLICATION_ID) {
     throw new LogError('schema_changed', 'log.db is not an Indelible log: its application_id differs');

@@ -11,7 +11,8 @@ import type {
   TileId,
 } from './contract.ts';
 import { LogError } from './errors.ts';
-import { openWritable, SQLITE_BUSY, SQLITE_FULL, sqliteCode } from './sqlite-connection.ts';
+import { openWritable } from './sqlite-connection.ts';
+import { inOurWords, SQLITE_BUSY, SQLITE_FULL, sqliteCode, sqliteFailure } from './sqlite-failure.ts';
 import { packDisclosures, SqliteReader } from './sqlite-reader.ts';
 import { checkSchema, createSchema } from './sqlite-schema.ts';
 
@@ -61,24 +62,25 @@ export class SqliteStore extends SqliteReader implements LogStore {
 
   /** Makes an empty log at `path`. Throws `LogError` `log_exists` where the file already holds a schema. */
   static create(path: string, options: SqliteStoreOptions): SqliteStore {
-    const db = openWritable(path);
-    try {
+    return SqliteStore.#over(path, options, (db) => {
       const tables = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables'];
       if (tables !== 0) throw new LogError('log_exists', `${path} already holds a database`);
       createSchema(db);
-      return new SqliteStore(db, options);
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+    });
   }
 
   /** Opens the log at `path`, refusing one whose schema is not ours. */
   static open(path: string, options: SqliteStoreOptions): SqliteStore {
+    return SqliteStore.#over(path, options, checkSchema);
+  }
+
+  static #over(path: string, options: SqliteStoreOptions, ready: (db: DatabaseSync) => void): SqliteStore {
     const db = openWritable(path);
     try {
-      checkSchema(db);
-      return new SqliteStore(db, options);
+      return inOurWords(`${path} cannot be opened`, () => {
+        ready(db);
+        return new SqliteStore(db, options);
+      });
     } catch (error) {
       db.close();
       throw error;
@@ -119,7 +121,7 @@ export class SqliteStore extends SqliteReader implements LogStore {
       return true;
     } catch (error) {
       if (sqliteCode(error) === SQLITE_BUSY) return false;
-      throw failure(error, 'the lock could not be taken');
+      throw sqliteFailure(error, 'the lock could not be taken');
     }
   }
 
@@ -198,7 +200,7 @@ class SqliteTransaction implements HeadTransaction {
       for (const tile of append.tiles) this.#putTile(tile);
       this.#moveHead(append.head);
     } catch (error) {
-      throw failure(error, 'the append was refused');
+      throw sqliteFailure(error, 'the append was refused');
     }
   }
 
@@ -209,7 +211,7 @@ class SqliteTransaction implements HeadTransaction {
       const full = sqliteCode(error) === SQLITE_FULL;
       this.#leave();
       this.#ended(full ? 'rolled_back' : 'unknown');
-      if (full) throw failure(error, 'nothing was written');
+      if (full) throw sqliteFailure(error, 'nothing was written');
       throw new LogError('outcome_unknown', 'the commit failed; whether it reached the disk is unknown', {
         cause: error,
         hint: 'the writer stops for good; close the log, look at the disk, open it again',
@@ -283,19 +285,6 @@ function prepare(db: DatabaseSync) {
        WHERE one = 1 AND size = ? AND root = ?`,
     ),
   };
-}
-
-/** SQLite's refusal in our words. Everything before COMMIT is undone by the rollback, so nothing is lost. */
-function failure(error: unknown, what: string): LogError {
-  if (error instanceof LogError) return error;
-  if (sqliteCode(error) === SQLITE_FULL) {
-    return new LogError('disk_full', `the disk is full: ${what}`, {
-      retryable: true,
-      cause: error,
-      hint: 'free space and try again; nothing that was acknowledged is affected',
-    });
-  }
-  return new LogError('io_failed', `SQLite failed: ${what}: ${(error as Error).message}`, { cause: error });
 }
 
 /** Pauses for fractions of a millisecond, which timers cannot. */

@@ -208,6 +208,15 @@ test('a reader that uses its buffer again cannot change what is remembered', asy
   ]);
 });
 
+test('a caller that changes the root it gave changes nothing', async () => {
+  const root = roots[300]!.slice();
+  const authenticator = new TileAuthenticator({ size: 300, root, readTiles: reader().readTiles });
+  root.fill(0);
+  assert.deepEqual(await authenticator.readHashes([{ level: 0, index: 7 }]), [
+    nodeHash({ level: 0, index: 7 }),
+  ]);
+});
+
 test('a tree has only its own nodes; the empty tree has none', async () => {
   const { readTiles } = reader();
   const authenticator = new TileAuthenticator({ size: 300, root: roots[300]!, readTiles });

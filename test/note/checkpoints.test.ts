@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { base64Encode, hexDecode, hexEncode, utf8Decode, utf8Encode } from 'indelible/bytes';
 import {
   cosignatureV1Message,
+  createVerifierKey,
   formatCheckpoint,
   formatNote,
   formatSignatureLine,
+  keyTypes,
   openCheckpoint,
   openNote,
   parseCheckpoint,
@@ -48,7 +51,8 @@ test('sizes are exact to 2^53 - 1 and refused above', () => {
 
 const mutations: Record<string, string> = {
   empty: '',
-  'two-lines': text.split('\n').slice(0, 2).join('\n'),
+  'one-line': `${origin}\n`,
+  'two-lines': `${origin}\n1234\n`,
   'no-last-newline': text.slice(0, -1),
   'empty-origin': text.replace(origin, ''),
   'size-with-leading-zero': text.replace('1234', '01234'),
@@ -264,8 +268,47 @@ test('a subtree that does not start at 0 cannot claim a time, and names must fit
   assert.throws(() => subtreeMessage('n', { ...subtree, timestamp: 2n ** 63n }), {
     code: 'size_out_of_range',
   });
+  const latest = subtreeMessage('n', { ...subtree, timestamp: 2n ** 63n - 1n });
+  assert.ok(hexEncode(latest).includes('7fffffffffffffff'));
   const high = subtreeMessage('n', { ...subtree, start: 2 ** 32 + 5, end: 2 ** 53 - 1 });
   assert.ok(hexEncode(high).includes('0000000100000005001fffffffffffff'));
+});
+
+test('ML-DSA-44: what a cosigner signs against the rules is refused, though its signature is good', () => {
+  const { secretKey, publicKey } = ml_dsa44.keygen(new Uint8Array(32).fill(1));
+  const key = createVerifierKey({ name: 'w.example', type: keyTypes.mldsa44, publicKey });
+  const honest = { timestamp: 5n, origin, start: 0, end: 256, hash: root };
+  const sign = (subtree: typeof honest) => ml_dsa44.sign(subtreeMessage(key.name, subtree), secretKey);
+  verifySubtreeSignature(key, honest, sign(honest));
+  const part = { ...honest, timestamp: 0n, start: 256, end: 512 };
+  verifySubtreeSignature(key, part, sign(part));
+  // A part of a tree cannot be the largest tree that somebody has seen, so it carries no time.
+  const timed = { ...part, timestamp: 5n };
+  assert.throws(() => verifySubtreeSignature(key, timed, sign(timed)), { code: 'signature_invalid' });
+});
+
+test('ML-DSA-44: an origin that the signed message has no room for is a signature that fails', () => {
+  const { publicKey } = ml_dsa44.keygen(new Uint8Array(32).fill(1));
+  const key = createVerifierKey({ name: 'w.example', type: keyTypes.mldsa44, publicKey });
+  const long = 'o'.repeat(256);
+  const line = formatSignatureLine({ ...key, signature: new Uint8Array(8 + 2420) });
+  const note = utf8Encode(`${formatCheckpoint({ origin: long, size: 1, root })}\n${line}\n`);
+  assert.throws(() => openNote(note, [key]), { code: 'signature_invalid' });
+  const nameless = createVerifierKey({ name: 'n'.repeat(256), type: keyTypes.mldsa44, publicKey });
+  const subtree = { timestamp: 0n, origin, start: 0, end: 1, hash: root };
+  assert.throws(() => verifySubtreeSignature(nameless, subtree, new Uint8Array(2420)), {
+    code: 'signature_invalid',
+  });
+});
+
+test('a cosignature that is too short to hold a time fails', () => {
+  const { publicKey } = logKey;
+  const key = createVerifierKey({ name: 'w.example', type: keyTypes.cosignatureV1, publicKey });
+  for (const length of [1, 7, 8, 9]) {
+    const line = formatSignatureLine({ ...key, signature: new Uint8Array(length) });
+    const note = utf8Encode(`${text}\n${line}\n`);
+    assert.throws(() => openNote(note, [key]), { code: 'signature_invalid' }, `${length} bytes`);
+  }
 });
 
 test('a checkpoint that only witnesses have signed has no log behind it', () => {

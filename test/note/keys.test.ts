@@ -93,6 +93,15 @@ test('a key with base64 that holds a plus sign keeps its name', () => {
   assert.deepEqual(parseVerifierKey(key.text), key);
 });
 
+test('a verifier key has at most 4096 characters', () => {
+  const publicKey = new Uint8Array(32);
+  const named = (length: number) =>
+    createVerifierKey({ name: 'n'.repeat(length), type: keyTypes.ed25519, publicKey }).text;
+  const rest = named(1).length - 1;
+  assert.equal(parseVerifierKey(named(4096 - rest)).text.length, 4096);
+  assert.throws(() => parseVerifierKey(named(4097 - rest)), { code: 'malformed_key' });
+});
+
 const mutations: Record<string, string> = {
   empty: '',
   'no-name': vkey.replace('log.example/keys', ''),
@@ -135,6 +144,9 @@ test('a private key is refused when any part of it is wrong, and the error does 
     'public-key-instead': vkey,
     'trailing-newline': `${text}\n`,
     'no-parts': 'PRIVATE+KEY+',
+    'one-part': 'PRIVATE+KEY+log.example',
+    'two-parts': 'PRIVATE+KEY+log.example+00000000',
+    'empty-name': text.replace('log.example/keys', ''),
     'space-in-name': text.replace('log.', 'log '),
   };
   const secret = text.slice(-20);

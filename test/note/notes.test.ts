@@ -194,6 +194,7 @@ const mutations: Record<string, string> = {
   'only-newlines': '\n\n',
   'no-signature-lines': `${text}\n`,
   'no-empty-line': `${text.trimEnd()}\n${adaLine}\n`,
+  'no-empty-line-at-all': `x${adaLine}\n`,
   'no-last-newline': honest.slice(0, -1),
   'extra-last-newline': `${honest}\n`,
   'carriage-return': honest.replaceAll('\n', '\r\n'),

@@ -8,6 +8,7 @@ import {
   formatSignatureLine,
   keyTypes,
   openWithPolicy,
+  POLICY_LENGTH_MAX,
   parsePolicy,
   parseSignerKey,
   parseVerifierKey,
@@ -91,6 +92,21 @@ test('a policy is read into its logs, witnesses, groups and quorum', () => {
   );
   assert.deepEqual(policy.groups, [{ name: 'both', threshold: 2, members: ['W1', 'W2'] }]);
   assert.equal(policy.quorum, 'both');
+});
+
+test('a threshold may be one, all, or anything between', () => {
+  for (const threshold of [1, 2, 3]) {
+    const policy = parsePolicy(`${all}group g ${threshold} W1 W2 W3\nquorum g\n`);
+    assert.equal(policy.groups[0]?.threshold, threshold);
+  }
+});
+
+test(`a policy has at most ${POLICY_LENGTH_MAX} characters`, () => {
+  const policy = 'quorum none\n';
+  const padded = (length: number) => `${policy}#${'x'.repeat(length - policy.length - 2)}\n`;
+  assert.equal(padded(POLICY_LENGTH_MAX).length, POLICY_LENGTH_MAX);
+  assert.equal(parsePolicy(padded(POLICY_LENGTH_MAX)).quorum, undefined);
+  assert.throws(() => parsePolicy(padded(POLICY_LENGTH_MAX + 1)), { code: 'malformed_policy' });
 });
 
 const mutations: Record<string, string> = {

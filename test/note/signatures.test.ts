@@ -115,6 +115,18 @@ for (const [body, signatures] of Object.entries({ native, portable })) {
   });
 }
 
+for (const [body, signatures] of Object.entries({ native, portable })) {
+  test(`${body}: a public key that is no point of the curve verifies nothing`, () => {
+    const signer = signatures.createEd25519Signer(new Uint8Array(32).fill(1));
+    const message = utf8Encode('a message');
+    const signature = signer.sign(message);
+    assert.equal(signatures.verifyEd25519(signer.publicKey, message, signature), true);
+    // About half of all y have no x: of twenty, some.
+    const points = Array.from({ length: 20 }, (_, y) => new Uint8Array(32).fill(y, 0, 1));
+    for (const key of points) assert.equal(signatures.verifyEd25519(key, message, signature), false);
+  });
+}
+
 test('native: more keys than the cache holds all verify, in any order', () => {
   const message = utf8Encode('a message');
   const signers = Array.from({ length: 200 }, (_, index) =>

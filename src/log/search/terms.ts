@@ -1,46 +1,47 @@
 import { utf8Decode, utf8Encode } from '../../bytes/index.ts';
-import { tokenize } from '../../event/index.ts';
+import { TOKEN_LENGTH_MAX, tokenize } from '../../event/index.ts';
 
 /**
- * Longest term that the index holds, bytes; longer words are cut, here and in a query alike. A cut word finds more than it
- * should, and what is found is held against the event itself: a term may say too much, never too little.
+ * Terms that are no words: they say of a field what words, which stand anywhere in an event, cannot. The letter stands behind
+ * {@link MARK}, and behind it the number of a name in the dictionary, or a text.
  */
-export const TERM_BYTES_MAX = 64;
-
-/** What a term that is no word says of an event: the letter that stands behind {@link MARK}. */
-export const marks = {
+const letters = {
   action: 'c',
   actor: 'a',
   actorType: 'y',
   ip: 'i',
   outcome: 'o',
   severity: 's',
-  service: 'v',
-  correlation: 'k',
+  source: 'v',
   target: 't',
   targetType: 'u',
 } as const;
 
 /** A kind of mark. */
-export type Mark = keyof typeof marks;
+export type Mark = keyof typeof letters;
 
 /** Marks begin with it; words, which hold letters and digits only, never do. */
-export const MARK = '_';
-
-const SPACE = 0x20;
-const MARK_UNIT = MARK.charCodeAt(0);
-const ASCII_END = 0x80;
-
-/** What each ASCII character becomes within a word; 0 where it stands between words. */
-const folded = new Uint8Array(ASCII_END);
-for (let unit = 0; unit < ASCII_END; unit += 1) {
-  if (/[a-z0-9]/i.test(String.fromCharCode(unit)))
-    folded[unit] = String.fromCharCode(unit).toLowerCase().charCodeAt(0);
-}
+const MARK = '_';
 
 /**
- * Gathers the terms of one event as the bytes that FTS5 is given. The same buffer serves one event after the other:
- * making a string of them, to be copied twice on its way into SQLite, took a fifth of the time of indexing.
+ * Longest mark, bytes; longer ones are cut, here and in a query alike. A cut mark finds more than it should, and what is found
+ * is held against the event itself: the index may say too much, never too little.
+ */
+const MARK_BYTES_MAX = 64;
+
+const SPACE = 0x20;
+const utf8 = new TextEncoder();
+const ASCII_END = 0x80;
+
+/** What each ASCII character becomes within a word; 0 where it stands between words. The same as `tokenize` does. */
+const folded = Uint8Array.from({ length: ASCII_END }, (_, unit) => {
+  const character = String.fromCharCode(unit);
+  return /[a-zA-Z0-9]/.test(character) ? character.toLowerCase().charCodeAt(0) : 0;
+});
+
+/**
+ * Gathers the terms of one event as the bytes that FTS5 is given, a space behind each. One buffer serves event after event:
+ * strings, which would be copied twice on their way into SQLite, took a fifth of the time of indexing.
  */
 export class Terms {
   #bytes = new Uint8Array(4096);
@@ -51,28 +52,26 @@ export class Terms {
     this.#length = 0;
   }
 
-  /** The terms, a space behind each. Valid until the next call of any method. */
+  /** All terms. Valid until the next call of any method. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Adds the words of a text: the tokens that `tokenize` finds in it, each cut to {@link TERM_BYTES_MAX}. */
-  words(text: string): void {
-    this.#reserve(text.length + 1);
-    const begin = this.#length;
+  /** Adds the words of a text, or of the part of it from `begin` to `end`: the tokens that `tokenize` finds there. */
+  words(text: string, begin = 0, end = text.length): void {
+    this.#reserve(end - begin + 1);
     const bytes = this.#bytes;
-    let length = begin;
-    let start = begin;
-    for (let position = 0; position < text.length; position += 1) {
+    let length = this.#length;
+    let start = length;
+    for (let position = begin; position < end; position += 1) {
       const unit = text.charCodeAt(position);
       if (unit >= ASCII_END) {
-        this.#length = begin;
-        this.#foreignWords(text);
+        for (const token of tokenize(text.slice(begin, end))) this.#append(token);
         return;
       }
       const letter = folded[unit]!;
       if (letter !== 0) {
-        if (length - start < TERM_BYTES_MAX) bytes[length++] = letter;
+        if (length - start < TOKEN_LENGTH_MAX) bytes[length++] = letter;
       } else if (length > start) {
         bytes[length++] = SPACE;
         start = length;
@@ -82,21 +81,30 @@ export class Terms {
     this.#length = length;
   }
 
-  /** Adds a mark. Characters that FTS5 would take for a separator become {@link MARK}, letters become small. */
+  /** Adds a mark with a text. */
   mark(kind: Mark, text: string): void {
-    this.#append(markOf(kind, text));
+    this.#append(textMark(kind, text));
   }
 
-  #foreignWords(text: string): void {
-    for (const token of tokenize(text)) this.#append(token);
+  /** Adds a mark with the number of a name in the dictionary. */
+  markId(kind: Mark, id: number): void {
+    this.#append(idMark(kind, id));
   }
 
   #append(term: string): void {
-    const bytes = cut(utf8Encode(term));
-    this.#reserve(bytes.length + 1);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
-    this.#bytes[this.#length++] = SPACE;
+    this.#reserve(3 * term.length + 1);
+    const bytes = this.#bytes;
+    let length = this.#length;
+    for (let position = 0; position < term.length; position += 1) {
+      const unit = term.charCodeAt(position);
+      if (unit >= ASCII_END) {
+        length = this.#length + utf8.encodeInto(term, bytes.subarray(this.#length)).written;
+        break;
+      }
+      bytes[length++] = unit;
+    }
+    bytes[length++] = SPACE;
+    this.#length = length;
   }
 
   #reserve(more: number): void {
@@ -107,19 +115,25 @@ export class Terms {
   }
 }
 
-/** The term that stands for a mark. */
-export function markOf(kind: Mark, text: string): string {
-  return MARK + marks[kind] + text.toLowerCase().replace(/[^a-z0-9\u0080-\uffff]/g, MARK);
+/** What FTS5 would take for the space between two terms. */
+const separators = /[^a-z0-9\u0080-\uffff]/g;
+
+/** The term for a text. Letters become small, and what FTS5 would take for a space between terms becomes {@link MARK}. */
+export function textMark(kind: Mark, text: string): string {
+  const term = MARK + letters[kind] + text.toLowerCase().replaceAll(separators, MARK);
+  // Three bytes for a UTF-16 unit is the most that UTF-8 takes.
+  return term.length * 3 <= MARK_BYTES_MAX ? term : cutMark(term);
 }
 
-/** A term as the index holds it: at most {@link TERM_BYTES_MAX} bytes of whole characters. */
-export function cutTerm(term: string): string {
-  return term.length * 3 <= TERM_BYTES_MAX ? term : utf8Decode(cut(utf8Encode(term)));
+/** The term for a name in the dictionary. */
+export function idMark(kind: Mark, id: number): string {
+  return MARK + letters[kind] + id.toString(36);
 }
 
-function cut(bytes: Uint8Array): Uint8Array {
-  if (bytes.length <= TERM_BYTES_MAX) return bytes;
-  let end = TERM_BYTES_MAX;
+function cutMark(term: string): string {
+  const bytes = utf8Encode(term);
+  if (bytes.length <= MARK_BYTES_MAX) return term;
+  let end = MARK_BYTES_MAX;
   while ((bytes[end]! & 0xc0) === 0x80) end -= 1;
-  return bytes.subarray(0, end);
+  return utf8Decode(bytes.subarray(0, end));
 }

@@ -1,4 +1,0 @@
-export class Followers {
-  constructor(..._a: unknown[]) {}
-  async stop() {}
-}
