@@ -1,16 +1,27 @@
 /** One of the processes of `scenarios/processes.ts`: opens the log that it is told, records while the time lasts, reports. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openLog } from 'indelible';
+import { type Log, openLog } from 'indelible';
 import { makeEvents } from './events.ts';
-import type { WriterOrder, WriterReport } from './scenarios/processes.ts';
+import type { WriterReport, WriterSpan, WriterTask } from './scenarios/processes.ts';
+
+/** Recorded before the common start, so that no process is measured before its code is compiled. */
+const WARMUP_EVENTS = 100;
 
 const events = makeEvents(0, 5_000);
 
-process.once('message', async ({ log: dir, callers, beginMs, endMs }: WriterOrder) => {
-  const log = await openLog(dir);
-  // Until the common start each writer records a little, so that none is measured before it is compiled.
-  while (Date.now() < beginMs - 500) await log.record(events[0]!);
-  await sleep(beginMs - Date.now());
+const [task] = (await once(process, 'message')) as [WriterTask];
+const log = await openLog(task.log);
+await Promise.all(events.slice(0, WARMUP_EVENTS).map((event) => log.record(event)));
+process.send!('ready');
+
+const [span] = (await once(process, 'message')) as [WriterSpan];
+const report: WriterReport = { latencies: await record(log, task.callers, span) };
+await log.close();
+process.send!(report, () => process.disconnect());
+
+async function record(log: Log, callers: number, { beginMs, endMs }: WriterSpan): Promise<Float64Array> {
+  await sleep(Math.max(0, beginMs - Date.now()));
   const latencies: number[] = [];
   const call = async (_: unknown, first: number) => {
     for (let at = first; Date.now() < endMs; at += callers) {
@@ -20,9 +31,5 @@ process.once('message', async ({ log: dir, callers, beginMs, endMs }: WriterOrde
     }
   };
   await Promise.all(Array.from({ length: callers }, call));
-  await log.close();
-  const report: WriterReport = { latencies: Float64Array.from(latencies) };
-  process.send!(report, () => process.disconnect());
-});
-
-process.send!('ready');
+  return Float64Array.from(latencies);
+}

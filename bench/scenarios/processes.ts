@@ -7,11 +7,14 @@ import { percentile } from '../statistics.ts';
 
 const PROCESSES = 4;
 
-/** What the parent tells a writer. */
-export interface WriterOrder {
+/** What the parent first tells a writer, who opens the log and answers that it is ready. */
+export interface WriterTask {
   readonly log: string;
   readonly callers: number;
-  /** Time of day at which the writing starts and ends, the same for all. */
+}
+
+/** The time of day at which the writing starts and ends, the same for all. */
+export interface WriterSpan {
   readonly beginMs: number;
   readonly endMs: number;
 }
@@ -56,29 +59,31 @@ async function write(
   const writers = Array.from({ length: PROCESSES }, () =>
     fork(new URL('../writer.ts', import.meta.url), { serialization: 'advanced' }),
   );
-  await Promise.all(writers.map((writer) => once(writer, 'message')));
-  const beginMs = Date.now() + 1_500;
-  const order: WriterOrder = { log, callers, beginMs, endMs: beginMs + seconds * 1000 };
-  const reports = await Promise.all(writers.map((writer) => command(writer, order)));
+  await Promise.all(writers.map((writer) => ask(writer, { log, callers } satisfies WriterTask)));
+  const beginMs = Date.now() + 300;
+  const span: WriterSpan = { beginMs, endMs: beginMs + seconds * 1000 };
+  const reports = (await Promise.all(writers.map((writer) => ask(writer, span)))) as WriterReport[];
   const counts = reports.map(({ latencies }) => latencies.length);
   const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) throw new Error('no process recorded anything');
   const all = Float64Array.from(reports.flatMap(({ latencies }) => [...latencies]));
   return {
     rate: total / seconds,
-    slowest: Math.min(...counts) / Math.max(1, total),
+    slowest: Math.min(...counts) / total,
     p99: percentile(all, 0.99),
     max: percentile(all, 1),
   };
 }
 
-async function command(writer: ChildProcess, order: WriterOrder): Promise<WriterReport> {
-  const answered = once(writer, 'message');
-  const ended = once(writer, 'exit');
-  writer.send(order);
-  const [report] = (await Promise.race([
-    answered,
-    ended.then(([code]) => Promise.reject(new Error(`a writer ended with ${code} before it reported`))),
-  ])) as [WriterReport];
-  await ended;
-  return report;
+/** Sends a message and resolves to the answer; rejects where the writer ends instead. */
+async function ask(writer: ChildProcess, message: WriterTask | WriterSpan): Promise<unknown> {
+  const ended = new AbortController();
+  const exit = once(writer, 'exit', { signal: ended.signal }).then(([code]) => {
+    throw new Error(`a writer ended with ${code} before it answered`);
+  });
+  exit.catch(() => {});
+  writer.send(message);
+  const [answer] = (await Promise.race([once(writer, 'message'), exit])) as [unknown];
+  ended.abort();
+  return answer;
 }

@@ -1,5 +1,5 @@
-import { parseJson, utf8Decode } from '../bytes/index.ts';
-import type { Log, RecordResult } from '../log/index.ts';
+import { JSON_DEPTH_MAX, parseJson, utf8Decode } from '../bytes/index.ts';
+import type { Log } from '../log/index.ts';
 import {
   type FoundRecord,
   findRecord,
@@ -7,7 +7,7 @@ import {
   type Mapping,
   mapRecord,
   mapUnmapped,
-  recordDigest,
+  Occurrences,
 } from './map-record.ts';
 import { listOf, objectOf } from './record.ts';
 
@@ -35,11 +35,12 @@ export interface ImportReport {
   repeated: number;
   /** New events of the action `import.unmapped`: no rule fitted, the original is kept. */
   unmapped: number;
-  readonly refused: RefusedRecord[];
+  /** Records that were not taken; `onRefused` was told each. */
+  refused: number;
   /** Of those taken: too large to keep whole, so the event has only the original's digest. */
   originalsLeftOut: number;
-  /** Why records were unmapped, and how many for each reason. */
-  readonly reasons: Map<string, number>;
+  /** Why records were unmapped, and how many for each reason; beyond a hundred, under one heading. */
+  readonly reasons: Record<string, number>;
 }
 
 /** What {@link importRecords} may be told. */
@@ -47,151 +48,180 @@ export interface ImportOptions {
   readonly format: ImportFormat;
   /** Called after each window with the number of records done. */
   readonly onProgress?: (records: number) => void;
+  /** Called for each record that was refused. */
+  readonly onRefused?: (record: RefusedRecord) => void;
 }
+
+/** Different reasons that a report tells apart. */
+const reasonsMax = 100;
+const otherReasons = 'other reasons';
 
 /** Events handed to the log at once. */
 const windowEvents = 1024;
+/** Characters of their records, which are kept until they are recorded. */
+const windowCharacters = 16 * 1024 * 1024;
 
 interface Pending {
   readonly line: number;
   readonly record: FoundRecord;
-  readonly occurrence: number;
   readonly mapping: Mapping;
 }
 
 /**
- * Imports every record of `groups` into `log`, in order. A record that the log's rules refuse goes in once more, as
- * `import.unmapped` with the reason, so that nothing is skipped; what even that cannot save is listed by its line.
+ * Imports every record of `groups` into `log`, in order. A record that the log's rules refuse goes in once more behind
+ * its window, as `import.unmapped` with the reason, so that nothing is skipped; what even that cannot save is told to
+ * `onRefused` with its line. One window is on its way to the disk while the next is being mapped.
  */
 export async function importRecords(
   log: Log,
   groups: AsyncIterable<readonly ImportLine[]>,
-  { format, onProgress }: ImportOptions,
+  options: ImportOptions,
 ): Promise<ImportReport> {
-  const report: ImportReport = {
-    imported: 0,
-    repeated: 0,
-    unmapped: 0,
-    refused: [],
-    originalsLeftOut: 0,
-    reasons: new Map(),
-  };
-  const tally = new Tally(report, (await log.checkpoint()).size);
-  const seen = new Map<string, number>();
+  const run = new ImportRun(log, options, (await log.checkpoint()).size);
   let window: Pending[] = [];
-  let done = 0;
-  const settle = async (): Promise<void> => {
-    await recordWindow(log, window, format, tally);
-    done += window.length;
-    window = [];
-    onProgress?.(done);
-  };
+  let characters = 0;
   for await (const lines of groups) {
     for (const line of lines) {
-      for (const record of recordsOf(line, format, report)) {
-        const digest = recordDigest(record);
-        const occurrence = seen.get(digest) ?? 0;
-        seen.set(digest, occurrence + 1);
-        const mapping = mapRecord(format, record, occurrence);
-        window.push({ line: line.number, record, occurrence, mapping });
-        if (window.length === windowEvents) await settle();
+      for (const pending of run.map(line)) {
+        window.push(pending);
+        characters += pending.record.text.length;
+        if (window.length < windowEvents && characters < windowCharacters) continue;
+        await run.take(window);
+        window = [];
+        characters = 0;
       }
     }
   }
-  await settle();
-  return report;
+  await run.take(window);
+  return run.end();
+}
+
+class ImportRun {
+  readonly #log: Log;
+  readonly #options: ImportOptions;
+  readonly #occurrences = new Occurrences();
+  readonly #report: ImportReport = {
+    imported: 0,
+    repeated: 0,
+    unmapped: 0,
+    refused: 0,
+    originalsLeftOut: 0,
+    reasons: {},
+  };
+  /** New events get ever higher indexes, so an index below this one is a repeat's. */
+  #next: number;
+  #done = 0;
+  #underway: Promise<void> = Promise.resolve();
+
+  constructor(log: Log, options: ImportOptions, size: number) {
+    this.#log = log;
+    this.#options = options;
+    this.#next = size;
+  }
+
+  /** The records of a line, mapped. */
+  *map(line: ImportLine): Generator<Pending> {
+    const { format } = this.#options;
+    const text = this.#textOf(line);
+    if (text === undefined) return;
+    for (const record of recordsOf(text, format)) {
+      yield { line: line.number, record, mapping: mapRecord(format, record, this.#occurrences) };
+    }
+  }
+
+  /** Records a window as soon as the one before it is done; resolves when it is on its way. */
+  async take(window: readonly Pending[]): Promise<void> {
+    await this.#underway;
+    this.#underway = this.#record(window).then(() => {
+      this.#done += window.length;
+      this.#options.onProgress?.(this.#done);
+    });
+    // It is awaited with the next window, but perhaps only after it has failed.
+    this.#underway.catch(() => undefined);
+  }
+
+  /** Waits for the last window. */
+  async end(): Promise<ImportReport> {
+    await this.#underway;
+    return this.#report;
+  }
+
+  #textOf({ number, bytes, tooLong }: ImportLine): string | undefined {
+    if (tooLong === true) {
+      this.#refuse(number, 'event_too_large', 'The line is too long to be read.');
+      return undefined;
+    }
+    try {
+      return utf8Decode(bytes);
+    } catch {
+      this.#refuse(number, 'malformed_utf8', 'The line is not UTF-8.');
+      return undefined;
+    }
+  }
+
+  async #record(window: readonly Pending[]): Promise<void> {
+    if (window.length === 0) return;
+    const results = await this.#log.recordMany(window.map(({ mapping }) => mapping.event));
+    const again: Pending[] = [];
+    for (const [place, { line, record, mapping }] of window.entries()) {
+      const result = results[place];
+      if (result === undefined) continue;
+      if (result.ok) this.#count(mapping, result.receipt.index);
+      // The rules of events refused it. Anything else (a conflict, a full disk) no other event can cure.
+      else if (result.error.name === 'EventError' && mapping.unmapped === undefined) {
+        const { format } = this.#options;
+        again.push({
+          line,
+          record,
+          mapping: mapUnmapped(format, record, this.#occurrences, result.error.message),
+        });
+      } else if (isFinal(result.error)) throw result.error;
+      else this.#refuse(line, String((result.error as { code?: unknown }).code), result.error.message);
+    }
+    await this.#record(again);
+  }
+
+  #count({ unmapped, originalLeftOut }: Mapping, index: number): void {
+    const report = this.#report;
+    if (originalLeftOut) report.originalsLeftOut += 1;
+    if (index < this.#next) {
+      report.repeated += 1;
+      return;
+    }
+    this.#next = index + 1;
+    if (unmapped === undefined) {
+      report.imported += 1;
+      return;
+    }
+    report.unmapped += 1;
+    const { reasons } = report;
+    const known = Object.hasOwn(reasons, unmapped) || Object.keys(reasons).length < reasonsMax;
+    const reason = known ? unmapped : otherReasons;
+    reasons[reason] = (reasons[reason] ?? 0) + 1;
+  }
+
+  #refuse(line: number, code: string, message: string): void {
+    this.#report.refused += 1;
+    this.#options.onRefused?.({ line, code, message });
+  }
 }
 
 /** The records of one line: a file that CloudTrail delivers is one line, `{"Records": […]}`. */
-function recordsOf(line: ImportLine, format: ImportFormat, report: ImportReport): FoundRecord[] {
-  if (line.tooLong === true) {
-    report.refused.push({
-      line: line.number,
-      code: 'line_too_long',
-      message: 'The line is too long to be read.',
-    });
-    return [];
-  }
-  let text: string;
-  try {
-    text = utf8Decode(line.bytes);
-  } catch {
-    report.refused.push({ line: line.number, code: 'malformed_utf8', message: 'The line is not UTF-8.' });
-    return [];
-  }
-  const found = format === 'cloudtrail' && text.includes('"Records"') ? deepRecord(text) : findRecord(text);
+function recordsOf(text: string, format: ImportFormat): FoundRecord[] {
+  if (format !== 'cloudtrail' || !text.includes('"Records"')) return [findRecord(text)];
+  const found = deepRecord(text);
   const records = objectOf(found.value)?.['Records'];
-  if (format !== 'cloudtrail' || !Array.isArray(records)) return [found];
-  return listOf(records).map((value) => ({ text: JSON.stringify(value), value }));
+  return Array.isArray(records)
+    ? listOf(records).map((value) => ({ text: JSON.stringify(value), value }))
+    : [found];
 }
 
 /** A record inside `Records` may be as deep as one of its own line, so the envelope may be two deeper. */
 function deepRecord(text: string): FoundRecord {
   try {
-    return { text, value: parseJson(text, { maxDepth: 34 }) };
+    return { text, value: parseJson(text, { maxDepth: JSON_DEPTH_MAX + 2 }) };
   } catch {
     return findRecord(text);
-  }
-}
-
-async function recordWindow(
-  log: Log,
-  window: readonly Pending[],
-  format: ImportFormat,
-  tally: Tally,
-): Promise<void> {
-  if (window.length === 0) return;
-  const results = await log.recordMany(window.map(({ mapping }) => mapping.event));
-  const again: Pending[] = [];
-  results.forEach((result, place) => {
-    const pending = window[place];
-    if (pending === undefined) return;
-    if (result.ok || !isRefusedEvent(result.error) || pending.mapping.unmapped !== undefined) {
-      tally.count(pending, result);
-    } else {
-      again.push({
-        ...pending,
-        mapping: mapUnmapped(format, pending.record, pending.occurrence, result.error.message),
-      });
-    }
-  });
-  if (again.length > 0) await recordWindow(log, again, format, tally);
-}
-
-/** Whether the rules of events refused it; anything else (a conflict, a full disk) no other event can cure. */
-function isRefusedEvent(error: Error): boolean {
-  return error.name === 'EventError';
-}
-
-/** Counts results. New events get ever higher indexes, so an index that is not higher is a repeat's. */
-class Tally {
-  readonly #report: ImportReport;
-  #next: number;
-
-  constructor(report: ImportReport, size: number) {
-    this.#report = report;
-    this.#next = size;
-  }
-
-  count({ line, mapping }: Pending, result: RecordResult): void {
-    const report = this.#report;
-    if (!result.ok) {
-      if (isFinal(result.error)) throw result.error;
-      const { code } = result.error as { code?: unknown };
-      report.refused.push({ line, code: String(code ?? 'unknown'), message: result.error.message });
-      return;
-    }
-    if (mapping.originalLeftOut) report.originalsLeftOut += 1;
-    if (result.receipt.index < this.#next) {
-      report.repeated += 1;
-      return;
-    }
-    this.#next = result.receipt.index + 1;
-    if (mapping.unmapped === undefined) report.imported += 1;
-    else {
-      report.unmapped += 1;
-      report.reasons.set(mapping.unmapped, (report.reasons.get(mapping.unmapped) ?? 0) + 1);
-    }
   }
 }
 

@@ -33,6 +33,6 @@ export {
   type Mapping,
   mapRecord,
   mapUnmapped,
-  recordDigest,
+  Occurrences,
 } from './map-record.ts';
 export { Unmappable } from './record.ts';

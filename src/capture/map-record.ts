@@ -62,24 +62,38 @@ export function findRecord(text: string): FoundRecord {
 }
 
 /**
- * Maps one record of `format` to an event. Never throws and skips nothing: a record that no rule fits becomes
- * `import.unmapped` with the original under `metadata.original`. `occurrence` counts equal records of one file from 0,
- * so that each has an id of its own and the same file gives the same ids again.
+ * Numbers the records of one import that are equal and have no id of their own: 0 for the first that drew an id, 1 for
+ * the next. So each has an id of its own, and the same file gives the same ids again.
  */
-export function mapRecord(format: ImportFormat, record: FoundRecord, occurrence: number): Mapping {
+export class Occurrences {
+  readonly #counts = new Map<string, number>();
+
+  /** How often `drawn` was asked for before. */
+  next(drawn: string): number {
+    const count = this.#counts.get(drawn) ?? 0;
+    this.#counts.set(drawn, count + 1);
+    return count;
+  }
+}
+
+/**
+ * Maps one record of `format` to an event. Never throws and skips nothing: a record that no rule fits becomes
+ * `import.unmapped` with the original under `metadata.original`.
+ */
+export function mapRecord(format: ImportFormat, record: FoundRecord, occurrences: Occurrences): Mapping {
   const object = objectOf(record.value);
   if (object === undefined) {
-    return mapUnmapped(format, record, occurrence, record.problem ?? 'the record is not a JSON object');
+    return mapUnmapped(format, record, occurrences, record.problem ?? 'the record is not a JSON object');
   }
   try {
     const mapped = mappers[format](object);
-    const id = mapped.id ?? drawId(format, record, occurrence);
+    const id = mapped.id ?? drawId(format, record, occurrences);
     if (format === 'jsonl') return { event: { ...mapped, id }, originalLeftOut: false };
     const kept = keepOriginal(record, { importedFrom: format });
     return { event: { ...mapped, id, metadata: kept.metadata }, originalLeftOut: kept.leftOut };
   } catch (error) {
     if (!(error instanceof Unmappable)) throw error;
-    return mapUnmapped(format, record, occurrence, error.message);
+    return mapUnmapped(format, record, occurrences, error.message);
   }
 }
 
@@ -87,12 +101,12 @@ export function mapRecord(format: ImportFormat, record: FoundRecord, occurrence:
 export function mapUnmapped(
   format: ImportFormat,
   record: FoundRecord,
-  occurrence: number,
+  occurrences: Occurrences,
   reason: string,
 ): Mapping {
   const kept = keepOriginal(record, { importedFrom: format, reason });
   const event: AuditEvent = {
-    id: drawId(`${format}-unmapped`, record, occurrence),
+    id: drawId(`${format}-unmapped`, record, occurrences),
     action: 'import.unmapped',
     outcome: 'unknown',
     actor: { type: 'importer', id: format },
@@ -103,12 +117,14 @@ export function mapUnmapped(
 }
 
 /** An id that follows from the record alone. The value is hashed rather than its text: white space is no difference. */
-function drawId(prefix: string, record: FoundRecord, occurrence: number): string {
-  return `${prefix}:${recordDigest(record).slice(0, 32)}${occurrence === 0 ? '' : `:${occurrence}`}`;
+function drawId(prefix: string, record: FoundRecord, occurrences: Occurrences): string {
+  const drawn = `${prefix}:${recordDigest(record).slice(0, 32)}`;
+  const before = occurrences.next(drawn);
+  return before === 0 ? drawn : `${drawn}:${before}`;
 }
 
 /** SHA-256 of a record, in hexadecimal: of its canonical JSON, or of its text where it has no value. */
-export function recordDigest(record: FoundRecord): string {
+function recordDigest(record: FoundRecord): string {
   const text = record.value === undefined ? record.text : canonicalize(record.value);
   return hexEncode(sha256(utf8Encode(text.toWellFormed())));
 }

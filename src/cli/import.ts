@@ -48,27 +48,32 @@ async function runImport(io: Io, file: string, options: ImportOptions): Promise<
     ...given({ key: options.key, mark: options.mark }),
   });
   const progress = new Progress(io.words, 'importing');
+  const said: Promise<void>[] = [];
   const report = await importRecords(log, readLines(file, io.stdin), {
     format: options.from,
     onProgress: (records) => progress.at(records),
+    onRefused: ({ line, code, message }) => {
+      progress.end();
+      said.push(io.words.line(show`line ${line}: ${message} (${code})`));
+    },
   }).finally(() => progress.end());
-  if (options.json === true) await io.out.json({ ...report, reasons: Object.fromEntries(report.reasons) });
+  await Promise.all(said);
+  if (options.json === true) await io.out.json(report);
   else await printReport(io, report);
-  if (report.refused.length > 0) io.status = exitStatus.misuse;
+  if (report.refused > 0) io.status = exitStatus.misuse;
 }
 
 async function printReport(io: Io, report: ImportReport): Promise<void> {
   const { imported, repeated, unmapped, refused, originalsLeftOut } = report;
   await io.out.line(
-    show`${group(imported)} imported, ${group(repeated)} repeated, ${group(unmapped)} unmapped, ${group(refused.length)} refused`,
+    show`${group(imported)} imported, ${group(repeated)} repeated, ${group(unmapped)} unmapped, ${group(refused)} refused`,
   );
   if (originalsLeftOut > 0) {
     await io.words.line(
       show`${group(originalsLeftOut)} originals were too large to seal: the event is whole, of the original only its digest was kept.`,
     );
   }
-  for (const [reason, count] of report.reasons)
+  for (const [reason, count] of Object.entries(report.reasons)) {
     await io.words.line(show`unmapped ${group(count)}: ${reason}`);
-  for (const { line, code, message } of refused)
-    await io.words.line(show`line ${line}: ${message} (${code})`);
+  }
 }

@@ -67,22 +67,30 @@ async function query(io: Io, text: string, options: QueryOptions): Promise<void>
   if (cursor !== undefined) await io.words.line(show`More with --cursor ${cursor}`);
 }
 
+/** Columns of a terminal that time, outcome and the gaps take, and the least that anything else is cut to. */
+const fixedColumns = 37;
+const leastColumns = 12;
+
 async function printTable(io: Io, events: readonly RecordedEvent[]): Promise<void> {
   if (events.length === 0) return;
-  // On a terminal the two widest columns share what the others leave; in a pipe nothing is cut.
-  const share = io.out.columns === 0 ? undefined : Math.max(16, Math.floor((io.out.columns - 66) / 2));
-  const most = share === undefined ? {} : { width_max: share };
+  const terminal = io.out.columns;
+  const longest = Math.max(...events.map(({ action }) => action.length));
+  const actionMost = Math.min(longest, Math.max(leastColumns, Math.floor(terminal / 4)));
+  const left = terminal - fixedColumns - String(events[0]?.index).length - actionMost;
+  const share = Math.max(leastColumns, Math.floor(left / 2));
+  // On a terminal who and what share the columns that the others leave; in a pipe nothing is cut.
+  const cut = (most: number): { width_max?: number } => (terminal === 0 ? {} : { width_max: most });
   const columns = [
     { title: 'INDEX', align: 'right' as const },
-    { title: 'WHEN (UTC)' },
-    { title: 'ACTION' },
+    { title: 'WHEN (UTC)', ...cut(19) },
+    { title: 'ACTION', ...cut(actionMost) },
     { title: 'OUTCOME' },
-    { title: 'WHO', ...most },
-    { title: 'WHAT', ...most },
+    { title: 'WHO', ...cut(share) },
+    { title: 'WHAT', ...cut(share) },
   ];
   const rows = events.map((event) => [
     String(event.index),
-    readableTime(event.occurredAt),
+    terminal === 0 ? readableTime(event.occurredAt) : readableTime(event.occurredAt).slice(0, 19),
     event.action,
     paintOutcome(event.outcome, io.out.paint),
     nameOf(event.actor),

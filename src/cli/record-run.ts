@@ -1,11 +1,17 @@
 import { type JsonValue, parseJson, utf8Decode } from '../bytes/index.ts';
-import { type Log, LogError, type Receipt, type RecordResult } from '../log/index.ts';
+import { EventError, type Log, LogError, type Receipt, type RecordResult } from '../log/index.ts';
 import { exitStatus, wordsFor } from './exit.ts';
 import type { Io } from './io.ts';
 import type { InputLine } from './lines.ts';
 import { ReaderGone } from './output.ts';
 import { group, Progress } from './progress.ts';
 import { safeJson, show } from './terminal.ts';
+
+/** Why a line is refused unread. */
+const tooLongError = new EventError('event_too_large', '', {
+  rule: 'is longer than any event can be, however it is written',
+  hint: 'Record less of it, or a digest and a reference.',
+});
 
 /** One line on its way: its event, or why it has none. */
 type Parsed =
@@ -93,7 +99,7 @@ export class RecordRun {
 }
 
 function parseLine({ number, bytes, tooLong }: InputLine): Parsed {
-  if (tooLong) return { number, error: new RangeError('The line is too long to be an event.') };
+  if (tooLong) return { number, error: tooLongError };
   try {
     return { number, event: parseJson(utf8Decode(bytes)) };
   } catch (error) {

@@ -2,7 +2,7 @@ import { sha256Base64url } from '#sha256';
 import { type JsonValue, misuse, parseCanonicalJson, parseJson, VerificationError } from '../bytes/index.ts';
 import { isReservedName } from './rules.ts';
 
-/** A salt and a nonce have 128 bits each, so that no hash can be tried out (FAULTS 4, attack 31). */
+/** A salt and a nonce have 128 bits each, so that no hash can be tried out. */
 export const SALT_BYTES = 16;
 
 /** Base64url of `SALT_BYTES`. */

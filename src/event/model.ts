@@ -6,7 +6,7 @@ export type Outcome = 'success' | 'failure' | 'denied' | 'unknown';
 /** How much attention an event deserves. */
 export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
 
-/** What a log does with an id of a person or thing that looks like an address (DESIGN 5.1): chosen when it is created. */
+/** What a log does with an id of a person or thing that looks like an address: chosen when it is created. */
 export type PersonalIds = 'refuse' | 'allow' | 'pseudonymise';
 
 /** A value that the caller may hand in where any JSON is welcome. Fields that are `undefined` count as absent. */

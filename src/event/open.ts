@@ -242,7 +242,7 @@ class Opening {
   }
 
   #subjectsOfField(place: Place, name: string | undefined, seal: Seal | undefined): readonly string[] {
-    // The log's own entries are never erasable (DESIGN 5.3), so nothing in them belongs to anybody.
+    // The log's own entries are never erasable (spec/sealing.md), so nothing in them belongs to anybody.
     if (this.#subjects.actor.length === 0) return [];
     if (seal !== undefined) return seal.subjects;
     return place.names !== undefined && name !== undefined ? this.#subjectsOf(name) : place.subjects;
@@ -292,7 +292,7 @@ class Opening {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The subjects behind each kind of owner in this entry (DESIGN 5.2). The log's own entries have none. */
+/** The subjects behind each kind of owner in this entry (spec/sealing.md). The log's own entries have none. */
 function subjectsByOwner({ action, actor, targets }: Entry): Readonly<Record<Owner, readonly string[]>> {
   if (reservedAction.test(action))
     return { actor: [], 'first target, else actor': [], 'actor and first target': [] };
@@ -344,7 +344,7 @@ function lastStep(path: string | undefined): string | undefined {
     .replaceAll('~0', '~');
 }
 
-/** Whether a disclosed value hides digests of its own: disclosures do not nest (DESIGN 5.2). */
+/** Whether a disclosed value hides digests of its own: disclosures do not nest (spec/sealing.md). */
 function holdsReserved(value: JsonValue): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return (value as readonly JsonValue[]).some(holdsReserved);

@@ -3,7 +3,7 @@ import type { Entry } from './entry.ts';
 import type { Actor, AuditEvent, EventValue, PersonalIds } from './model.ts';
 
 /**
- * The log's own entries (DESIGN 5.3). Their data stands in `metadata`, in the open, because it has to be there for as long as
+ * The log's own entries (spec/entry.md). Their data stands in `metadata`, in the open, because it has to be there for as long as
  * anyone verifies the log; nothing of theirs can be erased.
  */
 

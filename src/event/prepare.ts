@@ -120,10 +120,10 @@ class Preparation {
 
   /** The entry with its holes. */
   #entry(given: Fields, id: string, plan: PlanNode | undefined): string {
-    const open = new Map<SealedFieldName, string>();
+    const open = plan && new Map<SealedFieldName, string>();
     const sealed = this.#sealedFields(given, plan, open);
     const opened = (name: SealedFieldName): string => {
-      const text = open.get(name);
+      const text = open?.get(name);
       return text === undefined
         ? ''
         : `,"${name}":${this.#sealer.open(text, plan!.children.get(name)!, [name])}`;
@@ -149,7 +149,7 @@ class Preparation {
   #sealedFields(
     given: Fields,
     plan: PlanNode | undefined,
-    open: Map<SealedFieldName, string>,
+    open: Map<SealedFieldName, string> | undefined,
   ): Group {
     const group: Group = { count: 0, fields: '' };
     const { path } = this;
@@ -162,7 +162,7 @@ class Preparation {
       if (node === undefined || node.mark === 'seal') this.#sealer.seal(group, `"${name}"`, text, path, node);
       else {
         if (name === 'metadata' && exceeds(text, limits.metadataBytesMax)) throw tooLarge(path);
-        open.set(name, text);
+        open?.set(name, text);
       }
       path.pop();
     }

@@ -6,7 +6,7 @@ import { openEntry } from './open.ts';
 import { escapeStep } from './refusal.ts';
 
 /**
- * Whether a draft that bears the id of an entry is the same event handed in again (DESIGN 6, step 2): equal in everything that
+ * Whether a draft that bears the id of an entry is the same event handed in again: equal in everything that
  * the caller said, with the disclosures joined. `recordedAt`, `nonce` and `source` are the log's and not compared, except for
  * the credential; nor is `occurredAt` where the repeat did not give it. A value that was erased matches anything.
  */

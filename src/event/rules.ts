@@ -106,7 +106,7 @@ export type Rule =
   | PairsRule
   | ListRule;
 
-/** Whose a sealed field is, unless the caller's `seals` say otherwise (DESIGN 5.2). */
+/** Whose a sealed field is, unless the caller's `seals` say otherwise (spec/sealing.md). */
 export type Owner = 'actor' | 'first target, else actor' | 'actor and first target';
 
 /** One field of an event. */

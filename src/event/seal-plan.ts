@@ -136,7 +136,7 @@ function attributeSteps(field: string, rest: readonly string[]): readonly string
   return undefined;
 }
 
-/** A sealed value is one disclosure, and disclosures do not nest (DESIGN 5.2): nothing inside it can be named again. */
+/** A sealed value is one disclosure, and disclosures do not nest (spec/sealing.md): nothing inside it can be named again. */
 function refuseNested(node: PlanNode): void {
   for (const child of node.children.values()) {
     const inner = child.children.values().next().value;

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { equalBytes, VerificationError } from '../bytes/index.ts';
+import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
 import { parseEntry } from '../event/index.ts';
 import { openReadable, type RawRow, SqliteReader, schemaDrift, unpackDisclosures } from '../store/index.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type Discovery,
   type Span,
 } from '../verify/index.ts';
+import { compareIndex } from './search/index.ts';
 
 /**
  * Reads `log.db` for an audit: believes nothing, stops at nothing. A column of the wrong type, a page that
@@ -109,6 +110,23 @@ export class AuditFile {
         return undefined;
       }
     });
+  }
+
+  /** Rebuilds the search index out of the entries and compares it with the one at `path`. */
+  index(path: string, size: number): Discovery[] {
+    const head = this.#reader.head();
+    const { differences } = compareIndex({
+      path,
+      size,
+      entries: (from, to) => this.#reader.readEntries(from, to),
+      rootAt: (at) => (head !== undefined && at === head.size ? base64Encode(head.root) : undefined),
+    });
+    return differences.map(({ from, to, what }) => ({
+      code: 'search_differs',
+      from,
+      to,
+      what: `the search index differs from the log: ${what}`,
+    }));
   }
 
   close(): void {

@@ -1,11 +1,13 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
+import type { ChunkReport, ChunkRequest, Discovery, Span } from '../verify/index.ts';
 import { AuditFile } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
 
 /** Audits spans of one file, on this thread or on another. */
 export interface Auditor {
   chunk(span: Span): Promise<ChunkReport>;
+  /** What the search index at `path` says that the log's `size` entries do not. */
+  index(path: string, size: number): Promise<Discovery[]>;
   close(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export function auditHere(path: string, request: ChunkRequest): Auditor {
   const file = new AuditFile(path);
   return {
     chunk: async (span) => file.chunk(span, request),
+    index: async (index, size) => file.index(index, size),
     close: async () => file.close(),
   };
 }
@@ -28,7 +31,11 @@ export async function auditOnThread(path: string, request: ChunkRequest): Promis
     await remote.terminate();
     throw error;
   }
-  return { chunk: (span) => remote.call('chunk', span), close: () => remote.terminate() };
+  return {
+    chunk: (span) => remote.call('chunk', span),
+    index: (index, size) => remote.call('index', index, size),
+    close: () => remote.terminate(),
+  };
 }
 
 /** The auditor's side of the thread. */
@@ -39,5 +46,6 @@ export function serveAuditor(port: MessagePort): void {
       auditor = auditHere(path, request);
     },
     chunk: (span: Span) => auditor!.chunk(span),
+    index: (index: string, size: number) => auditor!.index(index, size),
   });
 }

@@ -96,11 +96,11 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
   const auditors = await startAuditors(paths.database, whole, options.threads);
   try {
     await auditSpans(whole, auditors, options.onProgress);
+    if (options.index === true) {
+      for (const discovery of await auditors[0]!.index(paths.index, whole.end)) whole.discover(discovery);
+    }
   } finally {
     await Promise.all(auditors.map((auditor) => auditor.close()));
-  }
-  if (options.index === true) {
-    /* index */
   }
   return whole.conclude(file.readTiles(whole.upperTiles()));
 }

@@ -303,17 +303,22 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const warn = warnOf(options);
   const here = options.thread === 'caller';
   const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce };
-  const writer =
+  // Both halves start at once: a thread takes most of the time that opening takes.
+  const opening = [
     options.readOnly === true
       ? undefined
-      : await (here ? openWriterHere(writing, { warn }) : openWriterThread(writing, warn));
-  try {
-    const reader = await openReader(paths, { here, warn, index: true });
-    return new Log({ paths, options, instance, writer, reader });
-  } catch (error) {
-    await writer?.close();
-    throw error;
+      : here
+        ? openWriterHere(writing, { warn })
+        : openWriterThread(writing, warn),
+    openReader(paths, { here, warn }),
+  ] as const;
+  const [writer, reader] = await Promise.allSettled(opening);
+  if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
+    return new Log({ paths, options, instance, writer: writer.value, reader: reader.value });
   }
+  const opened = [writer, reader].map((half) => (half.status === 'fulfilled' ? half.value?.close() : undefined));
+  await Promise.allSettled(opened);
+  throw writer.status === 'rejected' ? writer.reason : (reader as PromiseRejectedResult).reason;
 }
 
 function warnOf(options: OpenOptions): (message: string) => void {

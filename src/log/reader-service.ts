@@ -1,31 +1,37 @@
 import { base64Decode } from '../bytes/index.ts';
-import { matches, type RecordedEvent } from '../event/index.ts';
-import type { StoredEntry } from '../store/index.ts';
+import type { RecordedEvent } from '../event/index.ts';
+import { isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
+import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
 import type { Page, PageRequest } from './query.ts';
-import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
+import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
+import { Searcher, SearchIndex } from './search/index.ts';
 import { type Identity, readGenesis } from './writer.ts';
 
 /** The reading half of a log: answers questions, and keeps the search index behind the log. */
 export class ReaderService {
   readonly identity: Identity;
   readonly #reader: Reader;
+  readonly #paths: LogPaths;
+  readonly #warn: (message: string) => void;
+  #search: { readonly index: SearchIndex; readonly pump: IndexPump; readonly searcher: Searcher } | undefined;
 
-  private constructor(identity: Identity, reader: Reader) {
+  private constructor(identity: Identity, parts: { reader: Reader; paths: LogPaths; warn: (message: string) => void }) {
     this.identity = identity;
-    this.#reader = reader;
+    this.#reader = parts.reader;
+    this.#paths = parts.paths;
+    this.#warn = parts.warn;
   }
 
-  static async open(
-    { paths }: { readonly paths: LogPaths; readonly index: boolean },
-    _warn: (message: string) => void,
-  ): Promise<ReaderService> {
+  /** Opens a log for reading. Throws `LogError` where it is not a log of ours. */
+  static async open(paths: LogPaths, warn: (message: string) => void): Promise<ReaderService> {
     const reader = Reader.open(paths.database);
     try {
       const { origin, logKeys, personalIds } = await readGenesis(reader.store);
       const vkey = logKeys[logKeys.length - 1]!;
-      return new ReaderService({ origin, vkey, personalIds, size: reader.head().size }, reader);
+      const identity = { origin, vkey, personalIds, size: reader.head().size };
+      return new ReaderService(identity, { reader, paths, warn });
     } catch (error) {
       reader.close();
       throw error;
@@ -52,34 +58,56 @@ export class ReaderService {
     return this.#reader.proveId(id);
   }
 
-  async page({ filter, limit, cursor }: PageRequest): Promise<Page> {
-    const size = this.#reader.head().size;
-    const events: RecordedEvent[] = [];
-    let below = cursor === undefined ? size : Number(cursor);
-    while (below > 0 && events.length < limit) {
-      const from = Math.max(0, below - 512);
-      for (const stored of this.#reader.entries(from, below).toReversed()) {
-        const event = joined(stored);
-        if (events.length < limit && matches(filter, event)) events.push(event);
-        below = stored.index;
-        if (events.length === limit) break;
-      }
-    }
-    return { events, complete: size, size, ...(below > 0 ? { next: String(below) } : {}) };
+  /** A page of a query, after the index covers everything recorded before it, or `waitMs` have passed. */
+  async page({ waitMs, ...request }: PageRequest): Promise<Page> {
+    const { pump, searcher } = this.#searching();
+    const { size } = this.#reader.head();
+    await pump.covers(size, waitMs);
+    return { ...searcher.page(request), size };
   }
 
   async checkContinues(state: { readonly size: number; readonly root: string }): Promise<void> {
-    await checkContinues(this.#reader.store, { size: state.size, root: base64Decode(state.root) }, this.#reader.head());
+    const older = { size: state.size, root: base64Decode(state.root) };
+    await checkContinues(this.#reader.store, older, this.#reader.head());
   }
 
+  /** How far the search index has come. */
   indexed(): { readonly size: number; readonly complete: number } {
-    const size = this.#reader.head().size;
-    return { size, complete: size };
+    return { size: this.#reader.head().size, complete: this.#searching().index.cursor().size };
   }
 
-  wake(): void {}
+  /** Something may have been recorded. */
+  wake(): void {
+    this.#searching().pump.wake();
+  }
 
   async close(): Promise<void> {
+    await this.#search?.pump.stop();
+    this.#search?.index.close();
     this.#reader.close();
+  }
+
+  /** The index is opened when it is first needed: reading an entry, or proving it, takes none. */
+  #searching() {
+    if (this.#search === undefined) {
+      const index = this.#openIndex();
+      this.#search = {
+        index,
+        pump: new IndexPump(this.#reader, index, this.#warn),
+        searcher: new Searcher(index, (indexes) => this.#reader.events(indexes)),
+      };
+    }
+    return this.#search;
+  }
+
+  /** Where no index can be written, as on a read-only medium, a temporary one serves this process alone. */
+  #openIndex(): SearchIndex {
+    const onReplaced = (reason: string): void => this.#warn(`the search index was begun anew: ${reason}`);
+    try {
+      return SearchIndex.open(this.#paths.index, { onReplaced });
+    } catch (error) {
+      if (!isLogError(error, 'io_failed')) throw error;
+      return SearchIndex.open('');
+    }
   }
 }

@@ -32,13 +32,11 @@ const WAKE_MS = 50;
 interface Opening {
   readonly here: boolean;
   readonly warn: (message: string) => void;
-  readonly index: boolean;
 }
 
 /** Opens the reading half. */
-export async function openReader(paths: LogPaths, { here, warn, index }: Opening): Promise<ReaderHandle> {
-  const options = { paths, index };
-  return here ? hereHandle(await ReaderService.open(options, warn)) : openThread(options, warn);
+export async function openReader(paths: LogPaths, { here, warn }: Opening): Promise<ReaderHandle> {
+  return here ? hereHandle(await ReaderService.open(paths, warn)) : openThread(paths, warn);
 }
 
 function hereHandle(service: ReaderService): ReaderHandle {
@@ -58,14 +56,14 @@ function hereHandle(service: ReaderService): ReaderHandle {
 }
 
 async function openThread(
-  options: { readonly paths: LogPaths; readonly index: boolean },
+  paths: LogPaths,
   warn: (message: string) => void,
 ): Promise<ReaderHandle> {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'reader' } });
   const remote = new Remote(worker, warn);
   let identity: Identity;
   try {
-    identity = await remote.call<Identity>('open', options);
+    identity = await remote.call<Identity>('open', paths);
   } catch (error) {
     await remote.terminate();
     throw error;
@@ -105,8 +103,8 @@ export function serveReader(port: MessagePort): void {
     return opened;
   };
   serve(port, {
-    open: async (options: { readonly paths: LogPaths; readonly index: boolean }) => {
-      opened = await ReaderService.open(options, (warning) => port.postMessage({ warning }));
+    open: async (paths: LogPaths) => {
+      opened = await ReaderService.open(paths, (warning) => port.postMessage({ warning }));
       return opened.identity;
     },
     checkpoint: () => service().checkpoint(),

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
-import { hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
+import { foldHashes, type Hash, hashLeaf, planInclusion, rangeNodes, rootFromInclusion } from '../merkle/index.ts';
 import {
   checkSchema,
   type Head,
@@ -66,6 +66,13 @@ export class Reader {
     const head = this.#reader.head();
     if (head === undefined) throw new LogError('log_damaged', 'the log has no head');
     return head;
+  }
+
+  /** The root over the first `size` entries, as the stored tiles give it; `size` must not exceed the log's. */
+  async rootAt(size: number): Promise<Hash> {
+    const nodes = rangeNodes(0, size);
+    const [root] = await this.#tree.prove({ nodes, assemble: (hashes) => [foldHashes([...hashes])] }, this.head().size);
+    return root!;
   }
 
   checkpoint(): SignedCheckpoint {

@@ -18,8 +18,8 @@ export interface Checkpoint {
 const control = /[\u0000-\u001f]/;
 
 /**
- * The text of a checkpoint, the inverse of `parseCheckpoint`: origin, size, root in base64, extension lines. There is no
- * time in it: time comes from cosignatures, timestamps and entries.
+ * The text of a checkpoint, the inverse of `parseCheckpoint`: origin, size, root in base64, extension lines.
+ * There is no time in it: time comes from cosignatures, timestamps and entries.
  */
 export function formatCheckpoint(checkpoint: {
   readonly origin: string;
@@ -46,9 +46,9 @@ export function formatCheckpoint(checkpoint: {
 }
 
 /**
- * Reads the text of a checkpoint (c2sp.org/tlog-checkpoint), strictly: no leading zeros, canonical base64, 32 bytes of
- * root, no empty lines, a last newline, so that writing it again gives the same text. Sizes above 2^53 − 1 are refused,
- * never rounded. Throws `malformed_checkpoint`.
+ * Reads the text of a checkpoint (c2sp.org/tlog-checkpoint), strictly: no leading zeros, canonical base64, 32
+ * bytes of root, no empty lines, a last newline, so that writing it again gives the same text. Sizes above
+ * 2^53 − 1 are refused, never rounded. Throws `malformed_checkpoint`.
  */
 export function parseCheckpoint(text: string): Checkpoint {
   if (!text.endsWith('\n')) throw malformed('It does not end in a newline.');

@@ -26,8 +26,8 @@ const subtreeLabel = utf8Encode('subtree/v1\n\0');
 const COSIGNED_NAME_BYTES_MAX = 255;
 
 /**
- * Verifies one signature, of the form that its key's type asks for, over the text of a note. Returns what the signature
- * adds to the text: the time, for a cosignature. Throws `signature_invalid`.
+ * Verifies one signature, of the form that its key's type asks for, over the text of a note. Returns what the
+ * signature adds to the text: the time, for a cosignature. Throws `signature_invalid`.
  */
 export function verifySignature(
   key: VerifierKey,
@@ -51,8 +51,8 @@ export function verifySignature(
 }
 
 /**
- * Verifies an ML-DSA-44 signature over a subtree, of which a checkpoint is the one that starts at 0. `signature` is what
- * follows the key id and the timestamp. Throws `signature_invalid`.
+ * Verifies an ML-DSA-44 signature over a subtree, of which a checkpoint is the one that starts at 0.
+ * `signature` is what follows the key id and the timestamp. Throws `signature_invalid`.
  */
 export function verifySubtreeSignature(
   key: VerifierKey,
@@ -68,7 +68,10 @@ export function verifySubtreeSignature(
   if (!verifyMldsa44(key.publicKey, subtreeMessage(key.name, subtree), signature)) throw invalid(key);
 }
 
-/** The bytes that a cosignature/v1 (0x04) signs: a time, and the whole text of the checkpoint, extension lines included. */
+/**
+ * The bytes that a cosignature/v1 (0x04) signs: a time, and the whole text of the checkpoint, extension lines
+ * included.
+ */
 export function cosignatureV1Message(timestamp: bigint, text: string): Uint8Array {
   return utf8Encode(`cosignature/v1\ntime ${timestamp}\n${text}`);
 }

@@ -1,9 +1,10 @@
 /**
  * Signed notes: how a log says something, and how anyone checks who said it.
  *
- * A note is a text, an empty line, and signature lines. A checkpoint is a note of three lines: the log's name (its
- * *origin*), how many entries it has, and the root of the tree over them. Whoever holds one can later prove that the log
- * was changed; that is all the machinery there is behind "changes are detected by anyone who holds a receipt".
+ * A note is a text, an empty line, and signature lines. A checkpoint is a note of three lines: the log's name
+ * (its *origin*), how many entries it has, and the root of the tree over them. Whoever holds one can later
+ * prove that the log was changed; that is all the machinery there is behind "changes are detected by anyone
+ * who holds a receipt".
  *
  * ```text
  * log.example/audit
@@ -13,14 +14,15 @@
  * — log.example/audit hmF9NuV8jQpwLq9UfZgrfAcvWN3AhD548fZn7zp7Rf9CWnzBjIwfkDXQMm2UN98e4o3HFqxvuTzI6YaSYI3kb9ozWwI=
  * ```
  *
- * A line names its key by name and key id. The id is a label, not a proof: what counts is the public key that the verifier
- * chose to trust beforehand, written as a *vkey*, `log.example/audit+86617d36+AQOhB7/z…`. Three kinds of key are known: a
- * log's Ed25519 key, a witness's Ed25519 cosignature key, and ML-DSA-44 for either. A policy file says which logs and which
- * quorum of witnesses a verifier asks for.
+ * A line names its key by name and key id. The id is a label, not a proof: what counts is the public key that
+ * the verifier chose to trust beforehand, written as a *vkey*, `log.example/audit+86617d36+AQOhB7/z…`. Three
+ * kinds of key are known: a log's Ed25519 key, a witness's Ed25519 cosignature key, and ML-DSA-44 for either.
+ * A policy file says which logs and which quorum of witnesses a verifier asks for.
  *
- * Parsing is strict, and separate from trusting: `parseNote` and `parseCheckpoint` believe nobody, `openNote`,
- * `openCheckpoint` and `openWithPolicy` return only what verified signatures vouch for, and throw otherwise. Unknown
- * signature lines are skipped, in any order and number up to a hundred, because the specification says so.
+ * Parsing is strict, and separate from trusting: `parseNote` and `parseCheckpoint` believe nobody,
+ * `openNote`, `openCheckpoint` and `openWithPolicy` return only what verified signatures vouch for, and throw
+ * otherwise. Unknown signature lines are skipped, in any order and number up to a hundred, because the
+ * specification says so.
  *
  * Formats: c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature, c2sp.org/tlog-policy.
  */

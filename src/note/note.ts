@@ -16,7 +16,10 @@ import { publicKeyText, type VerifierKey } from './verifier-key.ts';
 /** How large a note may be, in bytes: room for a hundred ML-DSA signatures and a long text. */
 export const NOTE_BYTES_MAX = 1024 * 1024;
 
-/** How many signature lines a note may have, unknown ones included. C2SP wants 16 accepted; Go stops at 100, as we do. */
+/**
+ * How many signature lines a note may have, unknown ones included. C2SP wants 16 accepted; Go stops at 100,
+ * as we do.
+ */
 export const NOTE_SIGNATURES_MAX = 100;
 
 /** The shortest signature that is one: four bytes of key id, and something. Go's limit, not C2SP's. */
@@ -53,7 +56,9 @@ export interface Note {
 /** A signature that verified. */
 export interface VerifiedSignature {
   readonly key: VerifierKey;
-  /** When the cosigner signed, in POSIX seconds; absent for a plain signature. Up to 2^63 − 1, hence a bigint. */
+  /**
+   * When the cosigner signed, in POSIX seconds; absent for a plain signature. Up to 2^63 − 1, hence a bigint.
+   */
   readonly timestamp?: bigint;
 }
 
@@ -66,7 +71,10 @@ export interface OpenedNote {
   readonly unknown: readonly NoteSignature[];
 }
 
-/** Signs `text`, which ends in a newline, and writes the note: the text, an empty line, one signature line for each signer. */
+/**
+ * Signs `text`, which ends in a newline, and writes the note: the text, an empty line, one signature line for
+ * each signer.
+ */
 export function signNote(text: string, signers: readonly Signer[]): Uint8Array {
   if (!text.endsWith('\n') || control.test(text)) {
     throw misuse(
@@ -77,7 +85,11 @@ export function signNote(text: string, signers: readonly Signer[]): Uint8Array {
   }
   if (signers.length === 0) throw misuse('range', 'signers_missing', 'A note is signed by at least one key.');
   const message = utf8Encode(text);
-  const lines = signers.map((signer) => formatSignatureLine({ ...signer, signature: signer.sign(message) }));
+  // Named one by one: a signer may be an instance of a class, whose properties a spread would not see.
+  const lines = signers.map((signer) => {
+    const { name, keyId } = signer;
+    return formatSignatureLine({ name, keyId, signature: signer.sign(message) });
+  });
   return concatBytes(message, utf8Encode(`\n${lines.join('\n')}\n`));
 }
 
@@ -95,8 +107,8 @@ export function formatSignatureLine({ name, keyId, signature }: Omit<NoteSignatu
 }
 
 /**
- * Takes a note apart, without verifying anything. Every byte is accounted for: `formatNote` gives them back. The text may
- * hold empty lines, so the signatures begin after the *last* one. Throws `malformed_note`.
+ * Takes a note apart, without verifying anything. Every byte is accounted for: `formatNote` gives them back.
+ * The text may hold empty lines, so the signatures begin after the *last* one. Throws `malformed_note`.
  */
 export function parseNote(bytes: Uint8Array): Note {
   if (bytes.length > NOTE_BYTES_MAX) throw malformed(`A note has at most ${NOTE_BYTES_MAX} bytes.`);
@@ -113,14 +125,16 @@ export function parseNote(bytes: Uint8Array): Note {
 }
 
 /**
- * Opens a note: verifies every signature that one of `keys` has made, and returns the text that they vouch for.
+ * Opens a note: verifies every signature that one of `keys` has made, and returns the text that they vouch
+ * for.
  *
- * The rules are those of c2sp.org/signed-note. A line whose name and key id are unknown is ignored; a line of a known key
- * that fails to verify refuses the whole note (`signature_invalid`); a note without any known signature is refused
- * (`signature_unknown`). Of several lines by one key the first counts, and only that one.
+ * The rules are those of c2sp.org/signed-note. A line whose name and key id are unknown is ignored; a line of
+ * a known key that fails to verify refuses the whole note (`signature_invalid`); a note without any known
+ * signature is refused (`signature_unknown`). Of several lines by one key the first counts, and only that
+ * one.
  *
- * `keys` must name each key once: two keys with one name and id, or one public key under two names, make it unclear who
- * signed, and are refused as `key_ambiguous`.
+ * `keys` must name each key once: two keys with one name and id, or one public key under two names, make it
+ * unclear who signed, and are refused as `key_ambiguous`.
  */
 export function openNote(bytes: Uint8Array, keys: readonly VerifierKey[]): OpenedNote {
   const known = indexKeys(keys);
@@ -144,7 +158,10 @@ export function openNote(bytes: Uint8Array, keys: readonly VerifierKey[]): Opene
   return { text, verified: [...verified.values()], unknown: [...unknown.values()] };
 }
 
-/** The keys by what a signature line says of them. Refuses a set in which a line, or a public key, could mean two signers. */
+/**
+ * The keys by what a signature line says of them. Refuses a set in which a line, or a public key, could mean
+ * two signers.
+ */
 function indexKeys(keys: readonly VerifierKey[]): ReadonlyMap<string, VerifierKey> {
   const byIdentity = new Map<string, VerifierKey>();
   const materials = new Set<string>();

@@ -5,7 +5,10 @@ import type { VerifierKey } from './verifier-key.ts';
 
 /** Whom a verifier believes about one log. */
 export interface CheckpointTrust {
-  /** The name the checkpoint must carry. Usually the name of the log's key; configured apart, because it need not be. */
+  /**
+   * The name the checkpoint must carry. Usually the name of the log's key; configured apart, because it need
+   * not be.
+   */
   readonly origin: string;
   /** The log's keys: at least one of them must have signed. */
   readonly keys: readonly VerifierKey[];
@@ -22,9 +25,9 @@ export interface OpenedCheckpoint {
 }
 
 /**
- * Opens a signed checkpoint: verifies its signatures, then reads it, then asks whether it is about the log we mean. A
- * checkpoint with perfect signatures under another origin belongs to another log (`origin_mismatch`); one that only
- * cosigners have signed has no log behind it (`signature_unknown`).
+ * Opens a signed checkpoint: verifies its signatures, then reads it, then asks whether it is about the log we
+ * mean. A checkpoint with perfect signatures under another origin belongs to another log (`origin_mismatch`);
+ * one that only cosigners have signed has no log behind it (`signature_unknown`).
  */
 export function openCheckpoint(
   bytes: Uint8Array,

@@ -5,13 +5,18 @@ import { type OpenedNote, openNote } from './note.ts';
 import type { OpenedCheckpoint } from './open-checkpoint.ts';
 import { type KeyType, keyTypes, parseVerifierKey, publicKeyText, type VerifierKey } from './verifier-key.ts';
 
-/** How long the text of a policy may be, in UTF-16 units. C2SP asks for 32 logs, witnesses and groups; this holds more. */
+/**
+ * How long the text of a policy may be, in UTF-16 units. C2SP asks for 32 logs, witnesses and groups; this
+ * holds more.
+ */
 export const POLICY_LENGTH_MAX = 1024 * 1024;
 
 /** The name that stands for "no cosignatures are asked for". */
 const NONE = 'none';
 
-/** Space and tab separate; every other control character is refused, DEL too. The rest of Unicode is opaque. */
+/**
+ * Space and tab separate; every other control character is refused, DEL too. The rest of Unicode is opaque.
+ */
 const forbidden = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 
 /** A log that a policy accepts. The key's name is the log's origin. */
@@ -27,7 +32,9 @@ export interface PolicyWitness {
   readonly url?: string;
 }
 
-/** Some witnesses and groups, of which at least `threshold` must have cosigned for the group to have done so. */
+/**
+ * Some witnesses and groups, of which at least `threshold` must have cosigned for the group to have done so.
+ */
 export interface PolicyGroup {
   readonly name: string;
   readonly threshold: number;
@@ -50,7 +57,10 @@ interface Draft {
   readonly witnesses: PolicyWitness[];
   readonly groups: PolicyGroup[];
   readonly names: Set<string>;
-  /** The names that already are members of a group: each may be one of one group only, so that nobody counts twice. */
+  /**
+   * The names that already are members of a group: each may be one of one group only, so that nobody counts
+   * twice.
+   */
   readonly members: Set<string>;
   quorum: string | undefined;
   quorumLines: number;
@@ -67,9 +77,9 @@ const lineReaders: ReadonlyMap<string, LineReader> = new Map([
 ]);
 
 /**
- * Reads a policy (c2sp.org/tlog-policy): `log`, `witness`, `group` and `quorum` lines, comments and empty lines. A name
- * must be defined above the line that uses it; nobody may count twice, under two names or in two groups; there is exactly
- * one `quorum` line. Throws `malformed_policy` with the number of the line.
+ * Reads a policy (c2sp.org/tlog-policy): `log`, `witness`, `group` and `quorum` lines, comments and empty
+ * lines. A name must be defined above the line that uses it; nobody may count twice, under two names or in
+ * two groups; there is exactly one `quorum` line. Throws `malformed_policy` with the number of the line.
  */
 export function parsePolicy(text: string): Policy {
   if (text.length > POLICY_LENGTH_MAX) throw malformed(`It has more than ${POLICY_LENGTH_MAX} characters.`);
@@ -91,14 +101,17 @@ export function parsePolicy(text: string): Policy {
   return { logs, witnesses, groups, quorum };
 }
 
-/** A policy that accepts checkpoints by one key and asks for no witness: what `--vkey` on a command line means. */
+/**
+ * A policy that accepts checkpoints by one key and asks for no witness: what `--vkey` on a command line
+ * means.
+ */
 export function policyOfKey(key: VerifierKey): Policy {
   return { logs: [{ key }], witnesses: [], groups: [], quorum: undefined };
 }
 
 /**
- * Whether the signatures that verified on an opened note make up the policy's quorum of witnesses. It says nothing about
- * the log's own signature: `openWithPolicy` asks for both.
+ * Whether the signatures that verified on an opened note make up the policy's quorum of witnesses. It says
+ * nothing about the log's own signature: `openWithPolicy` asks for both.
  */
 export function satisfiesPolicy(policy: Policy, { verified }: Pick<OpenedNote, 'verified'>): boolean {
   if (policy.quorum === undefined) return true;
@@ -114,8 +127,9 @@ export function satisfiesPolicy(policy: Policy, { verified }: Pick<OpenedNote, '
 }
 
 /**
- * Opens a signed checkpoint as a policy asks: one of its logs has signed, under the origin that its key names; the quorum
- * of witnesses has cosigned; and no known signature fails. Throws `policy_unsatisfied` where signatures are missing.
+ * Opens a signed checkpoint as a policy asks: one of its logs has signed, under the origin that its key
+ * names; the quorum of witnesses has cosigned; and no known signature fails. Throws `policy_unsatisfied`
+ * where signatures are missing.
  */
 export function openWithPolicy(bytes: Uint8Array, policy: Policy): OpenedCheckpoint {
   const keys = [...policy.logs, ...policy.witnesses].map(({ key }) => key);

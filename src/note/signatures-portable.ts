@@ -18,7 +18,10 @@ export function createEd25519Signer(seed: Uint8Array): Ed25519Signer {
   return { publicKey: ed25519.getPublicKey(secret), sign: (message) => ed25519.sign(message, secret) };
 }
 
-/** The Ed25519 signature of `message` by the key of `seed`. To sign often, open the key once with `createEd25519Signer`. */
+/**
+ * The Ed25519 signature of `message` by the key of `seed`. To sign often, open the key once with
+ * `createEd25519Signer`.
+ */
 export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
   return createEd25519Signer(seed).sign(message);
 }
@@ -29,11 +32,11 @@ export function publicKeyFromSeed(seed: Uint8Array): Uint8Array {
 }
 
 /**
- * Whether `signature` is an Ed25519 signature of `message`, judged exactly as Go's crypto/ed25519 judges it: without
- * cofactor, with S below the group's order and R written canonically, and a public key taken in whatever form it was
- * written, of low order or not. Libraries differ on these corners. A log has many verifiers, most of them written in Go,
- * and they must agree: noble's own `verify` multiplies by the cofactor and would accept what the others refuse. The 914
- * cases of C2SP's CCTV hold this function to Go.
+ * Whether `signature` is an Ed25519 signature of `message`, judged exactly as Go's crypto/ed25519 judges it:
+ * without cofactor, with S below the group's order and R written canonically, and a public key taken in
+ * whatever form it was written, of low order or not. Libraries differ on these corners. A log has many
+ * verifiers, most of them written in Go, and they must agree: noble's own `verify` multiplies by the cofactor
+ * and would accept what the others refuse. The 914 cases of C2SP's CCTV hold this function to Go.
  */
 export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== 32 || signature.length !== 64) return false;
@@ -49,7 +52,8 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
   }
   const encodedR = signature.subarray(0, 32);
   const k = Point.Fn.create(bytesToNumberLE(sha512(concatBytes(encodedR, publicKey, message))));
-  // RFC 8032 §5.1.7 without cofactor: R must be S·B − k·A, byte for byte, which refuses every non-canonical R.
+  // RFC 8032 §5.1.7 without cofactor: R must be S·B − k·A, byte for byte, which refuses every non-canonical
+  // R.
   const r = Point.BASE.multiplyUnsafe(s).subtract(key.multiplyUnsafe(k)).toBytes();
   return r.every((byte, position) => byte === encodedR[position]);
 }

@@ -5,8 +5,9 @@ import { readWithin } from './malformed.ts';
 import { createVerifierKey, formatKeyId, keyTypes, type VerifierKey } from './verifier-key.ts';
 
 /**
- * Something that signs notes: a key in a file, or a door to a key that never leaves its hardware. Synchronous, because it
- * runs inside the commit of a transaction, where waiting for a network would hold everybody up.
+ * Something that signs notes: a key in a file, or a door to a key that never leaves its hardware.
+ * Synchronous, because it runs inside the commit of a transaction, where waiting for a network would hold
+ * everybody up.
  */
 export interface Signer {
   /** The key's name: for a log, its origin. */
@@ -21,13 +22,16 @@ export interface Signer {
 /** An Ed25519 seed is 32 random bytes; the key is derived from it. */
 export const SEED_BYTES = 32;
 
-/** Go's convention for private keys, which C2SP does not define: it lets one key file serve this program and Go's tools. */
+/**
+ * Go's convention for private keys, which C2SP does not define: it lets one key file serve this program and
+ * Go's tools.
+ */
 const PREFIX = 'PRIVATE+KEY+';
 
 /**
- * The private key of `name`, as text, from 32 random bytes: `PRIVATE+KEY+<name>+<key id>+<base64 of type and seed>`. It is
- * the whole secret: who reads it can sign. Deterministic; the randomness is the caller's. Throws a misuse for a name or seed that
- * cannot be one.
+ * The private key of `name`, as text, from 32 random bytes: `PRIVATE+KEY+<name>+<key id>+<base64 of type and
+ * seed>`. It is the whole secret: who reads it can sign. Deterministic; the randomness is the caller's.
+ * Throws a misuse for a name or seed that cannot be one.
  */
 export function signerKeyFromSeed(name: string, seed: Uint8Array): string {
   if (seed.length !== SEED_BYTES)
@@ -37,8 +41,9 @@ export function signerKeyFromSeed(name: string, seed: Uint8Array): string {
 }
 
 /**
- * Opens a private key, the inverse of `signerKeyFromSeed`, for use. Strict: the key id must belong to the name and the
- * public key, and writing the key again must give the same text. Throws `malformed_key`; the message never holds the text.
+ * Opens a private key, the inverse of `signerKeyFromSeed`, for use. Strict: the key id must belong to the
+ * name and the public key, and writing the key again must give the same text. Throws `malformed_key`; the
+ * message never holds the text.
  */
 export function parseSignerKey(text: string): Signer {
   if (!text.startsWith(PREFIX)) throw malformed(`It does not begin with ${PREFIX}.`);

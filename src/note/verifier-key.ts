@@ -12,15 +12,18 @@ import { isKeyName } from './key-name.ts';
 import { readWithin } from './malformed.ts';
 
 /**
- * The signature types of c2sp.org/signed-note that this room verifies: the byte between the key's name and its public key.
- * A verifier supports what is in this list and nothing else, so that a key can never be talked down to a weaker algorithm.
+ * The signature types of c2sp.org/signed-note that this room verifies: the byte between the key's name and
+ * its public key. A verifier supports what is in this list and nothing else, so that a key can never be
+ * talked down to a weaker algorithm.
  */
 export const keyTypes = {
   /** Ed25519 over the note's text. What a log signs its checkpoints with. */
   ed25519: 0x01,
   /** cosignature/v1: Ed25519 over a time and the checkpoint's text. What most witnesses use today. */
   cosignatureV1: 0x04,
-  /** subtree/v1: ML-DSA-44 over the cosigner's name, a time, and the checkpoint. For witnesses, and for logs. */
+  /**
+   * subtree/v1: ML-DSA-44 over the cosigner's name, a time, and the checkpoint. For witnesses, and for logs.
+   */
   mldsa44: 0x06,
 } as const;
 
@@ -41,7 +44,10 @@ const VKEY_LENGTH_MAX = 4096;
 export interface VerifierKey {
   /** Who signs: for a log, its origin. */
   readonly name: string;
-  /** The first four bytes of SHA-256 over name, type and key: a label that finds the key, not a proof of anything. */
+  /**
+   * The first four bytes of SHA-256 over name, type and key: a label that finds the key, not a proof of
+   * anything.
+   */
   readonly keyId: number;
   readonly type: KeyType;
   readonly publicKey: Uint8Array;
@@ -69,14 +75,18 @@ export function createVerifierKey({ name, type, publicKey }: VerifierKeyParts): 
   return Object.freeze({ name, keyId, type, publicKey, text });
 }
 
-/** A verifier key as text, the inverse of `parseVerifierKey`: `<name>+<key id in hex>+<base64 of type and key>`. */
+/**
+ * A verifier key as text, the inverse of `parseVerifierKey`: `<name>+<key id in hex>+<base64 of type and
+ * key>`.
+ */
 export function formatVerifierKey(parts: VerifierKeyParts): string {
   return createVerifierKey(parts).text;
 }
 
 /**
- * Reads a verifier key (vkey). Strict: the key id must be the one that name, type and key give, and writing the key again
- * must give the same text. Throws `malformed_key`, or `key_type_unknown` for a type that this room does not verify.
+ * Reads a verifier key (vkey). Strict: the key id must be the one that name, type and key give, and writing
+ * the key again must give the same text. Throws `malformed_key`, or `key_type_unknown` for a type that this
+ * room does not verify.
  */
 export function parseVerifierKey(text: string): VerifierKey {
   if (text.length > VKEY_LENGTH_MAX)
@@ -93,7 +103,9 @@ export function parseVerifierKey(text: string): VerifierKey {
   return key;
 }
 
-/** The key id of c2sp.org/signed-note: the first four bytes of SHA-256(name, newline, type, key), big-endian. */
+/**
+ * The key id of c2sp.org/signed-note: the first four bytes of SHA-256(name, newline, type, key), big-endian.
+ */
 export function keyIdOf(name: string, material: Uint8Array): number {
   const digest = sha256(concatBytes(utf8Encode(`${name}\n`), material));
   return new DataView(digest.buffer, digest.byteOffset).getUint32(0);
@@ -107,8 +119,8 @@ export function formatKeyId(keyId: number): string {
 }
 
 /**
- * The base64 of type and public key, without the name: what a vkey holds after its second plus sign. Two keys that agree in
- * it are one key under two names.
+ * The base64 of type and public key, without the name: what a vkey holds after its second plus sign. Two keys
+ * that agree in it are one key under two names.
  */
 export function publicKeyText({ name, text }: VerifierKey): string {
   return text.slice(text.indexOf('+', name.length + 1) + 1);

@@ -1,12 +1,14 @@
-// The native counterpart of `note/signatures-portable.ts`: the same functions, by Node's OpenSSL. package.json's `imports`
-// chooses between the two, and the same vectors run on both.
+// The native counterpart of `note/signatures-portable.ts`: the same functions, by Node's OpenSSL.
+// package.json's `imports` chooses between the two, and the same vectors run on both.
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { concatBytes, hexDecode } from '../bytes/index.ts';
 import type { Ed25519Signer, PortableSignatures } from '../note/index.ts';
 
-/** The DER that stands before a raw key, for each kind of key: node:crypto takes no raw keys synchronously. */
+/**
+ * The DER that stands before a raw key, for each kind of key: node:crypto takes no raw keys synchronously.
+ */
 const der = {
   /** PKCS #8 with an Ed25519 seed (RFC 8410). */
   ed25519Seed: hexDecode('302e020100300506032b657004220420'),
@@ -16,7 +18,10 @@ const der = {
   mldsa44: hexDecode('30820532300b06096086480165030403110382052100'),
 };
 
-/** A verifier meets few keys and meets them often; an opened key saves about half of the time of a verification. */
+/**
+ * A verifier meets few keys and meets them often; an opened key saves about half of the time of a
+ * verification.
+ */
 const OPENED_KEYS_MAX = 64;
 
 /** Public keys already opened, the least recently used first. Private keys are never kept here. */
@@ -36,7 +41,10 @@ export function createEd25519Signer(seed: Uint8Array): Ed25519Signer {
   return { publicKey, sign: (message) => plainBytes(sign(null, message, privateKey)) };
 }
 
-/** The Ed25519 signature of `message` by the key of `seed`. To sign often, open the key once with `createEd25519Signer`. */
+/**
+ * The Ed25519 signature of `message` by the key of `seed`. To sign often, open the key once with
+ * `createEd25519Signer`.
+ */
 export function signEd25519(seed: Uint8Array, message: Uint8Array): Uint8Array {
   return createEd25519Signer(seed).sign(message);
 }
@@ -65,9 +73,9 @@ export function verifyMldsa44(publicKey: Uint8Array, message: Uint8Array, signat
 }
 
 /**
- * OpenSSL's word, which we take when it is yes. Its no is put to the portable code, which defines what is valid: OpenSSL
- * 3.5 refuses keys and nonces of low order, which Go and OpenSSL 3.0 accept, and an OpenSSL before 3.5 knows no ML-DSA at
- * all. Honest signatures never pay for the second opinion.
+ * OpenSSL's word, which we take when it is yes. Its no is put to the portable code, which defines what is
+ * valid: OpenSSL 3.5 refuses keys and nonces of low order, which Go and OpenSSL 3.0 accept, and an OpenSSL
+ * before 3.5 knows no ML-DSA at all. Honest signatures never pay for the second opinion.
  */
 function verifyNatively(
   prefix: Uint8Array,
@@ -94,7 +102,10 @@ function openPublicKey(prefix: Uint8Array, publicKey: Uint8Array): KeyObject {
   return opened;
 }
 
-/** The same memory, without Buffer's methods: the portable code hands out plain arrays, and callers shall see no difference. */
+/**
+ * The same memory, without Buffer's methods: the portable code hands out plain arrays, and callers shall see
+ * no difference.
+ */
 function plainBytes(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }

@@ -22,10 +22,10 @@ import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
 
 /**
- * Audits some entries of a log by themselves: hashes every byte, compares the stored tiles, reads each entry, and matches the
- * disclosures with the digests. Whatever one chunk cannot know (the root, the time of the entry before it, whether a missing
- * value was erased later) is left to `Audit`, which the report is made for. A pure function of its arguments, so chunks can be
- * audited by several threads at once.
+ * Audits some entries of a log by themselves: hashes every byte, compares the stored tiles, reads each entry,
+ * and matches the disclosures with the digests. Whatever one chunk cannot know (the root, the time of the
+ * entry before it, whether a missing value was erased later) is left to `Audit`, which the report is made
+ * for. A pure function of its arguments, so chunks can be audited by several threads at once.
  */
 export function auditChunk(chunk: AuditChunk, request: ChunkRequest, inspect?: Inspect): ChunkReport {
   if (chunk.begin % TILE_WIDTH !== 0 || chunk.end < chunk.begin) {
@@ -140,7 +140,10 @@ class ChunkAuditor {
     this.#discoveries.add({ code, from: index, to: index, what, ...(detail !== undefined && { detail }) });
   }
 
-  /** Reports the entries before `index` as missing. The tiles' hashes stand in for them, so that damage elsewhere shows. */
+  /**
+   * Reports the entries before `index` as missing. The tiles' hashes stand in for them, so that damage
+   * elsewhere shows.
+   */
   #skipTo(index: number): void {
     while (this.#next < index) {
       this.#report('index_gap', this.#next, 'missing');
@@ -213,7 +216,10 @@ class ChunkAuditor {
     this.#checkDisclosures(entry, row);
   }
 
-  /** What the first entry says of the log; whether it is to be believed is decided when all chunks are together. */
+  /**
+   * What the first entry says of the log; whether it is to be believed is decided when all chunks are
+   * together.
+   */
   #readGenesis(entry: Entry): void {
     try {
       this.#genesis = parseGenesis(entry);
@@ -253,7 +259,8 @@ class ChunkAuditor {
     const erasure = this.#readErasure(entry, index);
     if (erasure === undefined) return;
     const { subject, below } = erasure;
-    // A record speaks of what came before it. One that reaches ahead would excuse the loss of values not yet written.
+    // A record speaks of what came before it. One that reaches ahead would excuse the loss of values not yet
+    // written.
     if (below > index)
       this.#report('erasure_invalid', index, 'the record of an erasure that reaches ahead of itself');
     this.#erasures.push({ subject, below: Math.min(below, index) });
@@ -270,8 +277,9 @@ class ChunkAuditor {
   }
 
   /**
-   * Matches the disclosures with the digests. Where every digest has its disclosure and none is left over, which is nearly
-   * always, that is all there is to know; the entry is opened only where something is missing or does not fit.
+   * Matches the disclosures with the digests. Where every digest has its disclosure and none is left over,
+   * which is nearly always, that is all there is to know; the entry is opened only where something is missing
+   * or does not fit.
    */
   #checkDisclosures(entry: Entry, row: AuditRow): void {
     let opened: OpenedEntry | undefined;

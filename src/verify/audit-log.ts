@@ -5,8 +5,9 @@ import type { AuditHead, AuditOptions, AuditRow, Inspect, Span } from './audit-m
 import type { AuditReport } from './audit-report.ts';
 
 /**
- * Where an audit reads a log from: a database, a folder of tiles, a server. It must show one state of the log throughout, as one
- * read transaction does, and hand over the bytes that its readers see, unaltered and unchecked.
+ * Where an audit reads a log from: a database, a folder of tiles, a server. It must show one state of the log
+ * throughout, as one read transaction does, and hand over the bytes that its readers see, unaltered and
+ * unchecked.
  */
 export interface AuditSource {
   /** What the store says of itself. */
@@ -29,9 +30,10 @@ export interface AuditLogOptions extends AuditOptions {
 }
 
 /**
- * Audits a whole log, on this thread, chunk by chunk: every entry, disclosure and tile, the tree, the checkpoint, and whatever
- * is held outside. It never stops at the first finding, never writes, and needs no more memory for ten million entries than for
- * ten thousand. Evidence that fails is in the report; what throws is the source.
+ * Audits a whole log, on this thread, chunk by chunk: every entry, disclosure and tile, the tree, the
+ * checkpoint, and whatever is held outside. It never stops at the first finding, never writes, and needs no
+ * more memory for ten million entries than for ten thousand. Evidence that fails is in the report; what
+ * throws is the source.
  */
 export async function auditLog(source: AuditSource, options: AuditLogOptions = {}): Promise<AuditReport> {
   const audit = new Audit(await source.head(), options);
@@ -46,8 +48,8 @@ export async function auditLog(source: AuditSource, options: AuditLogOptions = {
 }
 
 /**
- * The tiles of leaf hashes over a span, which begins where a tile does. The last may be partial; a store need not keep that
- * one, but damage under it can be located only if it does.
+ * The tiles of leaf hashes over a span, which begins where a tile does. The last may be partial; a store need
+ * not keep that one, but damage under it can be located only if it does.
  */
 export function leafTiles({ begin, end }: Span): Tile[] {
   const tiles: Tile[] = [];

@@ -16,24 +16,33 @@ export interface AuditRow {
   readonly entry: Uint8Array;
   /** The disclosures kept beside the entry, as they are kept. */
   readonly disclosures: readonly string[];
-  /** The id under which the store finds this entry; null where it should and does not; absent where it keeps no ids. */
+  /**
+   * The id under which the store finds this entry; null where it should and does not; absent where it keeps
+   * no ids.
+   */
   readonly id?: string | null;
   /** What the store itself noticed in reading the row: a column of the wrong type, bytes that are no text. */
   readonly problem?: { readonly code: FindingCode; readonly what: string };
 }
 
-/** A span of a log to audit, with what the store holds of it. It begins at a multiple of 256, where a tile does. */
+/**
+ * A span of a log to audit, with what the store holds of it. It begins at a multiple of 256, where a tile
+ * does.
+ */
 export interface AuditChunk extends Span {
   /** The entries, by rising index. Holes and repetitions are found, not assumed away. */
   readonly rows: Iterable<AuditRow>;
   /**
-   * The stored tiles of leaf hashes over the span, from the tile of `begin` on; undefined for one that the store lacks, as it
-   * may the partial one at the end. Absent where the store keeps no tiles.
+   * The stored tiles of leaf hashes over the span, from the tile of `begin` on; undefined for one that the
+   * store lacks, as it may the partial one at the end. Absent where the store keeps no tiles.
    */
   readonly tiles?: readonly (Uint8Array | undefined)[];
 }
 
-/** How thoroughly to look: `tree` hashes every entry and compares the tree, `full` also reads entries and disclosures. */
+/**
+ * How thoroughly to look: `tree` hashes every entry and compares the tree, `full` also reads entries and
+ * disclosures.
+ */
 export type AuditDepth = 'full' | 'tree';
 
 /** What a store says of itself before an audit begins. All of it is a claim. */
@@ -47,15 +56,18 @@ export interface AuditHead {
   /** How many ids it lists, where it lists ids. */
   readonly ids?: number;
   /**
-   * The right edge of the tree as the store keeps it, in the order of `Frontier.hashes`: it tells in which part of the log the
-   * damage lies, where no tile does.
+   * The right edge of the tree as the store keeps it, in the order of `Frontier.hashes`: it tells in which
+   * part of the log the damage lies, where no tile does.
    */
   readonly frontier?: readonly Hash[];
 }
 
 /** How an audit is to be done. */
 export interface AuditOptions {
-  /** Whom to believe, known from elsewhere. Without it the key found inside the log is used, and the report says so. */
+  /**
+   * Whom to believe, known from elsewhere. Without it the key found inside the log is used, and the report
+   * says so.
+   */
   readonly trust?: Trust;
   /** Checkpoints and receipts of this log that somebody outside holds, against which it is compared. */
   readonly held?: readonly Held[];
@@ -63,7 +75,10 @@ export interface AuditOptions {
   readonly depth?: AuditDepth;
 }
 
-/** What an audit asks of every chunk. Plain data, the same for all chunks, so that it can be sent to other threads once. */
+/**
+ * What an audit asks of every chunk. Plain data, the same for all chunks, so that it can be sent to other
+ * threads once.
+ */
 export interface ChunkRequest {
   readonly depth: AuditDepth;
   /** Sizes of the log at which a root will be asked for, rising. */
@@ -76,11 +91,16 @@ export interface ChunkRequest {
 export interface Inspected {
   readonly entry: Entry;
   readonly row: AuditRow;
-  /** The entry with its disclosures joined; made when it is asked for, because it costs as much as all the rest. */
+  /**
+   * The entry with its disclosures joined; made when it is asked for, because it costs as much as all the
+   * rest.
+   */
   open(): OpenedEntry;
 }
 
-/** A check of single entries that this room cannot make: of search columns, for one. It reports what it finds. */
+/**
+ * A check of single entries that this room cannot make: of search columns, for one. It reports what it finds.
+ */
 export type Inspect = (inspected: Inspected, report: (code: FindingCode, what: string) => void) => void;
 
 /** Values of one set of subjects that are sealed and whose disclosures are not there. */

@@ -34,7 +34,10 @@ export interface AuditReport {
   readonly root: string;
   /** Whether entries and disclosures were read, or the tree alone was checked. */
   readonly depth: AuditDepth;
-  /** Whose key was believed: one known beforehand, or the one that the log itself names, which whoever replaces a log replaces too. */
+  /**
+   * Whose key was believed: one known beforehand, or the one that the log itself names, which whoever
+   * replaces a log replaces too.
+   */
   readonly key: 'pinned' | 'found inside';
   readonly counts: AuditCounts;
   readonly findings: readonly Finding[];
@@ -86,7 +89,10 @@ const inconsistent: ReadonlySet<FindingCode> = new Set([
   'rolled_back',
 ]);
 
-/** Judges what only the whole log can show (who it is, what is signed, what is held outside) and writes the report. */
+/**
+ * Judges what only the whole log can show (who it is, what is signed, what is held outside) and writes the
+ * report.
+ */
 export function concludeAudit(conclusion: Conclusion): AuditReport {
   const { head, options, end, counts, genesis, trees, discoveries } = conclusion;
   const report: ReportOfLog = (code, what, { from = 0, to = Math.max(end - 1, 0), detail } = {}) => {
@@ -218,8 +224,9 @@ function compareWithHead({ head, end, trees, discoveries }: Conclusion, report: 
 }
 
 /**
- * Compares the stored right edge of the tree, subtree by subtree, with the one that the entries give. It shows in which part
- * of the log the damage lies, if it leads to the signed root itself; else it is damaged as well.
+ * Compares the stored right edge of the tree, subtree by subtree, with the one that the entries give. It
+ * shows in which part of the log the damage lies, if it leads to the signed root itself; else it is damaged
+ * as well.
  */
 function compareFrontier(
   stored: readonly Hash[],
@@ -244,7 +251,10 @@ function compareFrontier(
   });
 }
 
-/** Compares how many of everything the store counts with how many were seen, for what stands where no audit comes by. */
+/**
+ * Compares how many of everything the store counts with how many were seen, for what stands where no audit
+ * comes by.
+ */
 function compareNumbers({ head, end, rows, counts }: Conclusion, report: ReportOfLog): void {
   if (head.entries !== rows && head.last < end) {
     report('size_mismatch', `The store counts ${head.entries} entries, and ${rows} stand where an entry can`);

@@ -6,8 +6,9 @@ import type { MissingValues } from './audit-model.ts';
 const LISTED_MAX = 64;
 
 /**
- * Whether each digest of the entry has its disclosure, and each disclosure its digest. What matches is, byte for byte, what
- * the log took, so that there is no need to read it. A no says nothing yet: it is for `openEntry` to find out.
+ * Whether each digest of the entry has its disclosure, and each disclosure its digest. What matches is, byte
+ * for byte, what the log took, so that there is no need to read it. A no says nothing yet: it is for
+ * `openEntry` to find out.
  */
 export function allDisclosed(entry: Entry, disclosures: readonly string[]): boolean {
   const digests: JsonValue[] = [];
@@ -66,10 +67,11 @@ export class MissingTally {
 }
 
 /**
- * Every record of an erasure behind the entry that is being judged, one per subject: the one that reaches furthest.
+ * Every record of an erasure behind the entry that is being judged, one per subject: the one that reaches
+ * furthest.
  *
- * A record covers the values of exactly its subject, in entries below the index that it names. A value of several subjects is
- * gone when any one of them has been erased, since it says something about each of them.
+ * A record covers the values of exactly its subject, in entries below the index that it names. A value of
+ * several subjects is gone when any one of them has been erased, since it says something about each of them.
  */
 export class ErasureRecords {
   readonly #below = new Map<string, number>();

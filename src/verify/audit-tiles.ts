@@ -10,15 +10,18 @@ import {
 } from '../merkle/index.ts';
 import type { Discovery } from './finding.ts';
 
-/** The tiles above the leaves that the tree of `size` has: those that are compared when all leaves have been hashed. */
+/**
+ * The tiles above the leaves that the tree of `size` has: those that are compared when all leaves have been
+ * hashed.
+ */
 export function upperTiles(size: number): Tile[] {
   return [...tilesOfSize(size)].filter(({ level }) => level > 0);
 }
 
 /**
- * Compares the stored tiles above the leaves with those that the leaves give, and yields where they differ. `tileRoots` are the
- * hashes over every 256 leaves from the first on. A tile that is missing, or shorter than the tree makes it, is like one that
- * is wrong.
+ * Compares the stored tiles above the leaves with those that the leaves give, and yields where they differ.
+ * `tileRoots` are the hashes over every 256 leaves from the first on. A tile that is missing, or shorter than
+ * the tree makes it, is like one that is wrong.
  */
 export function* compareUpperTiles(
   tileRoots: readonly Hash[],
@@ -43,7 +46,9 @@ export function* compareUpperTiles(
   }
 }
 
-/** The hashes of each tile level from the first above the leaves: level by level, every 256 hashes give one. */
+/**
+ * The hashes of each tile level from the first above the leaves: level by level, every 256 hashes give one.
+ */
 function hashLevels(tileRoots: readonly Hash[]): Hash[][] {
   const levels = [[...tileRoots]];
   for (let level = levels[0]!; level.length >= TILE_WIDTH; level = levels.at(-1)!) {

@@ -9,21 +9,25 @@ import { Discoveries, type Discovery } from './finding.ts';
 import { placesOfHeld } from './held.ts';
 import { readHead } from './signed-head.ts';
 
-/** How many entries a chunk has: enough to make a message to another thread worth it, few enough to be in memory at once. */
+/**
+ * How many entries a chunk has: enough to make a message to another thread worth it, few enough to be in
+ * memory at once.
+ */
 export const AUDIT_CHUNK_ENTRIES = 4096;
 
 /**
- * How many entries may be missing among those that are there before an audit stops counting holes one by one: otherwise one
- * row with an absurd index would keep a verifier busy for years.
+ * How many entries may be missing among those that are there before an audit stops counting holes one by one:
+ * otherwise one row with an absurd index would keep a verifier busy for years.
  */
 export const HOLES_MAX = 1024 * 1024;
 
 /**
  * The audit of a whole log, out of the reports on its chunks.
  *
- * It reads the log **backwards**, chunk by chunk. An erasure can excuse only values that were written before it, so by the time
- * a missing value is met, every record that could excuse it has been seen: each is judged at once, and nothing piles up however
- * long the log is. The tree does not mind: compact ranges join in any order.
+ * It reads the log **backwards**, chunk by chunk. An erasure can excuse only values that were written before
+ * it, so by the time a missing value is met, every record that could excuse it has been seen: each is judged
+ * at once, and nothing piles up however long the log is. The tree does not mind: compact ranges join in any
+ * order.
  *
  *     const audit = new Audit(head, options);
  *     for (const span of audit.spans()) audit.add(auditChunk({ ...span, rows, tiles }, audit.request));
@@ -71,7 +75,10 @@ export class Audit {
     }
   }
 
-  /** The spans to audit, in the order in which `add` wants their reports: from the end of the log to its beginning. */
+  /**
+   * The spans to audit, in the order in which `add` wants their reports: from the end of the log to its
+   * beginning.
+   */
   *spans(): Generator<Span, void, undefined> {
     for (let end = this.end; end > 0; ) {
       const begin = (Math.ceil(end / AUDIT_CHUNK_ENTRIES) - 1) * AUDIT_CHUNK_ENTRIES;
@@ -113,8 +120,8 @@ export class Audit {
   }
 
   /**
-   * The report on the whole log. `storedTiles` are the bytes of `upperTiles()`, in that order; leave them out where the store
-   * keeps no tiles. Every chunk must have been added.
+   * The report on the whole log. `storedTiles` are the bytes of `upperTiles()`, in that order; leave them out
+   * where the store keeps no tiles. Every chunk must have been added.
    */
   conclude(storedTiles?: readonly (Uint8Array | undefined)[]): AuditReport {
     if (this.#begin > 0)
@@ -134,7 +141,10 @@ export class Audit {
     return concludeAudit(conclusion);
   }
 
-  /** Where a leaf is known to differ from its tile, the tiles above it must differ too, and nothing is added by saying so. */
+  /**
+   * Where a leaf is known to differ from its tile, the tiles above it must differ too, and nothing is added
+   * by saying so.
+   */
   #compareUpperTiles(stored: readonly (Uint8Array | undefined)[]): void {
     const roots = this.#tileRoots.toReversed().flatMap(splitHashes);
     const located = this.#discoveries.kept.filter(({ code }) => code === 'tile_mismatch');
@@ -155,7 +165,10 @@ export class Audit {
     this.#timeBehind = times;
   }
 
-  /** Judges the values that the chunk misses: the records of all that lies behind it, and its own, are known now. */
+  /**
+   * Judges the values that the chunk misses: the records of all that lies behind it, and its own, are known
+   * now.
+   */
   #judgeMissing({ missing, erasures, counts }: ChunkReport): void {
     for (const record of erasures) this.#erasures.add(record);
     let erased = 0;

@@ -1,6 +1,7 @@
 /**
- * The codes of what an audit can find. A code is a promise: callers branch on it, and `docs/errors.md` explains it. The last
- * three come from whoever knows the store's own columns and search index, and travel in the same report.
+ * The codes of what an audit can find. A code is a promise: callers branch on it, and `docs/errors.md`
+ * explains it. The last three come from whoever knows the store's own columns and search index, and travel in
+ * the same report.
  */
 export const findingCodes = [
   // The entries and their order.
@@ -41,7 +42,10 @@ export interface Discovery {
   readonly from: number;
   /** The last entry that it concerns. */
   readonly to: number;
-  /** What is wrong with them, without saying with which; or, where it concerns the log, a sentence without its full stop. */
+  /**
+   * What is wrong with them, without saying with which; or, where it concerns the log, a sentence without its
+   * full stop.
+   */
   readonly what: string;
   /** Whether it concerns the log as a whole and no entry more than another. */
   readonly ofLog?: true;
@@ -59,8 +63,8 @@ export interface Finding {
 }
 
 /**
- * How many findings of each code a report lists, neighbours counted as one. A log in which every second entry was changed
- * would otherwise fill the memory with its own bad news; what is left out is counted.
+ * How many findings of each code a report lists, neighbours counted as one. A log in which every second entry
+ * was changed would otherwise fill the memory with its own bad news; what is left out is counted.
  */
 export const FINDINGS_MAX = 1000;
 

@@ -4,7 +4,10 @@ import { openWithPolicy, type Policy } from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 
-/** A receipt, as `record` gave it: where the entry stands, its leaf hash in base64, and the checkpoint that covers it. */
+/**
+ * A receipt, as `record` gave it: where the entry stands, its leaf hash in base64, and the checkpoint that
+ * covers it.
+ */
 export interface HeldReceipt {
   readonly index: number;
   readonly leafHash: string;
@@ -24,7 +27,10 @@ export interface HeldVerdict {
   readonly size: number;
 }
 
-/** The sizes and indexes that must be known in order to compare what is held. Malformed evidence asks for nothing. */
+/**
+ * The sizes and indexes that must be known in order to compare what is held. Malformed evidence asks for
+ * nothing.
+ */
 export function placesOfHeld(held: readonly Held[]): { readonly sizes: number[]; readonly leaves: number[] } {
   const sizes = held.flatMap((item) => readHead(noteOf(item))?.size ?? []);
   const leaves = held.flatMap((item) => (typeof item === 'string' ? [] : [item.index]));
@@ -32,9 +38,10 @@ export function placesOfHeld(held: readonly Held[]): { readonly sizes: number[];
 }
 
 /**
- * Compares what is held outside with the log. A held checkpoint that is larger than the log shows that entries were taken away;
- * one of the same size or smaller with another root shows that the log was rewritten, or shows two histories: the tree was
- * recomputed at each held size, so no proof is needed. Undefined where nothing is held.
+ * Compares what is held outside with the log. A held checkpoint that is larger than the log shows that
+ * entries were taken away; one of the same size or smaller with another root shows that the log was
+ * rewritten, or shows two histories: the tree was recomputed at each held size, so no proof is needed.
+ * Undefined where nothing is held.
  */
 export function compareHeld(
   conclusion: Conclusion,
@@ -89,7 +96,10 @@ function compareOne({
   return isSigned && fits && size <= logSize ? size : undefined;
 }
 
-/** Whether the log has signed what is held. Witnesses are not asked for: a receipt is older than their signatures. */
+/**
+ * Whether the log has signed what is held. Witnesses are not asked for: a receipt is older than their
+ * signatures.
+ */
 function verifyHeld(note: Uint8Array, policy: Policy, name: string, report: ReportOfLog): boolean {
   try {
     openWithPolicy(note, { ...policy, quorum: undefined });

@@ -1,8 +1,9 @@
 /**
  * What an auditor needs, and nothing else of this package: proof files, checkpoints, disclosures, whole logs.
  *
- * Evidence is checked, never believed. What a verifier starts from is a key, or a policy, that it got from somewhere else than
- * the evidence; given that, one file shows that an entry is in a log, without asking anybody:
+ * Evidence is checked, never believed. What a verifier starts from is a key, or a policy, that it got from
+ * somewhere else than the evidence; given that, one file shows that an entry is in a log, without asking
+ * anybody:
  *
  * ```ts
  * const { index, size } = verifyProof({ proof, entry, policy: { vkey: 'log.example/audit+86617d36+AQOhB7/z…' } });
@@ -10,15 +11,17 @@
  * verifyCheckpoints({ older: receipt, newer: today, proof: hashes, policy });
  * ```
  *
- * These throw a `VerificationError` unless all is well; they never return a verdict that a caller could forget to look at.
+ * These throw a `VerificationError` unless all is well; they never return a verdict that a caller could
+ * forget to look at.
  *
- * A whole log is different: there, one wants to know everything that is wrong. `auditLog` reads every byte that readers see,
- * recomputes the tree, and returns a report of all findings with the entries that each concerns. It keeps two verdicts apart.
- * *Integrity*: is what is here what was signed? And, for sealed values: is what is gone gone by a record in the log? A report
- * without findings still says how much an outsider vouches for: "consistent up to size 412; no outside anchor".
+ * A whole log is different: there, one wants to know everything that is wrong. `auditLog` reads every byte
+ * that readers see, recomputes the tree, and returns a report of all findings with the entries that each
+ * concerns. It keeps two verdicts apart. *Integrity*: is what is here what was signed? And, for sealed
+ * values: is what is gone gone by a record in the log? A report without findings still says how much an
+ * outsider vouches for: "consistent up to size 412; no outside anchor".
  *
- * The audit is made of pieces that threads can share: `auditChunk` takes a stretch of the log and is pure, `Audit` puts the
- * reports of all stretches together. See there for why it reads backwards.
+ * The audit is made of pieces that threads can share: `auditChunk` takes a stretch of the log and is pure,
+ * `Audit` puts the reports of all stretches together. See there for why it reads backwards.
  *
  * Formats: c2sp.org/tlog-proof; RFC 9162 §2.1 for the proofs in them; spec/ for entries and sealing.
  */

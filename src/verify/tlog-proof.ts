@@ -19,7 +19,9 @@ export const PROOF_HASHES_MAX = 63;
 /** How many bytes of extra data a proof may carry. */
 export const PROOF_EXTRA_BYTES_MAX = 1024 * 1024;
 
-/** How large a proof file may be, in bytes: the largest note, the longest path, and the extra data in base64. */
+/**
+ * How large a proof file may be, in bytes: the largest note, the longest path, and the extra data in base64.
+ */
 export const PROOF_BYTES_MAX = NOTE_BYTES_MAX + 4 * 1024 + Math.ceil(PROOF_EXTRA_BYTES_MAX / 3) * 4;
 
 /** The claim that an entry is in a log, with all that is needed to check it but the entry and the key. */
@@ -56,14 +58,15 @@ export function formatProof({ index, hashes, checkpoint, extra }: Proof): string
 }
 
 /**
- * Reads a proof file (c2sp.org/tlog-proof), strictly: lines end in a newline alone, numbers have no leading zeros, base64 is
- * canonical, and writing the proof again gives the same bytes. It believes nothing: `verifyProof` does the checking. Throws
- * `malformed_proof`.
+ * Reads a proof file (c2sp.org/tlog-proof), strictly: lines end in a newline alone, numbers have no leading
+ * zeros, base64 is canonical, and writing the proof again gives the same bytes. It believes nothing:
+ * `verifyProof` does the checking. Throws `malformed_proof`.
  */
 export function parseProof(bytes: Uint8Array): Proof {
   if (bytes.length > PROOF_BYTES_MAX) throw malformed(`It has more than ${PROOF_BYTES_MAX} bytes.`);
   const text = within('The file', () => utf8Decode(bytes));
-  // The path has no empty line and the checkpoint comes behind the first one, whatever empty lines it holds itself.
+  // The path has no empty line and the checkpoint comes behind the first one, whatever empty lines it holds
+  // itself.
   const split = text.indexOf('\n\n');
   if (split < 0) throw malformed('No empty line separates the path from the checkpoint.');
   const checkpoint = text.slice(split + 2);

@@ -4,12 +4,13 @@ import { type Checkpoint, openWithPolicy } from '../note/index.ts';
 import { policyOf, type Trust } from './trust.ts';
 
 /**
- * Verifies that a log has only grown between two of its checkpoints: both are signed as `policy` asks, both are about the
- * same log, and the proof shows that the older tree is the beginning of the newer one. Returns the two.
+ * Verifies that a log has only grown between two of its checkpoints: both are signed as `policy` asks, both
+ * are about the same log, and the proof shows that the older tree is the beginning of the newer one. Returns
+ * the two.
  *
- * An older checkpoint of size 0 is the beginning of every log; its proof is empty. Throws the errors of `openWithPolicy`,
- * `origin_mismatch`, or `consistency_invalid`: two checkpoints that are both signed and not consistent prove that the log
- * has shown two histories.
+ * An older checkpoint of size 0 is the beginning of every log; its proof is empty. Throws the errors of
+ * `openWithPolicy`, `origin_mismatch`, or `consistency_invalid`: two checkpoints that are both signed and not
+ * consistent prove that the log has shown two histories.
  */
 export function verifyCheckpoints(evidence: {
   readonly older: Uint8Array;

@@ -12,9 +12,9 @@ export interface DisclosedField {
 }
 
 /**
- * Verifies that a disclosure belongs to an entry: its digest is one of those that the entry holds, so that name and value are
- * what the log took. Returns them, and where in the event they stand. It says nothing of whether the entry is in any log:
- * `verifyProof` does.
+ * Verifies that a disclosure belongs to an entry: its digest is one of those that the entry holds, so that
+ * name and value are what the log took. Returns them, and where in the event they stand. It says nothing of
+ * whether the entry is in any log: `verifyProof` does.
  *
  * Throws `malformed_entry`, or `disclosure_unmatched` with what is wrong with the disclosure.
  */

@@ -21,11 +21,12 @@ export interface ProofVerdict {
 }
 
 /**
- * Verifies that `entry` is in a log, from a proof file alone. What it shows: the log that `policy` names has signed, and the
- * quorum has cosigned, a tree that holds exactly these bytes at this index. Nothing is fetched, and the entry's meaning is
- * not looked at.
+ * Verifies that `entry` is in a log, from a proof file alone. What it shows: the log that `policy` names has
+ * signed, and the quorum has cosigned, a tree that holds exactly these bytes at this index. Nothing is
+ * fetched, and the entry's meaning is not looked at.
  *
- * Throws where it does not show that: `malformed_proof`, the errors of `openWithPolicy`, or `inclusion_invalid`.
+ * Throws where it does not show that: `malformed_proof`, the errors of `openWithPolicy`, or
+ * `inclusion_invalid`.
  */
 export function verifyProof(evidence: {
   readonly proof: Uint8Array;
@@ -33,7 +34,8 @@ export function verifyProof(evidence: {
   readonly policy: Trust;
 }): ProofVerdict {
   const proof = parseProof(evidence.proof);
-  // The leaf comes from the entry's own bytes, never from the proof: a hash from outside could be a node of the tree.
+  // The leaf comes from the entry's own bytes, never from the proof: a hash from outside could be a node of
+  // the tree.
   const leafHash = hashLeaf(evidence.entry);
   const { checkpoint, verified } = openWithPolicy(utf8Encode(proof.checkpoint), policyOf(evidence.policy));
   const { origin, size, root } = checkpoint;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { prepareEvent } from 'indelible/event';
-import { findRecord, mapCloudTrail, mapGitHub, mapRecord } from '#dist/capture/index.js';
+import { findRecord, mapCloudTrail, mapGitHub, mapRecord, Occurrences } from '#dist/capture/index.js';
 import { indelible, type JsonLine, jsonLines } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { samplesDir } from '../support/vectors.ts';
@@ -116,7 +116,11 @@ describe('what does not fit', () => {
       '{"n":12345678901234567890}',
       '{"...":1}',
     ]) {
-      const { event, unmapped, originalLeftOut } = mapRecord('cloudtrail', findRecord(text), 0);
+      const { event, unmapped, originalLeftOut } = mapRecord(
+        'cloudtrail',
+        findRecord(text),
+        new Occurrences(),
+      );
       assert.equal(event.action, 'import.unmapped');
       assert.equal(typeof unmapped, 'string');
       assert.equal(originalLeftOut, false);
@@ -135,7 +139,11 @@ describe('what does not fit', () => {
       [1_000_000, true],
     ] as const) {
       record.requestParameters = { filler: 'x'.repeat(length) };
-      const { event, originalLeftOut } = mapRecord('cloudtrail', findRecord(JSON.stringify(record)), 0);
+      const { event, originalLeftOut } = mapRecord(
+        'cloudtrail',
+        findRecord(JSON.stringify(record)),
+        new Occurrences(),
+      );
       assert.equal(originalLeftOut, left, String(length));
       if (left) assert.match(JSON.stringify(event.metadata), /"originalLeftOut":.*"sha256":"[0-9a-f]{64}"/);
       accept(event);
@@ -145,7 +153,7 @@ describe('what does not fit', () => {
   test('an original that nests as deep as an event may is still kept', () => {
     for (const depth of [5, 28, 29, 30, 31]) {
       const text = `{"eventSource":"a.amazonaws.com","eventName":"B","userIdentity":{"type":"Root","accountId":"1"},"requestParameters":${'['.repeat(depth)}${']'.repeat(depth)}}`;
-      const { event, originalLeftOut } = mapRecord('cloudtrail', findRecord(text), 0);
+      const { event, originalLeftOut } = mapRecord('cloudtrail', findRecord(text), new Occurrences());
       assert.equal(originalLeftOut, false);
       accept(event);
     }
@@ -154,25 +162,26 @@ describe('what does not fit', () => {
   test('names that every object has are no members of a record', () => {
     const text =
       '{"eventSource":"x.amazonaws.com","eventName":"constructor","userIdentity":{"type":"Root","accountId":"1"},"requestParameters":{"constructor":"c","__proto__":{"userName":"u"},"toString":{}}}';
-    const { event } = mapRecord('cloudtrail', findRecord(text), 0);
+    const { event } = mapRecord('cloudtrail', findRecord(text), new Occurrences());
     assert.deepEqual(event.targets, [{ type: 'iam_user', id: 'u' }]);
     accept(event);
     accept(
       mapRecord(
         'github',
         findRecord('{"event":"constructor","payload":{"action":"toString","sender":{"id":1}}}'),
-        0,
+        new Occurrences(),
       ).event,
     );
   });
 
   test('equal records of one file have ids of their own, the same each time', () => {
     const record = findRecord('{"action":"a.b","actor":{"type":"user","id":"u"}}');
-    const ids = [0, 1, 2, 0].map((occurrence) => mapRecord('jsonl', record, occurrence).event.id);
+    const occurrences = [new Occurrences(), new Occurrences()] as const;
+    const ids = [0, 0, 0, 1].map((file) => mapRecord('jsonl', record, occurrences[file as 0 | 1]).event.id);
     assert.equal(new Set(ids).size, 3);
     assert.equal(ids[0], ids[3]);
     const spaced = findRecord('{ "actor": {"id":"u", "type":"user"}, "action":"a.b" }');
-    assert.equal(mapRecord('jsonl', spaced, 0).event.id, ids[0]);
+    assert.equal(mapRecord('jsonl', spaced, new Occurrences()).event.id, ids[0]);
   });
 });
 
@@ -194,7 +203,7 @@ describe('import, the command', () => {
       const first = indelible(words);
       assert.equal(first.status, 0, first.stderr);
       const { imported, unmapped, repeated, refused } = JSON.parse(first.stdout);
-      assert.deepEqual({ imported, unmapped, repeated, refused }, { ...expected, repeated: 0, refused: [] });
+      assert.deepEqual({ imported, unmapped, repeated, refused }, { ...expected, repeated: 0, refused: 0 });
       const second = JSON.parse(indelible(words).stdout);
       assert.equal(second.repeated, expected.imported + expected.unmapped);
       assert.equal(second.imported + second.unmapped, 0);
@@ -236,7 +245,7 @@ describe('real records', { skip: samplesMissing }, () => {
       assert.equal(lines.length, count);
       const ids = new Set<string | undefined>();
       for (const line of lines) {
-        const { event, unmapped, originalLeftOut } = mapRecord(format, findRecord(line), 0);
+        const { event, unmapped, originalLeftOut } = mapRecord(format, findRecord(line), new Occurrences());
         assert.equal(unmapped, undefined);
         assert.equal(originalLeftOut, false);
         assert.match(event.action, /^(?:aws|github)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?$/);

@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { canonicalize, type JsonObject, type JsonValue, parseJson, utf8Encode } from 'indelible/bytes';
-import { digestDisclosure, type Entry, entryText, limits, openEntry, parseEntry, prepareEvent, sealDraft } from 'indelible/event';
+import {
+  digestDisclosure,
+  type Entry,
+  entryText,
+  limits,
+  openEntry,
+  parseEntry,
+  prepareEvent,
+  sealDraft,
+} from 'indelible/event';
 import { countingRandom, recordSample, sampleEvent, sampleOptions, sampleRecordedAt } from './sample.ts';
 
 const minimal = { id: 'e1', action: 'a', actor: { type: 'user', id: 'u_1' } };
@@ -49,9 +58,11 @@ test('a full event makes exactly this entry, by a draft of the documented gramma
   const salts = countingRandom();
   salts(16);
   const salt = () => Buffer.from(salts(16)).toString('base64url');
-  const [labels, reason, name] = [`["${salt()}","labels",{"env":"test"}]`, `["${salt()}","reason","because"]`, `["${salt()}","name","Ada"]`].map(
-    digestDisclosure,
-  ) as [string, string, string];
+  const [labels, reason, name] = [
+    `["${salt()}","labels",{"env":"test"}]`,
+    `["${salt()}","reason","because"]`,
+    `["${salt()}","name","Ada"]`,
+  ].map(digestDisclosure) as [string, string, string];
   const sorted = [labels, reason].sort();
   const entry = JSON.parse(text);
   assert.deepEqual(entry._sd, sorted);
@@ -83,11 +94,20 @@ test('sealing knows what the caller gave', () => {
       ['e1', true, true],
     ],
   );
-  assert.match(entryText(sealed({ ...minimal, occurredAt: new Date(0) }), sampleRecordedAt), /"occurredAt":"1970-01-01T00:00:00.000Z"/);
+  assert.match(
+    entryText(sealed({ ...minimal, occurredAt: new Date(0) }), sampleRecordedAt),
+    /"occurredAt":"1970-01-01T00:00:00.000Z"/,
+  );
 });
 
 test('the source is written as the log gives it', () => {
-  const source = { service: 'billing "EU"', instance: 'i-1', seq: null, version: '1.2.3', credential: 'key_9' };
+  const source = {
+    service: 'billing "EU"',
+    instance: 'i-1',
+    seq: null,
+    version: '1.2.3',
+    credential: 'key_9',
+  };
   const { entry } = recordSample(minimal, { source });
   assert.deepEqual(entry.source, source);
 });
@@ -95,7 +115,9 @@ test('the source is written as the log gives it', () => {
 test('randomness that is missing, and times of another width, are misuse', () => {
   const draft = prepareEvent(sampleEvent, sampleOptions);
   assert.throws(() => sealDraft(draft, () => new Uint8Array(16)), { code: 'random_bytes_missing' });
-  assert.throws(() => entryText(sealDraft(draft, countingRandom()), '2026-01-31T12:00:00Z'), { code: 'recorded_at_invalid' });
+  assert.throws(() => entryText(sealDraft(draft, countingRandom()), '2026-01-31T12:00:00Z'), {
+    code: 'recorded_at_invalid',
+  });
 });
 
 test('every salt and the nonce are fresh randomness', () => {
@@ -106,7 +128,10 @@ test('every salt and the nonce are fresh randomness', () => {
     return Uint8Array.from({ length }, (_, index) => index >> 4);
   });
   assert.deepEqual(asked, [16 * (sealed.disclosures.length + 1)]);
-  const salts = [...sealed.disclosures.map((text) => JSON.parse(text)[0]), JSON.parse(entryText(sealed, sampleRecordedAt)).nonce];
+  const salts = [
+    ...sealed.disclosures.map((text) => JSON.parse(text)[0]),
+    JSON.parse(entryText(sealed, sampleRecordedAt)).nonce,
+  ];
   const drawn = salts.map((salt) => Buffer.from(salt, 'base64url').join()).sort();
   const expected = Array.from({ length: salts.length }, (_, index) => Array(16).fill(index).join()).sort();
   assert.deepEqual(drawn, expected);
@@ -131,7 +156,8 @@ test('bytes that are no canonical JSON are refused', () => {
     Uint8Array.from(bytes, (byte, index) => (index === 60 ? 0xff : byte)),
     new Uint8Array(limits.entryBytesMax + 1).fill(0x20),
   ];
-  for (const [index, candidate] of refused.entries()) assert.throws(() => parseEntry(candidate), malformed, `case ${index}`);
+  for (const [index, candidate] of refused.entries())
+    assert.throws(() => parseEntry(candidate), malformed, `case ${index}`);
 });
 
 test('an entry as long as an entry can be is read, one byte more is not', () => {
@@ -147,8 +173,22 @@ const wrong: readonly (readonly [pointer: string, ...values: (JsonValue | undefi
   ['/v', undefined, 2, '1', null],
   ['/id', undefined, '', 'a b', 'x'.repeat(129), 7],
   ['/nonce', undefined, '', 'AKdO9ZxD6pE436YtVPujSh', 'AKdO9ZxD6pE436YtVPujS', 'AKdO9ZxD6pE436YtVPujSgA'],
-  ['/occurredAt', undefined, '2026-01-31T12:34:56Z', '2026-01-31T12:34:56.789+00:00', '2026-02-30T12:34:56.789Z', '2026-01-31t12:34:56.789Z', 0],
-  ['/recordedAt', undefined, '2026-01-31T24:00:00.000Z', '2026-01-31T12:35:60.790Z', '2026-01-31 12:35:56.790Z'],
+  [
+    '/occurredAt',
+    undefined,
+    '2026-01-31T12:34:56Z',
+    '2026-01-31T12:34:56.789+00:00',
+    '2026-02-30T12:34:56.789Z',
+    '2026-01-31t12:34:56.789Z',
+    0,
+  ],
+  [
+    '/recordedAt',
+    undefined,
+    '2026-01-31T24:00:00.000Z',
+    '2026-01-31T12:35:60.790Z',
+    '2026-01-31 12:35:56.790Z',
+  ],
   ['/action', undefined, '', 'User', 'a b', `a.${'b'.repeat(127)}`],
   ['/outcome', undefined, 'ok', 1],
   ['/severity', 'urgent', 1],
@@ -180,7 +220,11 @@ const wrong: readonly (readonly [pointer: string, ...values: (JsonValue | undefi
 for (const [pointer, ...values] of wrong) {
   test(`an entry is refused for its ${pointer}`, () => {
     for (const value of values) {
-      assert.throws(() => parseEntry(entryWith(pointer, value)), malformed, JSON.stringify(value) ?? 'missing');
+      assert.throws(
+        () => parseEntry(entryWith(pointer, value)),
+        malformed,
+        JSON.stringify(value) ?? 'missing',
+      );
     }
   });
 }
@@ -200,8 +244,25 @@ test('digests are sorted, stand once, and have names that are free', () => {
   assert.throws(() => parseEntry(entryWith('/_sd', digests.toReversed())), malformed);
   assert.throws(() => parseEntry(entryWith('/actor/_sd', own.toReversed())), malformed);
   assert.throws(() => parseEntry(entryWith('/targets/0/_sd', [own[0]!])), malformed);
-  assert.throws(() => parseEntry(entryWith('/sealed', digests.map(() => 'reason'))), malformed);
+  assert.throws(
+    () =>
+      parseEntry(
+        entryWith(
+          '/sealed',
+          digests.map(() => 'reason'),
+        ),
+      ),
+    malformed,
+  );
   assert.throws(() => parseEntry(entryWith('/sealed', ['id', ...(entry.sealed ?? []).slice(1)])), malformed);
+});
+
+test('a digest stands once in its list, even where that is the only one', () => {
+  const event = { ...minimal, actor: { ...minimal.actor, name: 'A', email: 'B' } };
+  const own = recordSample(event).entry.actor['_sd'] as readonly string[];
+  assert.equal(own.length, 2);
+  assert.equal(parseEntry(entryWith('/actor/_sd', [own[0]!], event)).v, 1);
+  assert.throws(() => parseEntry(entryWith('/actor/_sd', [own[0]!, own[0]!], event)), malformed);
 });
 
 test('seals speak of digests that are there, once each', () => {
@@ -216,7 +277,8 @@ test('seals speak of digests that are there, once each', () => {
     [{ ...seal, subjects: 'user/u_9' }],
     [{ ...seal, subjects: Array(33).fill('user/u_9') }],
   ];
-  for (const seals of wrongSeals) assert.throws(() => parseEntry(entryWith('/seals', seals, event)), malformed, JSON.stringify(seals));
+  for (const seals of wrongSeals)
+    assert.throws(() => parseEntry(entryWith('/seals', seals, event)), malformed, JSON.stringify(seals));
 });
 
 test('what a later writer adds is kept and shown', () => {

@@ -18,7 +18,12 @@ import {
 } from 'indelible/event';
 import { recordSample, refusalOf, sampleEvent } from './sample.ts';
 
-const genesis = { origin: 'bar.example/log', logKeys: ['bar.example/log+12345678+AAAA'], rootKey: null, personalIds: 'refuse' } as const;
+const genesis = {
+  origin: 'bar.example/log',
+  logKeys: ['bar.example/log+12345678+AAAA'],
+  rootKey: null,
+  personalIds: 'refuse',
+} as const;
 const own = (event: AuditEvent): Entry => recordSample(event, { own: true }).entry;
 
 test('the genesis entry says in the open what the log is', () => {
@@ -28,7 +33,11 @@ test('the genesis entry says in the open what the log is', () => {
   assert.deepEqual(entry['metadata'], { format: 1, ...genesis, sealing: 'rfc9901-sha256-128' });
   assert.deepEqual(parseGenesis(entry), { format: 1, ...genesis, sealing: 'rfc9901-sha256-128' });
   assert.equal(entry['_sd_alg'], undefined);
-  const rooted = { ...genesis, rootKey: 'bar.example/root+12345678+AAAA', personalIds: 'pseudonymise' } as const;
+  const rooted = {
+    ...genesis,
+    rootKey: 'bar.example/root+12345678+AAAA',
+    personalIds: 'pseudonymise',
+  } as const;
   assert.equal(parseGenesis(own(genesisEvent(rooted))).rootKey, rooted.rootKey);
 });
 
@@ -48,18 +57,31 @@ test('a genesis entry that does not say it is refused', () => {
       if (value === undefined) delete entry['metadata']![name];
       else entry['metadata']![name] = value;
       const parsed = parseEntry(utf8Encode(canonicalize(entry)));
-      assert.throws(() => parseGenesis(parsed), { code: 'malformed_genesis', name: 'VerificationError' }, `${name} ${value}`);
+      assert.throws(
+        () => parseGenesis(parsed),
+        { code: 'malformed_genesis', name: 'VerificationError' },
+        `${name} ${value}`,
+      );
     }
   }
   assert.throws(() => parseGenesis(recordSample(sampleEvent).entry), { code: 'malformed_genesis' });
-  assert.throws(() => parseGenesis(own({ ...genesisEvent(genesis), metadata: [1] })), { code: 'malformed_genesis' });
+  assert.throws(() => parseGenesis(own({ ...genesisEvent(genesis), metadata: [1] })), {
+    code: 'malformed_genesis',
+  });
 });
 
 test('an erasure is recorded and read back', () => {
   const entry = own(erasedEvent({ subject: 'user/u_1', below: 7 }));
   assert.deepEqual(erasureOf(entry), { subject: 'user/u_1', below: 7 });
   assert.equal(entry.severity, 'high');
-  const asked = own(erasedEvent({ subject: 'user/u_1', below: 0, actor: { type: 'user', id: 'u_9', name: 'Ada' }, reason: 'on request' }));
+  const asked = own(
+    erasedEvent({
+      subject: 'user/u_1',
+      below: 0,
+      actor: { type: 'user', id: 'u_9', name: 'Ada' },
+      reason: 'on request',
+    }),
+  );
   assert.deepEqual(erasureOf(asked), { subject: 'user/u_1', below: 0 });
   assert.equal(asked.actor.id, 'u_9');
 });
@@ -77,14 +99,18 @@ test('an entry that records no erasure is refused', () => {
     { ...erased, metadata: { subject: 'user/u_1' } },
     { ...erased, metadata: { below: 7 } },
   ];
-  for (const event of wrong) assert.throws(() => erasureOf(own(event)), { code: 'malformed_entry' }, JSON.stringify(event.metadata));
+  for (const event of wrong)
+    assert.throws(() => erasureOf(own(event)), { code: 'malformed_entry' }, JSON.stringify(event.metadata));
 });
 
 test('each of the others says what it has to in the open', () => {
   const data = (event: AuditEvent) => [event.action, own(event)['metadata']];
   assert.deepEqual(data(logOpenedEvent()), ['log.opened', {}]);
   assert.deepEqual(data(logOpenedEvent({ version: '1.0.0' })), ['log.opened', { version: '1.0.0' }]);
-  assert.deepEqual(data(clockJumpedEvent({ stepMs: -3_600_000 })), ['log.clock_jumped', { stepMs: -3_600_000 }]);
+  assert.deepEqual(data(clockJumpedEvent({ stepMs: -3_600_000 })), [
+    'log.clock_jumped',
+    { stepMs: -3_600_000 },
+  ]);
   const rotation = { newKey: 'a', oldKey: 'b', authorisation: 'note' };
   assert.deepEqual(data(keyRotatedEvent({ ...rotation, reason: 'yearly' })), ['log.key_rotated', rotation]);
   const settings = { retentionDays: { from: 30, to: 365 } };
@@ -92,7 +118,11 @@ test('each of the others says what it has to in the open', () => {
 });
 
 test('nobody but the log can write them', () => {
-  for (const event of [genesisEvent(genesis), logOpenedEvent(), erasedEvent({ subject: 'user/u_1', below: 1 })]) {
+  for (const event of [
+    genesisEvent(genesis),
+    logOpenedEvent(),
+    erasedEvent({ subject: 'user/u_1', below: 1 }),
+  ]) {
     assert.equal(refusalOf(event).code, 'action_reserved');
   }
 });

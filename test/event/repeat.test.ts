@@ -1,8 +1,8 @@
-// Whether an event that comes again under the same id is the same event (DESIGN 6, step 2).
+// Whether an event that comes again under the same id is the same event.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDisclosure, prepareEvent, type PrepareOptions, sameEvent } from 'indelible/event';
+import { type PrepareOptions, parseDisclosure, prepareEvent, sameEvent } from 'indelible/event';
 import { recordSample, sampleEvent, sampleNow, sampleOptions, sampleWith } from './sample.ts';
 
 const stored = recordSample(sampleEvent);
@@ -12,7 +12,8 @@ function repeats(event: unknown, options: Partial<PrepareOptions> = {}, kept = s
   return sameEvent(prepareEvent(event, { ...sampleOptions, ...options }), stored.entry, kept);
 }
 
-const without = (...names: string[]) => stored.disclosures.filter((text) => !names.includes(parseDisclosure(text).name));
+const without = (...names: string[]) =>
+  stored.disclosures.filter((text) => !names.includes(parseDisclosure(text).name));
 
 test('the same event again is the same, whatever the log adds to it', () => {
   assert.equal(repeats(sampleEvent), true);
@@ -83,7 +84,10 @@ test('an erased value matches anything, but has to be there', () => {
   const kept = without('reason', 'email');
   assert.equal(repeats(sampleEvent, {}, kept), true);
   assert.equal(repeats(sampleWith({ reason: 'something else' }), {}, kept), true);
-  assert.equal(repeats(sampleWith({ actor: { ...sampleEvent.actor, email: 'x@example.com' } }), {}, kept), true);
+  assert.equal(
+    repeats(sampleWith({ actor: { ...sampleEvent.actor, email: 'x@example.com' } }), {}, kept),
+    true,
+  );
   // The name of an attribute is sealed with its value, so that another attribute could have stood there.
   const { email: _, ...actor } = sampleEvent.actor;
   assert.equal(repeats(sampleWith({ actor: { ...actor, phone: '1' } }), {}, kept), true);
@@ -102,31 +106,50 @@ test('with everything erased only what is in the open is compared', () => {
 
 test('how a value was sealed does not matter, whose it is does', () => {
   const opened = recordSample(sampleWith({ clear: ['/metadata/plan', '/reason'] }));
-  const against = (event: unknown, kept = opened.disclosures) => sameEvent(prepareEvent(event, sampleOptions), opened.entry, kept);
+  const against = (event: unknown, kept = opened.disclosures) =>
+    sameEvent(prepareEvent(event, sampleOptions), opened.entry, kept);
   assert.equal(against(sampleEvent), true);
-  assert.equal(against(sampleWith({ metadata: { ...(sampleEvent.metadata as object), plan: 'free' } })), false);
+  assert.equal(
+    against(sampleWith({ metadata: { ...(sampleEvent.metadata as object), plan: 'free' } })),
+    false,
+  );
   // One part of an opened value is gone: the rest is compared, and the number of parts.
   const kept = opened.disclosures.filter((text) => parseDisclosure(text).name !== 'seats');
-  assert.equal(against(sampleWith({ metadata: { ...(sampleEvent.metadata as object), seats: 13 } }), kept), true);
+  assert.equal(
+    against(sampleWith({ metadata: { ...(sampleEvent.metadata as object), seats: 13 } }), kept),
+    true,
+  );
   assert.equal(against(sampleWith({ metadata: { plan: 'pro', seats: 12 } }), kept), false);
 
   const seals = [{ path: '/reason', subjects: ['user/u_9'] }];
   const sealed = recordSample(sampleWith({ seals }));
-  const same = (fields: object) => sameEvent(prepareEvent(sampleWith(fields), sampleOptions), sealed.entry, sealed.disclosures);
+  const same = (fields: Record<string, unknown>) =>
+    sameEvent(prepareEvent(sampleWith(fields), sampleOptions), sealed.entry, sealed.disclosures);
   assert.equal(same({ seals }), true);
   assert.equal(same({}), false);
   assert.equal(same({ seals: [{ path: '/reason', subjects: ['user/u_8'] }] }), false);
 });
 
 test('many values of one name are told apart', () => {
-  const targets = Array.from({ length: 32 }, (_, index) => ({ type: 't', id: `${index}`, ...Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`a${n}`, 1])) }));
+  const targets = Array.from({ length: 32 }, (_, index) => ({
+    type: 't',
+    id: `${index}`,
+    ...Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`a${n}`, 1])),
+  }));
   const many = recordSample(sampleWith({ targets }));
-  assert.equal(sameEvent(prepareEvent(sampleWith({ targets }), sampleOptions), many.entry, many.disclosures), true);
+  assert.equal(
+    sameEvent(prepareEvent(sampleWith({ targets }), sampleOptions), many.entry, many.disclosures),
+    true,
+  );
 });
 
 test('__proto__ is compared like any other name', () => {
-  const event = (value: number) => JSON.parse(`{"id":"p","action":"a","actor":{"type":"u","id":"1","__proto__":${value}},"metadata":{"__proto__":${value}}}`);
+  const event = (value: number) =>
+    JSON.parse(
+      `{"id":"p","action":"a","actor":{"type":"u","id":"1","__proto__":${value}},"metadata":{"__proto__":${value}}}`,
+    );
   const first = recordSample(event(1));
-  const again = (value: number) => sameEvent(prepareEvent(event(value), sampleOptions), first.entry, first.disclosures);
+  const again = (value: number) =>
+    sameEvent(prepareEvent(event(value), sampleOptions), first.entry, first.disclosures);
   assert.deepEqual([again(1), again(2)], [true, false]);
 });

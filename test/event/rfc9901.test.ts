@@ -13,9 +13,18 @@ import { recordSample, sampleEvent } from './sample.ts';
 const issuance: readonly (readonly [text: string, digest: string])[] = [
   ['["2GLC42sKQveCfGfryNRN9w", "given_name", "John"]', 'jsu9yVulwQQlhFlM_3JlzMaSFzglhQG0DpfayQwLUK4'],
   ['["eluV5Og3gSNII8EYnsxA_A", "family_name", "Doe"]', 'TGf4oLbgwd5JQaHyKVQZU9UdGE0w5rtDsrZzfUaomLo'],
-  ['["6Ij7tM-a5iVPGboS5tmvVA", "email", "johndoe@example.com"]', 'JzYjH4svliH0R3PyEMfeZu6Jt69u5qehZo7F7EPYlSE'],
-  ['["eI8ZWm9QnKPpNPeNenHdhQ", "phone_number", "+1-202-555-0101"]', 'PorFbpKuVu6xymJagvkFsFXAbRoc2JGlAUA2BA4o7cI'],
-  ['["Qg_O64zqAxe412a108iroA", "phone_number_verified", true]', 'XQ_3kPKt1XyX7KANkqVR6yZ2Va5NrPIvPYbyMvRKBMM'],
+  [
+    '["6Ij7tM-a5iVPGboS5tmvVA", "email", "johndoe@example.com"]',
+    'JzYjH4svliH0R3PyEMfeZu6Jt69u5qehZo7F7EPYlSE',
+  ],
+  [
+    '["eI8ZWm9QnKPpNPeNenHdhQ", "phone_number", "+1-202-555-0101"]',
+    'PorFbpKuVu6xymJagvkFsFXAbRoc2JGlAUA2BA4o7cI',
+  ],
+  [
+    '["Qg_O64zqAxe412a108iroA", "phone_number_verified", true]',
+    'XQ_3kPKt1XyX7KANkqVR6yZ2Va5NrPIvPYbyMvRKBMM',
+  ],
   [
     '["AJx-095VPrpTtN4QMOqROA", "address", {"street_address": "123 Main St", "locality": "Anytown", "region": "Anystate", "country": "US"}]',
     'XzFrzwscM6Gn6CJDc6vVK8BkMnfG8vOSKfpPIZdAfdE',
@@ -32,23 +41,42 @@ const elements: readonly (readonly [text: string, digest: string])[] = [
 
 /** Appendix A.1: escapes stay escapes, since the digest is over the text and not over what it means. */
 const structured: readonly (readonly [text: string, digest: string])[] = [
-  ['["2GLC42sKQveCfGfryNRN9w", "sub", "6c5c0a49-b589-431d-bae7-219122a9ec2c"]', 'X6ZAYOII2vPN40V7xExZwVwz7yRmLNcVwt5DL8RLv4g'],
-  ['["eluV5Og3gSNII8EYnsxA_A", "given_name", "\\u592a\\u90ce"]', 'ommFAicVT8LGHCB0uywx7fYuo3MHYKO15cz-RZEYM5Q'],
-  ['["6Ij7tM-a5iVPGboS5tmvVA", "family_name", "\\u5c71\\u7530"]', 'C9inp6YoRaEXR427zYJP7Qrk1WH_8bdwOA_YUrUnGQU'],
-  ['["eI8ZWm9QnKPpNPeNenHdhQ", "email", "\\"unusual email address\\"@example.jp"]', 'Kuet1yAa0HIQvYnOVd59hcViO9Ug6J2kSfqYRBeowvE'],
-  ['["Qg_O64zqAxe412a108iroA", "phone_number", "+81-80-1234-5678"]', 's0BKYsLWxQQeU8tVlltM7MKsIRTrEIa1PkJmqxBBf5U'],
+  [
+    '["2GLC42sKQveCfGfryNRN9w", "sub", "6c5c0a49-b589-431d-bae7-219122a9ec2c"]',
+    'X6ZAYOII2vPN40V7xExZwVwz7yRmLNcVwt5DL8RLv4g',
+  ],
+  [
+    '["eluV5Og3gSNII8EYnsxA_A", "given_name", "\\u592a\\u90ce"]',
+    'ommFAicVT8LGHCB0uywx7fYuo3MHYKO15cz-RZEYM5Q',
+  ],
+  [
+    '["6Ij7tM-a5iVPGboS5tmvVA", "family_name", "\\u5c71\\u7530"]',
+    'C9inp6YoRaEXR427zYJP7Qrk1WH_8bdwOA_YUrUnGQU',
+  ],
+  [
+    '["eI8ZWm9QnKPpNPeNenHdhQ", "email", "\\"unusual email address\\"@example.jp"]',
+    'Kuet1yAa0HIQvYnOVd59hcViO9Ug6J2kSfqYRBeowvE',
+  ],
+  [
+    '["Qg_O64zqAxe412a108iroA", "phone_number", "+81-80-1234-5678"]',
+    's0BKYsLWxQQeU8tVlltM7MKsIRTrEIa1PkJmqxBBf5U',
+  ],
   [
     '["AJx-095VPrpTtN4QMOqROA", "street_address", "\\u6771\\u4eac\\u90fd\\u6e2f\\u533a\\u829d\\u516c\\u5712\\uff14\\u4e01\\u76ee\\uff12\\u2212\\uff18"]',
     '6aUhzYhZ7SJ1kVmagQAO3u2ETN2CC1aHheZpKnaF0_E',
   ],
-  ['["Pc33JM2LchcU_lHggv_ufQ", "locality", "\\u6771\\u4eac\\u90fd"]', 'rvJd6iq6T5ejmsBMoGwuNXh9qAAFATAci40oidEeVsA'],
+  [
+    '["Pc33JM2LchcU_lHggv_ufQ", "locality", "\\u6771\\u4eac\\u90fd"]',
+    'rvJd6iq6T5ejmsBMoGwuNXh9qAAFATAci40oidEeVsA',
+  ],
   ['["G02NSrQfjFXQ7Io09syajA", "region", "\\u6e2f\\u533a"]', 'PzzcVu0qbMuBGSjulfewzkesD9zutOExn5EWNwkrQ-k'],
   ['["lklxF5jMYlGTPUovMNIvCA", "country", "JP"]', 'uNHoWYhXsZhVJCNE2Dqy-zqt7t69gJKy5QaFv7GrMX4'],
   ['["yytVbdAPGcgl2rI4C9GSog", "birthdate", "1940-01-01"]', 'MMldOFFzB2d0umlmpTIaGerhWdU_PpYfLvKhh_f_9aY'],
 ];
 
 test('RFC 9901 §5.1 and A.1: the digest of every disclosure', () => {
-  for (const [text, digest] of [...issuance, ...elements, ...structured]) assert.equal(digestDisclosure(text), digest, text);
+  for (const [text, digest] of [...issuance, ...elements, ...structured])
+    assert.equal(digestDisclosure(text), digest, text);
 });
 
 test('RFC 9901 §4.2.1: one claim written in different ways has different digests', () => {
@@ -63,7 +91,10 @@ test('RFC 9901 §4.2.1: one claim written in different ways has different digest
     assert.equal(digestDisclosure(text), digest, text);
     assert.deepEqual(parseDisclosure(text), { salt, name: 'family_name', value: 'Möbius' });
   }
-  assert.equal(digestDisclosure('["lklxF5jMYlGTPUovMNIvCA", "FR"]'), 'w0I8EKcdCtUPkGCNUrfwVp2xEgNjtoIDlOxc9-PlOhs');
+  assert.equal(
+    digestDisclosure('["lklxF5jMYlGTPUovMNIvCA", "FR"]'),
+    'w0I8EKcdCtUPkGCNUrfwVp2xEgNjtoIDlOxc9-PlOhs',
+  );
 });
 
 test('the digest is the composition that the RFC describes, natively and portably', () => {
@@ -104,7 +135,13 @@ test('disclosures are read strictly', () => {
 
 /** An entry that carries the payload of RFC 9901 A.1 as metadata, digests and decoys included. */
 function entryAround(payload: object): Uint8Array {
-  const { text } = recordSample({ id: 'rfc', action: 'rfc.example', actor: sampleEvent.actor, metadata: 0, clear: ['/metadata'] });
+  const { text } = recordSample({
+    id: 'rfc',
+    action: 'rfc.example',
+    actor: sampleEvent.actor,
+    metadata: 0,
+    clear: ['/metadata'],
+  });
   return utf8Encode(text.replace('"metadata":0', `"metadata":${JSON.stringify(payload)}`));
 }
 
@@ -149,13 +186,20 @@ test('RFC 9901 A.1: a payload with nested digests and decoys opens to what the R
     email: '"unusual email address"@example.jp',
     phone_number: '+81-80-1234-5678',
     birthdate: '1940-01-01',
-    address: { street_address: '東京都港区芝公園４丁目２−８', locality: '東京都', region: '港区', country: 'JP' },
+    address: {
+      street_address: '東京都港区芝公園４丁目２−８',
+      locality: '東京都',
+      region: '港区',
+      country: 'JP',
+    },
     exp: 1883000000,
     iat: 1683000000,
     iss: 'https://issuer.example.com',
   });
   // Two decoys at the top and four in the address, and the names of the actor, which were not handed over.
-  const decoys = opened.fields.filter((field) => field.disclosure === undefined && field.path.startsWith('/metadata'));
+  const decoys = opened.fields.filter(
+    (field) => field.disclosure === undefined && field.path.startsWith('/metadata'),
+  );
   assert.equal(decoys.length, 6);
 });
 

@@ -18,7 +18,13 @@ import { readBack, recordSample, refusalOf, sampleEvent, sampleRecordedAt } from
 
 const actor = { type: 'user', id: 'u_1' };
 const target = { type: 'doc', id: 'd_1' };
-const event = (fields: object): Record<string, unknown> => ({ id: 'x', action: 'a', actor, targets: [target], ...fields });
+const event = (fields: object): Record<string, unknown> => ({
+  id: 'x',
+  action: 'a',
+  actor,
+  targets: [target],
+  ...fields,
+});
 const bySubject = (fields: readonly SealedField[]) =>
   Object.fromEntries(fields.map(({ path, subjects }) => [path, subjects.join(' ')]).sort());
 
@@ -49,8 +55,31 @@ test('fields read in an order that people read in, attributes in the order of th
 test('nothing that may describe a person or a secret is in the hashed bytes', () => {
   const { text, disclosures } = recordSample(sampleEvent);
   const sealed = [
-    ...['Jane Doe', 'jane@example.com', 'Max Power', 'John Roe', 'Platform', '/role', 'member', 'admin', '203.0.113.9'],
-    ...['Mozilla', 'req_8f3a2c', 's_1', 'Promoted', 'E42', 'first attempt', 'production', 'plan', 'pro"', 'seats', 'INV-9', '12.5'],
+    ...[
+      'Jane Doe',
+      'jane@example.com',
+      'Max Power',
+      'John Roe',
+      'Platform',
+      '/role',
+      'member',
+      'admin',
+      '203.0.113.9',
+    ],
+    ...[
+      'Mozilla',
+      'req_8f3a2c',
+      's_1',
+      'Promoted',
+      'E42',
+      'first attempt',
+      'production',
+      'plan',
+      'pro"',
+      'seats',
+      'INV-9',
+      '12.5',
+    ],
     ...['email', 'env', 'userAgent', 'invoice'],
   ];
   for (const value of sealed) {
@@ -63,7 +92,14 @@ test('nothing that may describe a person or a secret is in the hashed bytes', ()
 
 test('names that the entry does tell are those of fields that every entry may have', () => {
   const { entry } = recordSample(sampleEvent);
-  assert.deepEqual([...(entry.sealed ?? [])].sort(), ['changes', 'context', 'error', 'labels', 'metadata', 'reason']);
+  assert.deepEqual([...(entry.sealed ?? [])].sort(), [
+    'changes',
+    'context',
+    'error',
+    'labels',
+    'metadata',
+    'reason',
+  ]);
 });
 
 test('whose a value is follows from the entry', () => {
@@ -100,7 +136,9 @@ test('the subjects of a missing value are known as well', () => {
   const { entry } = recordSample(sampleEvent);
   const { fields, event: read } = openEntry(entry, [], 0);
   assert.equal(read.withheld.length, fields.length);
-  const known = fields.filter(({ name }) => name !== undefined).map(({ path, subjects }) => `${path} ${subjects}`);
+  const known = fields
+    .filter(({ name }) => name !== undefined)
+    .map(({ path, subjects }) => `${path} ${subjects}`);
   assert.deepEqual(known.sort(), [
     '/changes user/u_77',
     '/context user/u_42',
@@ -109,7 +147,9 @@ test('the subjects of a missing value are known as well', () => {
     '/metadata user/u_42,user/u_77',
     '/reason user/u_42,user/u_77',
   ]);
-  const unnamed = fields.filter(({ name }) => name === undefined).map(({ path, subjects }) => `${path} ${subjects}`);
+  const unnamed = fields
+    .filter(({ name }) => name === undefined)
+    .map(({ path, subjects }) => `${path} ${subjects}`);
   assert.deepEqual(unnamed.sort(), [
     '/actor user/u_42',
     '/actor user/u_42',
@@ -123,7 +163,15 @@ test('the subjects of a missing value are known as well', () => {
 test('clear leaves a value in the open, and only that one', () => {
   const { entry, text, disclosures } = recordSample({
     ...sampleEvent,
-    clear: ['/actor/name', '/actor/onBehalfOf/name', '/targets/1/name', '/labels', '/reason', '/changes', '/error/code'],
+    clear: [
+      '/actor/name',
+      '/actor/onBehalfOf/name',
+      '/targets/1/name',
+      '/labels',
+      '/reason',
+      '/changes',
+      '/error/code',
+    ],
   });
   assert.equal(entry.actor['name'], 'Jane Doe');
   assert.equal((entry.actor['onBehalfOf'] as JsonObject)['name'], 'Max Power');
@@ -136,7 +184,7 @@ test('clear leaves a value in the open, and only that one', () => {
   const sealed = disclosures.map((disclosure) => parseDisclosure(disclosure).name).sort();
   assert.deepEqual(sealed, ['context', 'email', 'message', 'metadata', 'name']);
   const { event: read } = openEntry(entry, disclosures, 5);
-  assert.deepEqual({ ...read.error as JsonObject }, sampleEvent.error);
+  assert.deepEqual({ ...(read.error as JsonObject) }, sampleEvent.error);
 });
 
 test('seals split a value out of a larger one and say whose it is', () => {
@@ -153,7 +201,10 @@ test('seals split a value out of a larger one and say whose it is', () => {
   const { event: read, fields, problems } = openEntry(entry, disclosures, 5);
   assert.deepEqual(problems, []);
   assert.deepEqual(read.metadata, sampleEvent.metadata);
-  assert.deepEqual(read.seals, [...split.seals].sort((a, b) => (a.path < b.path ? -1 : 1)));
+  assert.deepEqual(
+    read.seals,
+    [...split.seals].sort((a, b) => (a.path < b.path ? -1 : 1)),
+  );
   assert.deepEqual(
     Object.entries(bySubject(fields)).filter(([path]) => /^\/(metadata|reason|actor\/email)/.test(path)),
     [
@@ -185,14 +236,21 @@ test('clear and seals work inside one another', () => {
   assert.deepEqual(Object.keys(metadata), ['Zeta', 'a/b~', 'deep', 'open']);
   assert.deepEqual(metadata['deep'], { er: { x: 5, y: 6 } });
   assert.deepEqual(Object.keys(metadata['a/b~']!), ['_sd', 'kept']);
-  assert.deepEqual(disclosures.map((text) => parseDisclosure(text).name), ['secret']);
+  assert.deepEqual(
+    disclosures.map((text) => parseDisclosure(text).name),
+    ['secret'],
+  );
   assert.equal(openEntry(entry, disclosures, 0).fields[0]?.path, '/metadata/a~1b~0/secret');
 });
 
 test('siblings of what is cleared are sealed one by one, around names that sort before _sd too', () => {
   const attributes = { Alpha: { in: 1, out: 2 }, Beta: 3, zeta: 4 };
   const { entry, disclosures } = recordSample(
-    event({ actor: { ...actor, ...attributes }, targets: [{ ...target, ...attributes }], clear: ['/actor/Alpha/in', '/targets/0/zeta'] }),
+    event({
+      actor: { ...actor, ...attributes },
+      targets: [{ ...target, ...attributes }],
+      clear: ['/actor/Alpha/in', '/targets/0/zeta'],
+    }),
   );
   assert.deepEqual(Object.keys(entry.actor), ['Alpha', '_sd', 'id', 'type']);
   assert.deepEqual(Object.keys(entry.actor['Alpha'] as object), ['_sd', 'in']);
@@ -226,9 +284,18 @@ const badPaths: readonly (readonly [clear: string, says: RegExp])[] = [
 ];
 
 test('paths that lead to nothing that is sealed are refused', () => {
-  const full = event({ actor: { ...actor, name: 'A' }, reason: 'r', changes: [{ path: '' }], labels: {}, metadata: { plan: 1, list: [1] } });
+  const full = event({
+    actor: { ...actor, name: 'A' },
+    reason: 'r',
+    changes: [{ path: '' }],
+    labels: {},
+    metadata: { plan: 1, list: [1] },
+  });
   for (const [path, says] of badPaths) {
-    for (const refused of [refusalOf({ ...full, clear: [path] }), refusalOf({ ...full, seals: [{ path, subjects: [] }] })]) {
+    for (const refused of [
+      refusalOf({ ...full, clear: [path] }),
+      refusalOf({ ...full, seals: [{ path, subjects: [] }] }),
+    ]) {
       assert.equal(refused.code, 'seal_path_invalid', path);
       assert.match(refused.pointer, /^\/(clear\/0|seals\/0\/path)$/);
       assert.match(refused.message, says, path);
@@ -239,14 +306,17 @@ test('paths that lead to nothing that is sealed are refused', () => {
 test('one value cannot be named twice, nor within another that is sealed whole', () => {
   const full = event({ reason: 'r', metadata: { a: { b: 1 } } });
   const seal = (path: string) => ({ path, subjects: [] });
-  for (const fields of [
-    { clear: ['/reason', '/reason'] },
-    { clear: ['/reason'], seals: [seal('/reason')] },
-    { seals: [seal('/metadata/a'), seal('/metadata/a')] },
-    { seals: [seal('/metadata/a'), seal('/metadata/a/b')] },
-    { seals: [seal('/metadata')], clear: ['/metadata/a'] },
-  ]) {
-    assert.equal(refusalOf({ ...full, ...fields }).code, 'seal_path_invalid', JSON.stringify(fields));
+  const cases: readonly (readonly [fields: object, pointer: string, says: RegExp])[] = [
+    [{ clear: ['/reason', '/reason'] }, '/clear/1', /named twice/],
+    [{ clear: ['/reason'], seals: [seal('/reason')] }, '/seals/0/path', /named twice/],
+    [{ seals: [seal('/metadata/a'), seal('/metadata/a')] }, '/seals/1/path', /named twice/],
+    [{ seals: [seal('/metadata/a'), seal('/metadata/a/b')] }, '/seals/1/path', /as a whole/],
+    [{ seals: [seal('/metadata')], clear: ['/metadata/a'] }, '/clear/0', /as a whole/],
+  ];
+  for (const [fields, pointer, says] of cases) {
+    const refused = refusalOf({ ...full, ...fields });
+    assert.deepEqual([refused.code, refused.pointer], ['seal_path_invalid', pointer], JSON.stringify(fields));
+    assert.match(refused.message, says);
   }
 });
 
@@ -293,7 +363,12 @@ test('a value is present, erased with a record, or missing without one', () => {
 });
 
 test('the log’s own entries belong to nobody, so no record erases them', () => {
-  const own = erasedEvent({ subject: 'user/u_1', below: 3, actor: { type: 'user', id: 'u_2', name: 'Ada' }, reason: 'asked to' });
+  const own = erasedEvent({
+    subject: 'user/u_1',
+    below: 3,
+    actor: { type: 'user', id: 'u_2', name: 'Ada' },
+    reason: 'asked to',
+  });
   const { entry, disclosures } = recordSample(own, { own: true });
   assert.equal(disclosures.length, 2);
   const all = ['user/u_1', 'user/u_2', 'log/self'].map((subject) => ({ subject, below: 99 }));
@@ -301,6 +376,16 @@ test('the log’s own entries belong to nobody, so no record erases them', () =>
     assert.deepEqual(field.subjects, []);
     assert.equal(judge(field, all), 'missing');
   }
+});
+
+test('not even a seal makes a value of the log’s own somebody’s', () => {
+  const own = erasedEvent({ subject: 'user/u_1', below: 3, reason: 'asked to' });
+  const { entry } = recordSample(
+    { ...own, seals: [{ path: '/reason', subjects: ['user/u_1'] }] },
+    { own: true },
+  );
+  assert.deepEqual(entry.seals?.[0]?.subjects, ['user/u_1']);
+  assert.deepEqual(openEntry(entry, [], 5).fields[0]?.subjects, []);
 });
 
 test('a seal for nobody is erased by nobody', () => {
@@ -314,7 +399,10 @@ test('a disclosure that is altered, foreign, repeated or unreadable is reported 
   const [first, second] = disclosures as [string, string];
   const codes = (texts: string[]) => {
     const opened = openEntry(entry, texts, 0);
-    return [opened.problems.map(({ code, disclosure }) => `${code} ${disclosure}`).join(), opened.event.withheld.length];
+    return [
+      opened.problems.map(({ code, disclosure }) => `${code} ${disclosure}`).join(),
+      opened.event.withheld.length,
+    ];
   };
   assert.deepEqual(codes([first, second]), ['', 0]);
   assert.deepEqual(codes([second, first]), ['', 0]);
@@ -327,7 +415,10 @@ test('a disclosure that is altered, foreign, repeated or unreadable is reported 
 });
 
 /** An entry whose actor's one attribute is sealed with any text as its disclosure. */
-function entryFor(text: string, change: (entry: Record<string, unknown>) => void = () => {}): ReturnType<typeof parseEntry> {
+function entryFor(
+  text: string,
+  change: (entry: Record<string, unknown>) => void = () => {},
+): ReturnType<typeof parseEntry> {
   const { text: honest } = recordSample(event({ actor: { ...actor, name: 'A' } }));
   const entry = parseJson(honest) as Record<string, unknown>;
   entry['actor'] = { ...(entry['actor'] as object), _sd: [digestDisclosure(text)] };
@@ -347,7 +438,11 @@ test('a disclosure that fits its digest but not its place is reported', () => {
   ] as const;
   for (const [text, code] of cases) {
     const { problems, event: read } = openEntry(entryFor(text), [text], 0);
-    assert.deepEqual(problems.map((problem) => problem.code), [code], text);
+    assert.deepEqual(
+      problems.map((problem) => problem.code),
+      [code],
+      text,
+    );
     assert.deepEqual(read.actor, actor);
     assert.equal(read.withheld.length, 1);
   }
@@ -358,15 +453,24 @@ test('two disclosures cannot bear one name, nor another name than the entry tell
   const twice = entryFor('', (entry) => {
     entry['actor'] = { ...actor, _sd: texts.map(digestDisclosure).sort() };
   });
-  assert.deepEqual(openEntry(twice, texts, 0).problems.map(({ code }) => code), ['conflicting']);
+  assert.deepEqual(
+    openEntry(twice, texts, 0).problems.map(({ code }) => code),
+    ['conflicting'],
+  );
   const renamed = entryFor('["s","name",1]', (entry) => {
     entry['_sd'] = [digestDisclosure('["s","reason","r"]')];
     entry['sealed'] = ['metadata'];
   });
   const { problems, event: read } = openEntry(renamed, ['["s","name",1]', '["s","reason","r"]'], 0);
-  assert.deepEqual(problems.map(({ code }) => code), ['conflicting']);
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ['conflicting'],
+  );
   assert.equal(read.reason, undefined);
-  assert.deepEqual(read.withheld.map(({ path }) => path), ['/metadata']);
+  assert.deepEqual(
+    read.withheld.map(({ path }) => path),
+    ['/metadata'],
+  );
 });
 
 test('a field that a later writer seals is shown as unknown, and belongs to nobody known', () => {
@@ -381,6 +485,10 @@ test('a field that a later writer seals is shown as unknown, and belongs to nobo
 });
 
 test('types let callers write what the code accepts', () => {
-  const typed: AuditEvent = { action: 'a', actor: { ...actor, tags: ['x', { y: null }], age: 3, gone: undefined }, metadata: [1, 'a'] };
+  const typed: AuditEvent = {
+    action: 'a',
+    actor: { ...actor, tags: ['x', { y: null }], age: 3, gone: undefined },
+    metadata: [1, 'a'],
+  };
   assert.deepEqual(readBack(typed).event.actor['tags'], ['x', { y: null }]);
 });

@@ -7,7 +7,8 @@ import { limits } from 'indelible/event';
 import { recordSample, refusalOf, sampleNow, sampleWith } from './sample.ts';
 
 const late = Date.UTC(9999, 0, 1);
-const written = (occurredAt: unknown, now = sampleNow): string => recordSample(sampleWith({ occurredAt }), { now }).entry.occurredAt;
+const written = (occurredAt: unknown, now = sampleNow): string =>
+  recordSample(sampleWith({ occurredAt }), { now }).entry.occurredAt;
 const refusedAs = (occurredAt: unknown): string => refusalOf(sampleWith({ occurredAt }), { now: late }).code;
 
 test('any offset is taken, and written in UTC with milliseconds', () => {
@@ -28,7 +29,10 @@ test('any offset is taken, and written in UTC with milliseconds', () => {
     ['1969-12-31T23:59:59.999Z', '1969-12-31T23:59:59.999Z'],
   ] as const;
   for (const [given, expected] of cases) assert.equal(written(given), expected);
-  assert.equal(written('9999-12-31T23:59:59.999Z', Date.UTC(9999, 11, 31, 23, 59)), '9999-12-31T23:59:59.999Z');
+  assert.equal(
+    written('9999-12-31T23:59:59.999Z', Date.UTC(9999, 11, 31, 23, 59)),
+    '9999-12-31T23:59:59.999Z',
+  );
 });
 
 test('a Date is taken, of this realm or another', () => {
@@ -39,17 +43,76 @@ test('a Date is taken, of this realm or another', () => {
 
 test('what is no time, or does not exist, is refused', () => {
   const refused = [
-    ...['', 'now', '2026', '2026-01-31', '2026-01-31T12:34:56', '2026-01-31 12:34:56Z', '2026-01-31T12:34Z', '2026-1-31T12:34:56Z'],
-    ...['2026-01-31T12:34:56.Z', '2026-01-31T12:34:56,789Z', '2026-01-31T12:34:56+01', '2026-01-31T12:34:56+0100', '+02026-01-31T12:34:56Z'],
-    ...['2026-01-31T12:34:56.789ZZ', ' 2026-01-31T12:34:56Z', '2026-01-31T12:34:56Z ', '2026-01-31T12:34:56Z\n', '２０２６-01-31T12:34:56Z'],
-    ...['2026-00-31T12:34:56Z', '2026-13-01T12:34:56Z', '2026-01-00T12:34:56Z', '2026-01-32T12:34:56Z', '2026-04-31T12:34:56Z'],
-    ...['2026-02-29T12:34:56Z', '1900-02-29T12:34:56Z', '2026-01-31T24:00:00Z', '2026-01-31T12:60:00Z', '2026-01-31T12:00:61Z'],
-    ...['2016-12-31T23:59:60Z', '2016-12-31T23:59:60.5Z', '2026-01-31T12:34:56+24:00', '2026-01-31T12:34:56+01:60'],
-    ...['2026-01-31T12:34:56.7891Z', '2026-01-31T12:34:56.0000001Z', '0000-01-01T00:00:00+00:01', `2026-01-31T12:34:56.${'0'.repeat(40)}Z`],
-    ...['2026-01-31T12:34:5xZ', '2026-01-31T1x:34:56Z', '2026-01-3xT12:34:56Z', '2026-01-31T12:34:56.7x9Z', '2026-01-31T12:34:56+0x:00'],
+    ...[
+      '',
+      'now',
+      '2026',
+      '2026-01-31',
+      '2026-01-31T12:34:56',
+      '2026-01-31 12:34:56Z',
+      '2026-01-31T12:34Z',
+      '2026-1-31T12:34:56Z',
+    ],
+    ...[
+      '2026-01-31T12:34:56.Z',
+      '2026-01-31T12:34:56,789Z',
+      '2026-01-31T12:34:56+01',
+      '2026-01-31T12:34:56+0100',
+      '+02026-01-31T12:34:56Z',
+    ],
+    ...[
+      '2026-01-31T12:34:56.789ZZ',
+      ' 2026-01-31T12:34:56Z',
+      '2026-01-31T12:34:56Z ',
+      '2026-01-31T12:34:56Z\n',
+      '２０２６-01-31T12:34:56Z',
+    ],
+    ...[
+      '2026-00-31T12:34:56Z',
+      '2026-13-01T12:34:56Z',
+      '2026-01-00T12:34:56Z',
+      '2026-01-32T12:34:56Z',
+      '2026-04-31T12:34:56Z',
+    ],
+    ...[
+      '2026-02-29T12:34:56Z',
+      '1900-02-29T12:34:56Z',
+      '2026-01-31T24:00:00Z',
+      '2026-01-31T12:60:00Z',
+      '2026-01-31T12:00:61Z',
+    ],
+    ...[
+      '2016-12-31T23:59:60Z',
+      '2016-12-31T23:59:60.5Z',
+      '2026-01-31T12:34:56+24:00',
+      '2026-01-31T12:34:56+01:60',
+    ],
+    ...[
+      '2026-01-31T12:34:56.7891Z',
+      '2026-01-31T12:34:56.0000001Z',
+      '0000-01-01T00:00:00+00:01',
+      `2026-01-31T12:34:56.${'0'.repeat(40)}Z`,
+    ],
+    ...[
+      '2026-01-31T12:34:5xZ',
+      '2026-01-31T1x:34:56Z',
+      '2026-01-3xT12:34:56Z',
+      '2026-01-31T12:34:56.7x9Z',
+      '2026-01-31T12:34:56+0x:00',
+    ],
   ];
   for (const text of refused) assert.equal(refusedAs(text), 'event_time_invalid', text);
-  for (const value of [0, sampleNow, null, true, {}, [], new Date(Number.NaN), new Date(8.64e15), new Date(-62_167_219_200_001)]) {
+  for (const value of [
+    0,
+    sampleNow,
+    null,
+    true,
+    {},
+    [],
+    new Date(Number.NaN),
+    new Date(8.64e15),
+    new Date(-62_167_219_200_001),
+  ]) {
     assert.equal(refusedAs(value), 'event_time_invalid', String(value));
   }
 });
@@ -77,14 +140,21 @@ test('up to five minutes ahead of the log’s clock, and not a millisecond more'
 test('times agree with the platform on every day of the calendar', () => {
   fc.assert(
     fc.property(
-      fc.date({ min: new Date('0000-01-02T00:00:00.000Z'), max: new Date('9999-12-30T00:00:00.000Z'), noInvalidDate: true }),
+      fc.date({
+        min: new Date('0000-01-02T00:00:00.000Z'),
+        max: new Date('9999-12-30T00:00:00.000Z'),
+        noInvalidDate: true,
+      }),
       fc.integer({ min: -1439, max: 1439 }),
       (date, offset) => {
         assert.equal(written(date, late * 2), date.toISOString());
         const sign = offset < 0 ? '-' : '+';
         const pad = (value: number) => String(Math.floor(Math.abs(value))).padStart(2, '0');
         const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);
-        assert.equal(written(`${local}${sign}${pad(offset / 60)}:${pad(offset % 60)}`, late * 2), date.toISOString());
+        assert.equal(
+          written(`${local}${sign}${pad(offset / 60)}:${pad(offset % 60)}`, late * 2),
+          date.toISOString(),
+        );
       },
     ),
   );

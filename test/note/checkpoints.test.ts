@@ -204,7 +204,8 @@ test('ML-DSA-44: a checkpoint cosigned with it opens', { skip: vectorsMissing },
     const body = formatCheckpoint({ origin: vector.origin, size: vector.end, root: hash });
     const opened = openNote(utf8Encode(`${body}\n${vector.signatureLine}`), [key]);
     assert.equal(opened.verified[0]?.timestamp, BigInt(vector.timestamp));
-    // The signature does not cover extension lines: they can be added without breaking it, so nobody may lean on them.
+    // The signature does not cover extension lines: they can be added without breaking it, so nobody may lean
+    // on them.
     openNote(utf8Encode(`${body}an extension\n\n${vector.signatureLine}`), [key]);
     const other = formatCheckpoint({ origin: vector.origin, size: vector.end + 1, root: hash });
     assert.throws(() => openNote(utf8Encode(`${other}\n${vector.signatureLine}`), [key]), {

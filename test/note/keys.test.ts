@@ -56,7 +56,8 @@ test('the cosignature keys of transparency-dev', { skip: vectorsMissing }, () =>
   const { accept, reject } = JSON.parse(
     readVector('transparency-dev-formats/checkpoint-vectors.json'),
   ).cosignatureVkeys;
-  // The first is an Ed25519 key that Go turns into a cosignature key; read as it stands, it is the type that it says.
+  // The first is an Ed25519 key that Go turns into a cosignature key; read as it stands, it is the type that
+  // it says.
   assert.deepEqual(
     accept.map((text: string) => parseVerifierKey(text).type),
     [keyTypes.ed25519, keyTypes.cosignatureV1],

@@ -9,6 +9,7 @@ import {
   parseNote,
   parseSignerKey,
   parseVerifierKey,
+  type Signer,
   signerKeyFromSeed,
   signNote,
 } from 'indelible/note';
@@ -97,6 +98,25 @@ test('a note is signed by all signers and opens for any of them', () => {
     assert.deepEqual(new Set(opened.verified.map(({ key }) => key)), new Set(keys));
     assert.equal(opened.unknown.length, 2 - keys.length);
   }
+});
+
+test('a signer may be a class of its own: a door to a key that lies elsewhere', () => {
+  class Remote implements Signer {
+    get name() {
+      return ada.name;
+    }
+    get keyId() {
+      return ada.keyId;
+    }
+    get vkey() {
+      return ada.vkey;
+    }
+    sign(message: Uint8Array) {
+      assert.ok(this instanceof Remote);
+      return ada.sign(message);
+    }
+  }
+  assert.deepEqual(signNote(text, [new Remote(), bob]), utf8Encode(honest));
 });
 
 test('grease: unknown lines in any order and of any length change nothing', () => {

@@ -150,6 +150,15 @@ for (const [mutation, policy] of Object.entries(mutations)) {
   });
 }
 
+test('a policy that is refused says in which line, and the whole says when no line is to blame', () => {
+  const bad = '# a comment\n\nquorum nobody\n';
+  assert.throws(() => parsePolicy(bad), {
+    message: /Line 3: Nothing above is named nobody/,
+    details: { line: 3 },
+  });
+  assert.throws(() => parsePolicy(all), { message: /^This is not a policy\. It has 0 quorum lines/ });
+});
+
 test('a checkpoint opens where the log and the quorum have signed', () => {
   const policy = parsePolicy(`${all}group g 2 W1 W2 W3\nquorum g\n`);
   const opened = openWithPolicy(noteWith(w3.cosign(text), w1.cosign(text)), policy);

@@ -1,4 +1,5 @@
-// Properties over random input: what is written is read back, and no parser throws anything but our own errors.
+// Properties over random input: what is written is read back, and no parser throws anything but our own
+// errors.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

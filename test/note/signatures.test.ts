@@ -1,4 +1,5 @@
-// Both bodies of `#signatures`, Node's and noble's, on the same vectors: they must agree with Go, and with each other.
+// Both bodies of `#signatures`, Node's and noble's, on the same vectors: they must agree with Go, and with
+// each other.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { base64Encode, utf8Encode } from 'indelible/bytes';
+import { base64Encode, concatBytes, utf8Encode } from 'indelible/bytes';
 import { hashLeaf } from 'indelible/merkle';
-import { formatVerifierKey, keyTypes, parsePolicy, parseVerifierKey } from 'indelible/note';
+import {
+  cosignatureV1Message,
+  createVerifierKey,
+  formatSignatureLine,
+  formatVerifierKey,
+  keyTypes,
+  parseNote,
+  parsePolicy,
+  parseVerifierKey,
+} from 'indelible/note';
 import { AUDIT_CHUNK_ENTRIES, Audit, type AuditRow, auditChunk, auditLog, leafTiles } from 'indelible/verify';
-import { createSmallLog, eventOf, origin, SmallLog } from './small-log.ts';
+import { createSigner, createSmallLog, eventOf, origin, SmallLog } from './small-log.ts';
 
 test('an honest log of every small size, and around the edges of tiles, is found in order', async () => {
   const sizes = [...Array(20).keys(), 255, 256, 257, 511, 512, 513, 700].filter((size) => size > 0);
@@ -91,6 +100,27 @@ test('a policy with a witness refuses a log that no witness has cosigned', async
   // What is held is older than any cosignature, so that the quorum is not asked of it.
   const held = await auditLog(log.source(), { trust, held: [log.note] });
   assert.equal(held.held?.agree, 1);
+});
+
+test('a witness that cosigned is an anchor, by its name', async () => {
+  const log = createSmallLog(9);
+  const signer = createSigner('w.example', 3);
+  const { publicKey } = parseVerifierKey(signer.vkey);
+  const key = createVerifierKey({ name: 'w.example', type: keyTypes.cosignatureV1, publicKey });
+  const { text } = parseNote(log.checkpoint);
+  const time = new Uint8Array(8).fill(1, 4);
+  const signed = signer.sign(cosignatureV1Message(new DataView(time.buffer).getBigUint64(0), text));
+  const line = formatSignatureLine({ ...key, signature: concatBytes(time, signed) });
+  log.checkpoint = utf8Encode(`${log.note}${line}\n`);
+  const trust = parsePolicy(`log ${log.signer.vkey}\nwitness W ${key.text}\nquorum W\n`);
+  const report = await auditLog(log.source(), { trust, held: [log.note] });
+  assert.equal(report.ok, true);
+  assert.equal(
+    report.anchored,
+    'consistent up to size 9; cosigned by w.example; agrees with 1 held outside, the largest of size 9',
+  );
+  // Without a policy that knows it, the witness is nobody.
+  assert.equal((await auditLog(log.source())).anchored, 'consistent up to size 9; no outside anchor');
 });
 
 test('fields and actions that this version does not know are shown, not refused', async () => {

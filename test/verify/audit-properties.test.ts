@@ -1,4 +1,5 @@
-// Whatever is changed in a stored log, the audit finds something, names entries that exist, and does not fall over.
+// Whatever is changed in a stored log, the audit finds something, names entries that exist, and does not fall
+// over.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -179,7 +179,8 @@ test('a proof carries extra data that nothing vouches for', () => {
 });
 
 test('an inner node of the tree is not accepted as an entry', () => {
-  // The node over entries 10 and 11, presented as a leaf one level up: what RFC 6962's prefixes are there to stop.
+  // The node over entries 10 and 11, presented as a leaf one level up: what RFC 6962's prefixes are there to
+  // stop.
   const node = hashNode(hashLeaf(entryOf(10)), hashLeaf(entryOf(11)));
   const [, ...above] = log.inclusion(10, 40);
   const note = utf8Decode(log.checkpoint(40));

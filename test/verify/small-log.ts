@@ -1,5 +1,6 @@
-// A log in memory, honest until a test tampers with it. It keeps what a store keeps (entries, disclosures, ids, tiles and a
-// signed checkpoint), so that an audit can read it, and nothing of the real store's code, so that it can lie.
+// A log in memory, honest until a test tampers with it. It keeps what a store keeps (entries, disclosures,
+// ids, tiles and a signed checkpoint), so that an audit can read it, and nothing of the real store's code, so
+// that it can lie.
 
 import { base64Encode, utf8Decode, utf8Encode } from 'indelible/bytes';
 import {
@@ -178,7 +179,10 @@ export const user = (id: string): Actor => ({
   email: `${id}@mail.example`,
 });
 
-/** An event with five disclosures: two of the actor, one of the target, a reason of both, and the actor's context. */
+/**
+ * An event with five disclosures: two of the actor, one of the target, a reason of both, and the actor's
+ * context.
+ */
 export const eventOf = (index: number, actor = `u_${index % 7}`): AuditEvent => ({
   action: 'document.read',
   actor: user(actor),

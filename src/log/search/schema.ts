@@ -1,5 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
+import { base64Encode } from '../../bytes/index.ts';
+import { EMPTY_ROOT } from '../../merkle/index.ts';
 import { pragma } from '../../store/index.ts';
+import { TERM_CHARACTERS } from './terms.ts';
 
 /** `PRAGMA application_id` of a search index: "Inds" in ASCII. */
 const APPLICATION_ID = 0x496e6473;
@@ -52,7 +55,7 @@ const statements = [
   latest INTEGER NOT NULL
 ) STRICT`,
   `CREATE VIRTUAL TABLE terms USING fts5(
-  text, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '_'"
+  text, content='', columnsize=0, detail=none, tokenize="ascii tokenchars '${TERM_CHARACTERS}'"
 )`,
 ] as const;
 
@@ -63,18 +66,19 @@ const statements = [
  */
 const termsOptions: Readonly<Record<string, number>> = { pgsz: 1000, automerge: 16, crisismerge: 64 };
 
-/** The tables whose every row follows from the log, for comparing; `terms` is read through {@link TERMS_VIEW}. */
-export const comparedTables = ['state', 'dictionary', 'events', 'zones', 'terms_config'] as const;
-
 /** A temporary table that lists every (term, doc) of `terms`, in this order (sqlite.org/fts5.html, section 9). */
-export const TERMS_VIEW = "CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms_listed USING fts5vocab('main', 'terms', 'instance')";
+export const TERMS_VIEW =
+  "CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms_listed USING fts5vocab('main', 'terms', 'instance')";
 
 /** Makes the tables in an empty database, in the transaction that is open. */
 export function createTables(db: DatabaseSync): void {
-  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LAYOUT_VERSION}; ${statements.join(';')}`);
-  const option = db.prepare('INSERT INTO terms (terms, rank) VALUES (?, ?)');
-  for (const [name, value] of Object.entries(termsOptions)) option.run(name, value);
-  db.exec("INSERT INTO state (one, size, root) VALUES (1, 0, '')");
+  db.exec(
+    `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${LAYOUT_VERSION}; ${statements.join(';')}`,
+  );
+  for (const [name, value] of Object.entries(termsOptions)) {
+    db.exec(`INSERT INTO terms (terms, rank) VALUES ('${name}', ${value})`);
+  }
+  db.prepare('INSERT INTO state (one, size, root) VALUES (1, 0, ?)').run(base64Encode(EMPTY_ROOT));
 }
 
 /** Sets what has to be set before the first page of a new database is written. */
@@ -85,11 +89,6 @@ export function beginFile(db: DatabaseSync): void {
 /** Whether there is nothing in the database yet. */
 export function isEmpty(db: DatabaseSync): boolean {
   return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
-}
-
-/** Whether the database is an index of another layout: made by another release, not damaged. */
-export function isOtherLayout(db: DatabaseSync): boolean {
-  return pragma(db, 'application_id') === APPLICATION_ID && pragma(db, 'user_version') !== LAYOUT_VERSION;
 }
 
 /** What is different between the schema of `db` and ours, in words; empty where nothing is. */

@@ -73,7 +73,14 @@ export class Skimmer {
   }
 
   #entry(): Columns {
-    const columns = { occurred: Number.NaN, action: '', outcome: '', severity: '', actorType: '', actorId: '' };
+    const columns = {
+      occurred: Number.NaN,
+      action: '',
+      outcome: '',
+      severity: '',
+      actorType: '',
+      actorId: '',
+    };
     this.#members((name) => {
       switch (name) {
         case '_sd':
@@ -198,7 +205,11 @@ export class Skimmer {
     }
     const match = timeOfDay.exec(text.slice(DAY_LENGTH));
     if (match === null) return Number.NaN;
-    return this.#dayMs + ((Number(match[1]) * 60 + Number(match[2])) * 60 + Number(match[3])) * 1000 + Number(match[4]);
+    return (
+      this.#dayMs +
+      ((Number(match[1]) * 60 + Number(match[2])) * 60 + Number(match[3])) * 1000 +
+      Number(match[4])
+    );
   }
 
   #members(each: (name: string) => void): void {
@@ -261,7 +272,10 @@ export class Skimmer {
   /** Passes over a number or a literal name. */
   #skipBare(): void {
     const start = this.#at;
-    for (let unit = this.#peek(); unit >= PLUS && unit !== COMMA && unit !== CLOSE_ARRAY && unit !== CLOSE_OBJECT; ) {
+    for (
+      let unit = this.#peek();
+      unit >= PLUS && unit !== COMMA && unit !== CLOSE_ARRAY && unit !== CLOSE_OBJECT;
+    ) {
       this.#at += 1;
       unit = this.#peek();
     }
@@ -299,6 +313,8 @@ export class Skimmer {
   }
 
   #fail(): never {
-    throw new VerificationError('malformed_entry', 'The text is not that of an entry or a disclosure.', { position: this.#at });
+    throw new VerificationError('malformed_entry', 'The text is not that of an entry or a disclosure.', {
+      position: this.#at,
+    });
   }
 }

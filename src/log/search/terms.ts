@@ -1,4 +1,4 @@
-import { utf8Decode, utf8Encode } from '../../bytes/index.ts';
+import { utf8Decode } from '../../bytes/index.ts';
 import { TOKEN_LENGTH_MAX, tokenize } from '../../event/index.ts';
 
 /**
@@ -115,12 +115,18 @@ export class Terms {
   }
 }
 
-/** What FTS5 would take for the space between two terms. */
-const separators = /[^a-z0-9\u0080-\uffff]/g;
+/**
+ * ASCII characters that FTS5 is told to take for parts of a term, beside letters and digits: a mark then says exactly what it
+ * stands for, but for capitals. Words hold none of them.
+ */
+export const TERM_CHARACTERS = '!#$%&()*+,-./:;<=>?@[\\]^_`{|}~';
 
-/** The term for a text. Letters become small, and what FTS5 would take for a space between terms becomes {@link MARK}. */
+/** What still would end a term. */
+const ends = /[\0-\x20"'\x7f]/g;
+
+/** The term for a text. */
 export function textMark(kind: Mark, text: string): string {
-  const term = MARK + letters[kind] + text.toLowerCase().replaceAll(separators, MARK);
+  const term = MARK + letters[kind] + text.replaceAll(ends, MARK);
   // Three bytes for a UTF-16 unit is the most that UTF-8 takes.
   return term.length * 3 <= MARK_BYTES_MAX ? term : cutMark(term);
 }
@@ -131,7 +137,7 @@ export function idMark(kind: Mark, id: number): string {
 }
 
 function cutMark(term: string): string {
-  const bytes = utf8Encode(term);
+  const bytes = utf8.encode(term);
   if (bytes.length <= MARK_BYTES_MAX) return term;
   let end = MARK_BYTES_MAX;
   while ((bytes[end]! & 0xc0) === 0x80) end -= 1;

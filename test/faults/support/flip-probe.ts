@@ -82,7 +82,7 @@ export async function probeDamage(t: TestContext, orders: ProbeOrders): Promise<
     clearTimeout(watch);
     watch = setTimeout(() => {
       wrong.push(`${trying}: it hangs`);
-      child.process.kill('SIGKILL');
+      void child.kill();
     }, HANG_MS);
   };
   rewind();

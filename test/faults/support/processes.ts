@@ -21,6 +21,8 @@ export class Child {
   constructor(t: Pick<TestContext, 'after'>, command: readonly string[], options: { ipc?: boolean } = {}) {
     const [program, ...args] = command;
     this.process = spawn(program!, args, {
+      // A group of its own, so that what it started (a traced program) goes with it.
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe', ...(options.ipc ? (['ipc'] as const) : [])],
     });
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -30,15 +32,24 @@ export class Child {
       this.process.on('error', reject);
       this.process.on('close', (code, signal) => resolve({ code, signal, complaint: this.#complaint }));
     });
-    t.after(() => {
-      this.process.kill('SIGKILL');
-    });
+    t.after(() => this.#end());
   }
 
   /** Kills it, as the kernel would, and waits until it is gone. */
   async kill(): Promise<Ending> {
-    this.process.kill('SIGKILL');
+    this.#end();
     return this.ended;
+  }
+
+  #end(): void {
+    const { pid, exitCode, signalCode } = this.process;
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch (error) {
+      // It ended by itself at this very moment.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 
@@ -62,6 +73,14 @@ export async function until(what: string, holds: () => boolean, patienceMs = 30_
       throw new Error(`waited ${patienceMs} ms, in vain: ${what}`);
     await pause(5);
   }
+}
+
+/** Ends this process when its parent is gone: a test that was killed leaves nobody who records for ever. */
+export function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1000).unref();
 }
 
 /** Waits for `ms` milliseconds. */

@@ -6,7 +6,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { openLog, type Receipt } from 'indelible';
 import { faultEvent } from './fault-events.ts';
-import { pause } from './processes.ts';
+import { endWithParent, pause } from './processes.ts';
 
 /** What a recorder is told. */
 export interface RecorderOrders {
@@ -71,4 +71,5 @@ async function main(orders: RecorderOrders): Promise<void> {
   closeSync(file);
 }
 
+endWithParent();
 await main(JSON.parse(process.argv[2] ?? '') as RecorderOrders);

@@ -3,6 +3,7 @@
 
 import { openLog } from 'indelible';
 import { faultEvent } from './fault-events.ts';
+import { endWithParent } from './processes.ts';
 
 /** What the parent says. */
 export type Demand =
@@ -10,6 +11,7 @@ export type Demand =
   | { readonly run: string; readonly callers: number }
   | { readonly stop: true };
 
+endWithParent();
 const orders = JSON.parse(process.argv[2] ?? '') as { dir: string; thread: 'worker' | 'caller' };
 const log = await openLog(orders.dir, { thread: orders.thread });
 let running = false;
