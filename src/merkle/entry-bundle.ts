@@ -24,8 +24,8 @@ export function encodeEntryBundle(entries: readonly Uint8Array[]): Uint8Array {
   const bundle = new Uint8Array(length);
   let offset = 0;
   for (const entry of entries) {
-    bundle[offset] = entry.length >> 8;
-    bundle[offset + 1] = entry.length;
+    bundle[offset] = Math.floor(entry.length / 256);
+    bundle[offset + 1] = entry.length % 256;
     bundle.set(entry, offset + LENGTH_BYTES);
     offset += LENGTH_BYTES + entry.length;
   }

@@ -514,6 +514,17 @@ test('one damage over several chunks is one finding', async () => {
   assert.deepEqual(await findingsOf(log), [['id_mismatch', 100, last]]);
 });
 
+test('damage that reaches over the edge of a chunk is one finding, though there is more of it behind', async () => {
+  const log = createSmallLog(AUDIT_CHUNK_ENTRIES + 1100);
+  for (const { index } of log.rows.slice(4000, 4200)) log.rows[index]!.id = null;
+  for (const { index } of log.rows.slice(5000, 5100)) log.rows[index]!.id = null;
+  log.ids = log.size;
+  assert.deepEqual(await findingsOf(log), [
+    ['id_mismatch', 4000, 4199],
+    ['id_mismatch', 5000, 5099],
+  ]);
+});
+
 test('a row with an absurd index does not keep the verifier busy', async () => {
   const log = createSmallLog(20);
   log.rows.push({ ...log.rows[19]!, index: Number.MAX_SAFE_INTEGER - 1 });
