@@ -15,11 +15,17 @@ export async function run({ dir, log: from, size }: Task): Promise<Figures> {
   copyFileSync(`${from}.mark`, `${copy}.mark`);
   const begin = performance.now();
   await using log = await openLog(copy);
+  const cpu = process.cpuUsage();
   let tenthBegin = begin;
   for (let complete = 0; complete < size; ) {
     ({ complete } = await log.query('', { limit: 1, waitMs: 100 }).page());
     if (complete < size * 0.9) tenthBegin = performance.now();
   }
   const end = performance.now();
-  return { rate: (size * 1000) / (end - begin), last_tenth_rate: (size * 100) / (end - tenthBegin) };
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    process_cpu_us: (user + system) / size,
+    rate: (size * 1000) / (end - begin),
+    last_tenth_rate: (size * 100) / (end - tenthBegin),
+  };
 }

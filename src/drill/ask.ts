@@ -7,6 +7,8 @@ export interface Knowledge {
   /** The log's real key: a verifier pins it, and does not take the one that it finds. */
   readonly vkey: string;
   readonly held: readonly string[] | undefined;
+  /** Whether to compare the search index too. */
+  readonly index: boolean;
   /** Entries of the log, roughly: a small one is not worth starting threads for. */
   readonly size: number;
 }
@@ -24,11 +26,11 @@ const codesMax = 3;
 const smallEntries = 20_000;
 
 /** Asks the verifier that everybody uses about the log in `dir`. */
-export async function ask(dir: string, { vkey, held, size }: Knowledge): Promise<Answer> {
+export async function ask(dir: string, { vkey, held, index, size }: Knowledge): Promise<Answer> {
   try {
     const report = await verifyLog(dir, {
       vkey,
-      index: true,
+      index,
       ...(held === undefined ? {} : { held }),
       ...(size < smallEntries ? { threads: 0 } : {}),
     });

@@ -30,6 +30,8 @@ export interface Attack {
     readonly held?: true;
     /** The high-water mark beside the folder. */
     readonly mark?: true;
+    /** The order to compare the search index too. Elsewhere the log has to show by itself that it was changed. */
+    readonly index?: true;
   };
   /** Whether it can only be staged with the real key. */
   readonly needsKey?: true;

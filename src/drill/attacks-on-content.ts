@@ -3,7 +3,7 @@ import { type JsonValue, parseJson, utf8Decode, utf8Encode } from '../bytes/inde
 import { type Attack, CannotStage, type Scene } from './attack.ts';
 import { changeOutcome, entryBytes } from './attacker.ts';
 
-/** Attacks on what one entry says. FAULTS attacks 1 and 3. */
+/** Attacks on what one entry says. */
 export const contentAttacks: readonly Attack[] = [
   {
     name: 'edit a payload',

@@ -7,7 +7,7 @@ import type { Attack, Scene } from './attack.ts';
 import { changeOutcome, entryBytes } from './attacker.ts';
 import { rebuildTree } from './resign.ts';
 
-/** Attacks on what the log once signed. FAULTS attacks 6, 9 and 10. */
+/** Attacks on what the log once signed. */
 export const historyAttacks: readonly Attack[] = [
   { name: 'replace the checkpoint', expected: true, apply: replaceCheckpoint },
   { name: 'replace log and key', expected: true, apply: replaceLogAndKey },

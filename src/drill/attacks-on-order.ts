@@ -2,7 +2,7 @@ import { type Attack, CannotStage, type Scene } from './attack.ts';
 import { type Attacker, deleteRow, entryBytes, shiftRows } from './attacker.ts';
 import { rebuildTree } from './resign.ts';
 
-/** Attacks on which entries there are and in which order. FAULTS attacks 4, 5, 7 and 8. */
+/** Attacks on which entries there are and in which order. */
 export const orderAttacks: readonly Attack[] = [
   {
     name: 'delete a middle entry',

@@ -8,7 +8,12 @@ import { orderAttacks } from './attacks-on-order.ts';
 export const controlName = 'nothing (control)';
 
 /** The control: nothing is attacked, and nothing may be found. Without it a verifier that always cries would pass. */
-const control: Attack = { name: controlName, expected: false, apply: () => undefined };
+const control: Attack = {
+  name: controlName,
+  expected: false,
+  verifier: { index: true },
+  apply: () => undefined,
+};
 
 /** Every attack of the drill, in the order of its table. */
 export const attacks: readonly Attack[] = [

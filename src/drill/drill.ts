@@ -72,22 +72,25 @@ export async function drill(dir: string, options: DrillOptions = {}): Promise<Dr
 
 async function prepare(stage: Stage, dir: string, keyFile: string | undefined): Promise<Ground> {
   const old = stage.path();
-  let origin: string;
-  let vkey: string;
+  let named: { readonly origin: string; readonly vkey: string };
   let held: string[];
   {
     await using log = await openLog(dir, { readOnly: true });
-    ({ origin, vkey } = log);
+    named = { origin: log.origin, vkey: log.vkey };
     await log.backup(old);
     held = [(await log.checkpoint()).note];
   }
   const key = keyFile ?? join(dir, 'log.key');
-  if (!existsSync(key))
-    return { origin, vkey, old, now: old, size: await sizeOf(old), signer: undefined, held };
-  const now = await stage.copy(old);
-  held = await recordNewer(now, key);
-  const signer = parseSignerKey(readFileSync(key, 'utf8').trim());
-  return { origin, vkey, old, now, size: await sizeOf(now), signer, held };
+  const signer = existsSync(key) ? parseSignerKey(readFileSync(key, 'utf8').trim()) : undefined;
+  const now = signer === undefined ? old : await stage.copy(old);
+  if (signer !== undefined) held = await recordNewer(now, key);
+  return { ...named, old, now, size: await makeIndex(now), signer, held };
+}
+
+/** Has the copy make its search index, so that there is one to attack. Returns the size of the log. */
+async function makeIndex(dir: string): Promise<number> {
+  await using log = await openLog(dir, { readOnly: true });
+  return (await log.query('', { limit: 1 }).page()).size;
 }
 
 /** Records a few events on a copy, as the application would have gone on, and returns the checkpoints of the receipts. */
@@ -104,8 +107,6 @@ async function recordNewer(copy: string, key: string): Promise<string[]> {
       }),
     );
   }
-  // The index must exist in the copy, so that it can be attacked.
-  await log.query('', { limit: 1 }).page();
   return receipts.map(({ checkpoint }) => checkpoint);
 }
 
@@ -123,7 +124,12 @@ async function run(stage: Stage, ground: Ground, attack: Attack): Promise<DrillR
   try {
     await attack.apply(sceneOf(ground, copy));
     const held = verifier.held === true ? ground.held : undefined;
-    const answer = await ask(copy, { vkey: ground.vkey, held, size: ground.size });
+    const answer = await ask(copy, {
+      vkey: ground.vkey,
+      held,
+      index: verifier.index === true,
+      size: ground.size,
+    });
     return { attack: name, expected, ...answer };
   } catch (error) {
     if (error instanceof CannotStage) return skipped(attack, error.message);

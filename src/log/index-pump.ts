@@ -10,6 +10,12 @@ const BUSY_MS = 5;
 /** How long to leave the index alone after it failed, milliseconds. */
 const FAILED_MS = 1000;
 
+/** While the log is being written and nobody waits, a slice is followed by a rest of so many times its length. */
+const REST_TIMES = 3;
+
+/** An index that is further behind than so many entries does not rest. */
+const REST_ENTRIES_BEHIND_MAX = 500_000;
+
 /** How often entries of other processes are looked for while somebody waits, milliseconds. */
 const POLL_MS = 20;
 
@@ -23,6 +29,10 @@ export class IndexPump {
   readonly #warn: (message: string) => void;
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** How many questions wait for the index. */
+  #waiting = 0;
+  #sizeSeen = 0;
+  #endPause: (() => void) | undefined;
   /** The cursor that has been found to be one of this log's. */
   #checked: IndexCursor | undefined;
   #warned = '';
@@ -41,15 +51,27 @@ export class IndexPump {
   /** Resolves when the index covers `size` entries, or when `waitMs` have passed. */
   async covers(size: number, waitMs: number): Promise<void> {
     const end = performance.now() + waitMs;
-    while (this.#index.cursor().size < size && performance.now() < end && !this.#stopped) {
-      this.wake();
-      await Promise.race([this.#running, pause(POLL_MS)]);
+    this.#waiting += 1;
+    this.#endPause?.();
+    try {
+      while (!this.#isCovered(size) && performance.now() < end && !this.#stopped) {
+        this.wake();
+        await Promise.race([this.#running, sleep(POLL_MS)]);
+      }
+    } finally {
+      this.#waiting -= 1;
     }
+  }
+
+  /** An index that has not been compared with the log yet covers nothing: it may be another log's. */
+  #isCovered(size: number): boolean {
+    return this.#checked !== undefined && this.#index.cursor().size >= size;
   }
 
   /** Resolves when nothing is under way any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#endPause?.();
     await this.#running;
   }
 
@@ -57,12 +79,12 @@ export class IndexPump {
     try {
       let pauseMs: number | undefined = 0;
       while (pauseMs !== undefined && !this.#stopped) {
-        await pause(pauseMs);
+        await this.#pause(pauseMs);
         pauseMs = await this.#step();
       }
     } catch (error) {
       this.#say(error);
-      await pause(FAILED_MS);
+      await this.#pause(FAILED_MS);
     } finally {
       this.#running = undefined;
     }
@@ -70,6 +92,7 @@ export class IndexPump {
 
   /** One slice. Answers how long to wait before the next one, or undefined where nothing is left to do. */
   async #step(): Promise<number | undefined> {
+    const started = performance.now();
     const head = this.#reader.head();
     const from = this.#index.cursor();
     if (!(await this.#belongs(from))) return 0;
@@ -82,7 +105,15 @@ export class IndexPump {
     const applied = this.#index.apply(this.#reader.store.readEntries(from.size, size), { from, to });
     if (applied === 'busy') return BUSY_MS;
     if (applied === 'applied') this.#checked = to;
-    return 0;
+    return this.#rest(head.size, size, performance.now() - started);
+  }
+
+  /** Leaves the machine to whoever is recording, unless somebody waits for the index or it falls too far behind. */
+  #rest(size: number, covered: number, sliceMs: number): number {
+    const isGrowing = size > this.#sizeSeen;
+    this.#sizeSeen = size;
+    const isUrgent = this.#waiting > 0 || size - covered > REST_ENTRIES_BEHIND_MAX;
+    return isGrowing && !isUrgent ? sliceMs * REST_TIMES : 0;
   }
 
   /** Whether the index is one of this log. One that is not, or is of another history, is begun again. */
@@ -101,6 +132,21 @@ export class IndexPump {
     }
   }
 
+  /** Lets other messages of this thread through, and rests; a question that comes meanwhile ends the rest. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (ms === 0) {
+        setImmediate(resolve);
+        return;
+      }
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** The same failure is said once. */
   #say(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
@@ -111,10 +157,8 @@ export class IndexPump {
   }
 }
 
-async function pause(ms: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    // Other messages of this thread are handled in between.
-    if (ms === 0) setImmediate(resolve);
-    else setTimeout(resolve, ms);
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
   });
 }

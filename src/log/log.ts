@@ -316,7 +316,9 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
     return new Log({ paths, options, instance, writer: writer.value, reader: reader.value });
   }
-  const opened = [writer, reader].map((half) => (half.status === 'fulfilled' ? half.value?.close() : undefined));
+  const opened = [writer, reader].map((half) =>
+    half.status === 'fulfilled' ? half.value?.close() : undefined,
+  );
   await Promise.allSettled(opened);
   throw writer.status === 'rejected' ? writer.reason : (reader as PromiseRejectedResult).reason;
 }

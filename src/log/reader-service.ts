@@ -17,7 +17,10 @@ export class ReaderService {
   readonly #warn: (message: string) => void;
   #search: { readonly index: SearchIndex; readonly pump: IndexPump; readonly searcher: Searcher } | undefined;
 
-  private constructor(identity: Identity, parts: { reader: Reader; paths: LogPaths; warn: (message: string) => void }) {
+  private constructor(
+    identity: Identity,
+    parts: { reader: Reader; paths: LogPaths; warn: (message: string) => void },
+  ) {
     this.identity = identity;
     this.#reader = parts.reader;
     this.#paths = parts.paths;

@@ -55,10 +55,7 @@ function hereHandle(service: ReaderService): ReaderHandle {
   };
 }
 
-async function openThread(
-  paths: LogPaths,
-  warn: (message: string) => void,
-): Promise<ReaderHandle> {
+async function openThread(paths: LogPaths, warn: (message: string) => void): Promise<ReaderHandle> {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'reader' } });
   const remote = new Remote(worker, warn);
   let identity: Identity;

@@ -1,7 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
-import { foldHashes, type Hash, hashLeaf, planInclusion, rangeNodes, rootFromInclusion } from '../merkle/index.ts';
+import {
+  foldHashes,
+  type Hash,
+  hashLeaf,
+  planInclusion,
+  rangeNodes,
+  rootFromInclusion,
+} from '../merkle/index.ts';
 import {
   checkSchema,
   type Head,
@@ -71,7 +78,10 @@ export class Reader {
   /** The root over the first `size` entries, as the stored tiles give it; `size` must not exceed the log's. */
   async rootAt(size: number): Promise<Hash> {
     const nodes = rangeNodes(0, size);
-    const [root] = await this.#tree.prove({ nodes, assemble: (hashes) => [foldHashes([...hashes])] }, this.head().size);
+    const [root] = await this.#tree.prove(
+      { nodes, assemble: (hashes) => [foldHashes([...hashes])] },
+      this.head().size,
+    );
     return root!;
   }
 

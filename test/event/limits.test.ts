@@ -268,9 +268,9 @@ test(`an entry has at most ${limits.disclosuresBytesMax} bytes of disclosures, t
 });
 
 test('many small sealed fields fill the entry with digests and are refused too', () => {
-  // Names of two letters: the draft is short, and the entry, with 46 bytes for each digest, is not.
+  // Names of one letter: the draft is short, and the entry, with 46 bytes for each digest, is not.
   const small = (count: number): object =>
-    Object.fromEntries(list(count, (index) => [(index + 36).toString(36).padStart(2, 'a'), 1]));
+    Object.fromEntries(list(count, (index) => [String.fromCodePoint(0x4e00 + index), 1]));
   const attributes = (count: number) =>
     event({ targets: list(2, (index) => ({ ...small(count), type: 't', id: `${index}` })) });
   assert.equal(recordSample(attributes(690)).disclosures.length, 1380);

@@ -1,8 +1,9 @@
 // Every way in which an event can be refused: by code, by the pointer to what is wrong, and in words that help.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { type EventCode, EventError, eventCodes, prepareEvent } from 'indelible/event';
+import { type EventCode, EventError, eventCodes, prepareEvent, pseudonym } from 'indelible/event';
 import { recordSample, refusalOf, sampleEvent, sampleNow, sampleOptions, sampleWith } from './sample.ts';
 
 interface Case {
@@ -603,6 +604,33 @@ test('the log itself may use what is reserved to it', () => {
 test('personal ids are taken where the log was created so', () => {
   const event = sampleWith({ actor: { type: 'user', id: 'jane@example.com' } });
   assert.equal(recordSample(event, { personalIds: 'allow' }).entry.actor.id, 'jane@example.com');
+});
+
+test('personal ids become pseudonyms where the log was created so: the same everywhere, and only they', () => {
+  const pseudonymKey = new TextEncoder().encode('sixteen bytes at least');
+  const digest = createHmac('sha256', pseudonymKey).update('jane@example.com').digest().subarray(0, 16);
+  const jane = `p_${digest.toString('base64url')}`;
+  const person = { type: 'user', id: 'jane@example.com' };
+  const { entry, text } = recordSample(
+    {
+      action: 'a',
+      actor: { ...person, onBehalfOf: person },
+      targets: [person, { type: 'doc', id: 'd_1' }],
+      reason: 'r',
+      seals: [{ path: '/reason', subjects: ['user/jane@example.com', 'doc/d_1'] }],
+    },
+    { personalIds: 'pseudonymise', pseudonymKey },
+  );
+  assert.equal(pseudonym('jane@example.com', pseudonymKey), jane);
+  assert.equal(entry.actor.id, jane);
+  assert.equal((entry.actor['onBehalfOf'] as { id: string }).id, jane);
+  assert.deepEqual(
+    entry.targets.map(({ id }) => id),
+    [jane, 'd_1'],
+  );
+  assert.deepEqual(entry.seals?.[0]?.subjects, [`user/${jane}`, 'doc/d_1']);
+  assert.equal(text.includes('jane@'), false);
+  assert.notEqual(pseudonym('jane@example.com', new Uint8Array(16)), jane);
 });
 
 test('a getter that throws refuses its event with our error, and says where', () => {

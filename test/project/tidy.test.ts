@@ -194,20 +194,25 @@ function isExported(statement: ts.Statement): boolean {
   );
 }
 
-/** Whether a doc comment stands before the statement, or before the overload that it implements. */
+/**
+ * Whether a doc comment stands before the statement; before the overload that it implements; or before the run of
+ * constants, one a line, in which it stands.
+ */
 function isDocumented(file: SourceFile, statement: ts.Statement): boolean {
   const comments = ts.getLeadingCommentRanges(file.text, statement.getFullStart()) ?? [];
   if (comments.some((comment) => file.text.startsWith('/**', comment.pos))) {
     return true;
   }
   const before = file.syntax.statements[file.syntax.statements.indexOf(statement) - 1];
-  return (
-    ts.isFunctionDeclaration(statement) &&
-    before !== undefined &&
-    ts.isFunctionDeclaration(before) &&
-    before.name?.text === statement.name?.text &&
-    isDocumented(file, before)
-  );
+  return before !== undefined && belongTogether(file, before, statement) && isDocumented(file, before);
+}
+
+function belongTogether(file: SourceFile, before: ts.Statement, statement: ts.Statement): boolean {
+  if (ts.isFunctionDeclaration(before) && ts.isFunctionDeclaration(statement)) {
+    return before.name?.text === statement.name?.text;
+  }
+  const constants = ts.isVariableStatement(before) && ts.isVariableStatement(statement);
+  return constants && lineOf(file, statement) === lineOf(file, before) + 1;
 }
 
 test('no file of src is dead: each is reached from an export, a command or a worker', () => {

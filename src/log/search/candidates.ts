@@ -34,7 +34,13 @@ export class Finder {
   find({ from, to }: IndexRange, limit: number): Candidate[] {
     // As integers: numbers are bound as doubles, and FTS5 passes over a bound of rowids that is none of its own kind.
     const [first, end, most] = [BigInt(from), BigInt(to), BigInt(limit)];
-    const rows = this.#statement.all(...this.#terms, first, end, ...this.#values, most) as unknown as unknown[][];
+    const rows = this.#statement.all(
+      ...this.#terms,
+      first,
+      end,
+      ...this.#values,
+      most,
+    ) as unknown as unknown[][];
     return rows.map(candidate);
   }
 }

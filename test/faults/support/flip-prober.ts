@@ -87,7 +87,7 @@ async function ours<T>(what: string, work: () => Promise<T>): Promise<T | 'refus
   }
 }
 
-async function probe(dir: string, orders: ProbeOrders, expected: string): Promise<Verdict> {
+async function probe(dir: string, orders: ProbeOrders, expected: string, file: string): Promise<Verdict> {
   try {
     const sound = await ours('verify', () => isSound(dir, orders));
     // Also where the verifier has objected, readers and writers end in an answer or in words of ours.
@@ -98,7 +98,8 @@ async function probe(dir: string, orders: ProbeOrders, expected: string): Promis
     }
     const written = await ours('writing', () => recordOne(dir));
     const after = await ours('verify after writing', () => isSound(dir, orders));
-    if (sound !== true && after === true) {
+    // The search index is derived: who writes may find it broken and make it anew. The log itself heals from nothing.
+    if (sound !== true && after === true && !file.includes('index.db')) {
       return { outcome: 'wrong', why: `writing (${written}) made verify forget what it had found` };
     }
     if (sound === true && after !== true)
@@ -154,7 +155,7 @@ async function main(orders: ProbeOrders): Promise<void> {
     await say({ trying: mutation.name });
     fresh();
     mutation.apply(join(copy, mutation.file));
-    await say({ ...(await probe(dir, orders, expected)), tried: mutation.name });
+    await say({ ...(await probe(dir, orders, expected, mutation.file)), tried: mutation.name });
   }
   await say({ done: true });
   process.disconnect();
