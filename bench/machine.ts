@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { formatNumber, percentile } from './statistics.ts';
 
 /** On what and with what the figures were measured, ready to print. */
 export type Machine = Readonly<
-  Record<'cpu' | 'memory' | 'system' | 'disk' | 'sync' | 'node' | 'sqlite' | 'commit', string>
+  Record<'cpu' | 'load' | 'memory' | 'system' | 'disk' | 'sync' | 'node' | 'sqlite' | 'commit', string>
 >;
 
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {
@@ -27,6 +27,7 @@ export function describeMachine(dir: string, project: string): Machine {
   const processors = cpus();
   return {
     cpu: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
+    load: `${formatNumber(loadavg()[0] ?? 0)} processes running or waiting in the minute before`,
     memory: `${formatNumber(totalmem() / 2 ** 30)} GiB`,
     system: `${type()} ${release()} ${process.arch}`,
     disk: `${fileSystemOf(dir)}${deviceOf(dir)}`,

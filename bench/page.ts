@@ -63,6 +63,7 @@ ${command}
 | --- | --- |
 | commit | ${machine.commit} |
 | processor | ${machine.cpu} |
+| load | ${machine.load} |
 | memory | ${machine.memory} |
 | system | ${machine.system} |
 | disk | ${machine.disk}; ${machine.sync} |

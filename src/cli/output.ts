@@ -12,14 +12,15 @@ export class ReaderGone extends Error {
 export class Output {
   readonly #stream: NodeJS.WriteStream;
   readonly paint: Painter;
-  #gone = false;
+  /** Why nothing can be written any more: the reader went away, or the disk is full. */
+  #failure: Error | undefined;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
     this.paint = painter(stream);
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
-      this.#gone = true;
+      const gone = error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED';
+      this.#failure ??= gone ? new ReaderGone('the reader of the output went away', { cause: error }) : error;
     });
   }
 
@@ -48,12 +49,13 @@ export class Output {
     await this.write(`${safeJson(value)}\n`);
   }
 
-  /** Text that is safe already. Resolves when the stream takes more; throws {@link ReaderGone} when nobody reads. */
+  /** Text that is safe already. Resolves when the stream takes more; throws {@link ReaderGone} when nobody reads, or why it cannot write. */
   async write(text: string): Promise<void> {
-    if (this.#gone) throw new ReaderGone('the reader of the output went away');
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#stream.write(text)) return;
     await this.#room();
-    if (this.#gone || this.#stream.destroyed) throw new ReaderGone('the reader of the output went away');
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#stream.destroyed) throw new ReaderGone('the output was closed');
   }
 
   /** Resolves when the stream takes more, or never will. */
@@ -69,14 +71,16 @@ export class Output {
 
   /** Overwrites the current line of a terminal, for progress. `''` clears it. */
   redraw(line: Shown | undefined): void {
-    if (this.terminal && !this.#gone) this.#stream.write(`\r\u001b[2K${line?.text ?? ''}`);
+    if (this.terminal && this.#failure === undefined) this.#stream.write(`\r\u001b[2K${line?.text ?? ''}`);
   }
 
-  /** Resolves when everything written has left this process. */
+  /** Resolves when everything written has left this process; throws why it could not. */
   async flush(): Promise<void> {
-    if (this.#gone || this.#stream.destroyed) return;
-    await new Promise<void>((resolve) => {
-      this.#stream.write('', () => resolve());
-    });
+    if (this.#failure === undefined && !this.#stream.destroyed) {
+      await new Promise<void>((resolve) => {
+        this.#stream.write('', () => resolve());
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 }

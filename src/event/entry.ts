@@ -9,8 +9,10 @@ import type { EventSource, Outcome, Seal, Severity } from './model.ts';
 import {
   entryTexts,
   eventFields,
+  hasKind,
   isReservedName,
   limits,
+  sealedFieldNames,
   sourceRule,
   subjectIdText,
   subjectText,
@@ -92,6 +94,7 @@ function checkEntry(value: JsonValue): asserts value is Entry {
   checkParty(value['actor'], '/actor');
   checkTargets(value['targets']);
   checkSource(value['source']);
+  checkOpenFields(value);
   checkSealing(value);
 }
 
@@ -128,6 +131,14 @@ function checkSource(source: JsonValue | undefined): void {
   const { seq } = source;
   if (seq === null || (typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= 0)) return;
   throw malformed('is neither a count nor null', '/source/seq');
+}
+
+/** A field that the caller left in the open is of its own kind all the same. */
+function checkOpenFields(entry: JsonObject): void {
+  for (const name of sealedFieldNames) {
+    const value = entry[name];
+    if (value !== undefined && !hasKind(name, value)) throw malformed('is not of its kind', `/${name}`);
+  }
 }
 
 /** Digests may stand wherever an object stands. Together with what names them they have to make sense. */

@@ -83,3 +83,4 @@ export { sameEvent } from './repeat.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';
 export { searchText, TOKEN_LENGTH_MAX, tokenize } from './tokens.ts';
+export { type Action, actionVocabulary, type KnownAction } from './vocabulary.ts';

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../bytes/index.ts';
+import type { Action } from './vocabulary.ts';
 
 /** How the thing that was tried ended. */
 export type Outcome = 'success' | 'failure' | 'denied' | 'unknown';
@@ -72,7 +73,7 @@ export interface AuditEvent {
   /** Your own id, which makes `record` safe to repeat; a UUIDv7 is made if you give none. */
   readonly id?: string;
   /** A lower-case dotted name: `user.signed_in`. `log.*` belongs to the log itself. */
-  readonly action: string;
+  readonly action: Action;
   readonly actor: Actor;
   /** What it was done to; the first is the primary one. */
   readonly targets?: readonly Target[];
@@ -150,11 +151,11 @@ export interface RecordedEvent {
   readonly targets: readonly RecordedTarget[];
   readonly correlationId?: string;
   readonly causationId?: string;
-  readonly reason?: JsonValue;
-  readonly error?: JsonValue;
-  readonly changes?: JsonValue;
-  readonly context?: JsonValue;
-  readonly labels?: JsonValue;
+  readonly reason?: string;
+  readonly error?: JsonObject;
+  readonly changes?: readonly JsonValue[];
+  readonly context?: JsonObject;
+  readonly labels?: JsonObject;
   readonly metadata?: JsonValue;
   readonly source: EventSource;
   readonly seals?: readonly Seal[];

@@ -5,11 +5,11 @@ import type { RecordedActor, RecordedEvent, RecordedTarget, Seal, Withheld } fro
 import { escapeStep } from './refusal.ts';
 import {
   eventFields,
+  hasKind,
   isReservedName,
+  isSealedFieldName,
   type Owner,
   reservedAction,
-  type SealedFieldName,
-  sealedFieldNames,
 } from './rules.ts';
 
 /** One sealed value of an entry, whether its disclosure is there or not. */
@@ -73,8 +73,7 @@ class Opening {
   readonly #entry: Entry;
   readonly #disclosures: readonly string[];
   readonly #index: number;
-  /** The position of the disclosure behind each digest; those that are taken go out. */
-  readonly #byDigest = new Map<string, number>();
+  readonly #byDigest: Disclosures;
   readonly #seals: ReadonlyMap<string, Seal> | undefined;
   readonly #problems: OpeningProblem[] = [];
   readonly #withheld: Withheld[] = [];
@@ -86,19 +85,17 @@ class Opening {
     this.#index = index;
     this.#subjects = subjectsByOwner(entry);
     this.#seals = entry.seals && new Map(entry.seals.map((seal) => [seal.digest, seal]));
-    for (let position = 0; position < disclosures.length; position += 1) {
-      const text = disclosures[position]!;
-      const digest = text.isWellFormed() ? digestDisclosure(text) : undefined;
+    this.#byDigest = new Disclosures(disclosures, (position, digest) => {
       if (digest === undefined) this.#problem('malformed', position, 'is not well-formed text');
-      else if (this.#byDigest.has(digest)) this.#problem('repeated', position, 'is there twice');
-      else this.#byDigest.set(digest, position);
-    }
+      else this.#problem('repeated', position, 'is there twice');
+    });
   }
 
   /** What did not fit, once the event has been joined. */
   problems(): OpeningProblem[] {
-    for (const position of this.#byDigest.values())
+    for (const position of this.#byDigest.left()) {
       this.#problem('unmatched', position, 'matches no digest of the entry');
+    }
     return this.#problems;
   }
 
@@ -134,7 +131,7 @@ class Opening {
     if (entry.correlationId !== undefined) event.correlationId = entry.correlationId;
     if (entry.causationId !== undefined) event.causationId = entry.causationId;
     for (const name of Object.keys(values)) {
-      if (isSealedFieldName(name)) event[name] = values[name]!;
+      if (isSealedFieldName(name)) (event as unknown as Fields)[name] = values[name]!;
       else unknown = { ...unknown, [name]: values[name]! };
     }
     event.source = entry.source;
@@ -202,11 +199,10 @@ class Opening {
       const digest = digests[position]!;
       const seal = this.#seals?.get(digest);
       const told = place.names?.[position] ?? lastStep(seal?.path);
-      const given = this.#take(digest, object, told, found);
-      if (given !== undefined) found.push(given);
+      const given = this.#take(digest, object, { place, told, found });
+      if (given !== undefined) insert(found, given);
       this.#note(digest, place, seal, told, given);
     }
-    if (found.length > 1) found.sort((a, b) => a.position - b.position);
     for (const { name, value } of found) define(joined, name, value);
   }
 
@@ -252,12 +248,10 @@ class Opening {
   #take(
     digest: string,
     object: JsonObject,
-    told: string | undefined,
-    found: readonly Found[],
+    { place, told, found }: { place: Place; told: string | undefined; found: readonly Found[] },
   ): Found | undefined {
-    const position = this.#byDigest.get(digest);
+    const position = this.#byDigest.take(digest);
     if (position === undefined) return undefined;
-    this.#byDigest.delete(digest);
     let disclosure: Disclosure;
     try {
       disclosure = parseDisclosure(this.#disclosures[position]!);
@@ -281,6 +275,8 @@ class Opening {
       );
     } else if (holdsReserved(value)) {
       this.#problem('malformed', position, 'holds a name that sealing uses itself');
+    } else if (place.names !== undefined && isSealedFieldName(name) && !hasKind(name, value)) {
+      this.#problem('malformed', position, `holds a value that ${name} cannot have`);
     } else return { salt, name, value, position };
     return undefined;
   }
@@ -288,6 +284,62 @@ class Opening {
   #problem(code: DisclosureProblem, disclosure: number, what: string): void {
     this.#problems.push({ code, disclosure, message: `disclosure ${disclosure} ${what}` });
   }
+}
+
+/** Up to so many texts, comparing with each is quicker than hashing all. Beyond, it would be slow enough to be an attack. */
+const FEW = 32;
+
+/** The disclosures that were handed over, by their digests. */
+class Disclosures {
+  /** The digest of each, undefined once it has been taken, or where it has none of its own. */
+  readonly #digests: (string | undefined)[] = [];
+  readonly #positions: Map<string, number> | undefined;
+
+  /** `refuse` hears of texts that have no digest, and of digests that were there before. */
+  constructor(texts: readonly string[], refuse: (position: number, digest: string | undefined) => void) {
+    this.#positions = texts.length > FEW ? new Map() : undefined;
+    for (let position = 0; position < texts.length; position += 1) {
+      const text = texts[position]!;
+      const digest = text.isWellFormed() ? digestDisclosure(text) : undefined;
+      const isFree = digest !== undefined && this.#find(digest) === undefined;
+      this.#digests.push(isFree ? digest : undefined);
+      if (isFree) this.#positions?.set(digest, position);
+      else refuse(position, digest);
+    }
+  }
+
+  /** The position of the disclosure with this digest, once. */
+  take(digest: string): number | undefined {
+    const position = this.#find(digest);
+    if (position !== undefined) this.#digests[position] = undefined;
+    return position;
+  }
+
+  /** The positions of those that nobody took. */
+  left(): number[] {
+    const positions: number[] = [];
+    for (let position = 0; position < this.#digests.length; position += 1) {
+      if (this.#digests[position] !== undefined) positions.push(position);
+    }
+    return positions;
+  }
+
+  #find(digest: string): number | undefined {
+    if (this.#positions === undefined) {
+      const position = this.#digests.indexOf(digest);
+      return position < 0 ? undefined : position;
+    }
+    const position = this.#positions.get(digest);
+    return position === undefined || this.#digests[position] === undefined ? undefined : position;
+  }
+}
+
+/** Puts a value among the others of its object, in the order in which they were sealed. */
+function insert(found: Found[], value: Found): void {
+  let place = found.length;
+  for (; place > 0 && found[place - 1]!.position > value.position; place -= 1)
+    found[place] = found[place - 1]!;
+  found[place] = value;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -329,12 +381,6 @@ const openFields: ReadonlySet<string> = new Set([
   ],
   ...['correlationId', 'causationId', 'source', 'sealed', 'seals'],
 ]);
-
-const sealedNames: ReadonlySet<string> = new Set(sealedFieldNames);
-
-function isSealedFieldName(name: string): name is SealedFieldName {
-  return sealedNames.has(name);
-}
 
 function lastStep(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../bytes/index.ts';
+import type { JsonObject } from '../bytes/index.ts';
 import type { RecordedEvent, RecordedTarget } from './model.ts';
 import { searchText, tokenize } from './tokens.ts';
 
@@ -165,15 +165,8 @@ export function wordOf(event: RecordedEvent, field: WordField): string | undefin
   }
 }
 
-function contextWord(context: JsonValue | undefined, name: string): string | undefined {
-  if (
-    typeof context !== 'object' ||
-    context === null ||
-    Array.isArray(context) ||
-    !Object.hasOwn(context, name)
-  )
-    return undefined;
-  const value = (context as Record<string, JsonValue>)[name];
+function contextWord(context: JsonObject | undefined, name: string): string | undefined {
+  const value = context !== undefined && Object.hasOwn(context, name) ? context[name] : undefined;
   return typeof value === 'string' ? value : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { JSON_DEPTH_MAX } from '../bytes/index.ts';
+import { JSON_DEPTH_MAX, type JsonValue } from '../bytes/index.ts';
 
 /**
  * The one table of rules. The validation of events, the reading of entries and the JSON Schemas in `spec/` all come from
@@ -323,6 +323,30 @@ export const sealedFieldNames = ['changes', 'context', 'error', 'labels', 'metad
 
 /** One of `sealedFieldNames`. */
 export type SealedFieldName = (typeof sealedFieldNames)[number];
+
+const sealedNames: ReadonlySet<string> = new Set(sealedFieldNames);
+
+/** Whether a name is one of `sealedFieldNames`. */
+export function isSealedFieldName(name: string): name is SealedFieldName {
+  return sealedNames.has(name);
+}
+
+/**
+ * Whether a value that was read is of the kind that its field has: a text, a list, an object. Whoever reads a log can rely on
+ * that much; the rest of a field's rule binds writers only.
+ */
+export function hasKind(name: SealedFieldName, value: JsonValue): boolean {
+  switch (eventFields[name].rule.kind) {
+    case 'text':
+      return typeof value === 'string';
+    case 'list':
+      return Array.isArray(value);
+    case 'value':
+      return true;
+    default:
+      return typeof value === 'object' && value !== null && !Array.isArray(value);
+  }
+}
 
 /** `source` of an entry; written by the log, never by the caller. */
 export const sourceRule = {

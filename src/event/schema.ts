@@ -66,6 +66,7 @@ export function entrySchema(): JsonObject {
       action: textSchema(action.rule),
       actor: { $ref: '#/$defs/actor' },
       causationId: textSchema(causationId.rule),
+      ...openFieldSchemas(),
       correlationId: textSchema(correlationId.rule),
       id: textSchema(id.rule),
       nonce: { description: '128 random bits.', type: 'string', pattern: entryTexts.nonce.source },
@@ -100,6 +101,24 @@ export function entrySchema(): JsonObject {
     dependentRequired: { _sd: ['sealed', '_sd_alg'], sealed: ['_sd'], seals: ['_sd_alg'] },
     $defs: entryDefinitions(),
   };
+}
+
+/** The fields that are sealed by default, where the caller left them in the open: of their kind, and with digests inside. */
+function openFieldSchemas(): JsonObject {
+  const kinds = { text: 'string', list: 'array', object: 'object', pairs: 'object' };
+  return Object.fromEntries(
+    sealedFieldNames.map((name) => {
+      const { rule, about }: FieldRule = eventFields[name];
+      const type = Object.entries(kinds).find(([kind]) => kind === rule.kind)?.[1];
+      return [
+        name,
+        {
+          description: `${about} Here only as far as it is not sealed.`,
+          ...(type !== undefined && { type }),
+        },
+      ];
+    }),
+  );
 }
 
 function eventFieldSchema(name: string, { rule }: FieldRule): JsonObject {

@@ -1,7 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
 import { parseEntry } from '../event/index.ts';
-import { openReadable, type RawRow, SqliteReader, schemaDrift, unpackDisclosures } from '../store/index.ts';
+import {
+  isLogError,
+  openReadable,
+  type RawRow,
+  SqliteReader,
+  schemaDrift,
+  unpackDisclosures,
+} from '../store/index.ts';
 import {
   type AuditHead,
   type AuditRow,
@@ -112,8 +119,19 @@ export class AuditFile {
     });
   }
 
-  /** Rebuilds the search index out of the entries and compares it with the one at `path`. */
+  /** Rebuilds the search index out of the entries and compares it with the one at `path`. Damage is reported, not thrown. */
   index(path: string, size: number): Discovery[] {
+    try {
+      return this.#compareIndex(path, size);
+    } catch (error) {
+      // Entries that cannot be read make no index; the audit of the entries says which.
+      if (!(error instanceof VerificationError) && !isLogError(error, 'log_damaged')) throw error;
+      const what = `the search index cannot be compared with the log: ${error.message}`;
+      return [{ code: 'search_differs', from: 0, to: Math.max(size - 1, 0), what }];
+    }
+  }
+
+  #compareIndex(path: string, size: number): Discovery[] {
     const head = this.#reader.head();
     const { differences } = compareIndex({
       path,

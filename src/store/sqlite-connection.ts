@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { LogError } from './errors.ts';
-import { inOurWords } from './sqlite-failure.ts';
+import { inOurWords, SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_READONLY, sqliteCode } from './sqlite-failure.ts';
 import { pragma } from './sqlite-schema.ts';
 
 /** The oldest SQLite that is trusted with a log: earlier ones can lose a WAL reset race between processes. */
@@ -49,21 +51,44 @@ PRAGMA cache_size=-${CACHE_KIB}`);
   }
 }
 
-/** Opens a connection that cannot write. Throws `LogError` `log_damaged` where the file is no database any more. */
+/**
+ * Opens a connection that cannot write. Throws `LogError` `log_damaged` where the file is no database any more.
+ *
+ * SQLite wants to put its shared memory beside the file even then, for which a full disk has no room and a
+ * read-only one no permission. A log that was closed has nothing in its write-ahead log, and where nothing can
+ * be put beside it nobody can begin to write it: so it is read as a file that does not change.
+ */
 export function openReadable(path: string): DatabaseSync {
   return inOurWords(`${path} cannot be opened`, () => {
-    const db = open(path, true);
     try {
-      db.exec(`PRAGMA trusted_schema=OFF; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA query_only=ON`);
-      return db;
+      return configureReadable(open(path, true));
     } catch (error) {
-      db.close();
-      throw error;
+      const code = sqliteCode(error);
+      const noRoom = code === SQLITE_CANTOPEN || code === SQLITE_IOERR || code === SQLITE_READONLY;
+      if (!noRoom || bytesIn(path) === 0 || bytesIn(`${path}-wal`) > 0) throw error;
+      return configureReadable(open(new URL(`${pathToFileURL(path).href}?immutable=1`), true));
     }
   });
 }
 
-function open(path: string, readOnly: boolean): DatabaseSync {
+/** The size of a file; 0 where there is none. */
+function bytesIn(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function configureReadable(db: DatabaseSync): DatabaseSync {
+  try {
+    db.exec(`PRAGMA trusted_schema=OFF; PRAGMA cache_size=-${CACHE_KIB}; PRAGMA query_only=ON`);
+    // The first statement that reads the file shows whether it can be read at all.
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function open(path: string | URL, readOnly: boolean): DatabaseSync {
   const db = new DatabaseSync(path, { readOnly, timeout: BUSY_TIMEOUT_MS });
   try {
     const version = String(db.prepare('SELECT sqlite_version() AS version').get()?.['version']);

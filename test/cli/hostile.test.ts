@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryFolder } from '../support/folders.ts';
@@ -9,6 +9,7 @@ import { indelible, jsonLines, program } from './cli-process.ts';
 const poison = 'x\u001b[2J\u001b]52;c;cm0=\u0007\u009b31m\u202etxt\u2066\r\n\ttail\u0000end';
 /** The same as a word of a command, which can hold no NUL. */
 const poisonedWord = poison.replaceAll('\u0000', '');
+const noFullDevice = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 /** Anything below U+0020 but the line feed, C1, DEL, and the controls that turn text around. */
 const raw = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
@@ -144,6 +145,20 @@ describe('pipes', () => {
     const status = await new Promise((resolve) => child.on('close', resolve));
     assert.equal(status, 0);
     assert.equal(stderr, '');
+  });
+
+  test('output that cannot be written is a failure, not a finding', { skip: noFullDevice }, (t) => {
+    const log = join(temporaryFolder(t), 'log');
+    indelible(['init', log, '--origin', 'test.example/full']);
+    const run = spawnSync('/bin/sh', [
+      '-c',
+      '"$0" "$1" export --log "$2" > /dev/full',
+      process.execPath,
+      program,
+      log,
+    ]);
+    assert.equal(run.status, 3);
+    assert.match(String(run.stderr), /ENOSPC/);
   });
 
   test('a person who types a line has the receipt before the next', async (t) => {

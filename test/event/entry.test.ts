@@ -229,6 +229,23 @@ for (const [pointer, ...values] of wrong) {
   });
 }
 
+test('a field that was left in the open is of its kind', () => {
+  const open: readonly (readonly [name: string, good: JsonValue, ...bad: JsonValue[]])[] = [
+    ['reason', 'r', 7, null, []],
+    ['changes', [], {}, 'x', null],
+    ['context', { ip: 1 }, [], 'x', null],
+    ['error', {}, [], 'x', null],
+    ['labels', {}, [], 'x', null],
+  ];
+  for (const [name, good, ...bad] of open) {
+    assert.equal(parseEntry(entryWith(`/${name}`, good, minimal)).v, 1);
+    for (const value of bad)
+      assert.throws(() => parseEntry(entryWith(`/${name}`, value, minimal)), malformed, name);
+  }
+  for (const value of [null, 1, 'x', [], {}])
+    assert.equal(parseEntry(entryWith('/metadata', value, minimal)).v, 1);
+});
+
 test('where nothing is sealed there is no algorithm, and no name', () => {
   const without = { ...minimal };
   assert.throws(() => parseEntry(entryWith('/_sd_alg', 'sha-256', without)), malformed);

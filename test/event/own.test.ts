@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { canonicalize, type JsonValue, parseJson, utf8Encode } from 'indelible/bytes';
 import {
   type AuditEvent,
+  actionVocabulary,
   clockJumpedEvent,
   configChangedEvent,
   type Entry,
@@ -124,5 +125,14 @@ test('nobody but the log can write them', () => {
     erasedEvent({ subject: 'user/u_1', below: 1 }),
   ]) {
     assert.equal(refusalOf(event).code, 'action_reserved');
+  }
+});
+
+test('every name of the vocabulary is one that a caller may use', () => {
+  assert.ok(actionVocabulary.length > 40);
+  assert.equal(new Set(actionVocabulary).size, actionVocabulary.length);
+  for (const action of actionVocabulary) {
+    assert.equal(recordSample({ action, actor: { type: 'user', id: 'u_1' } }).entry.action, action);
+    assert.match(action, /^[a-z_]+\.[a-z_]+$/);
   }
 });

@@ -414,6 +414,19 @@ test('a disclosure that is altered, foreign, repeated or unreadable is reported 
   assert.equal(problem?.message, 'disclosure 0 matches no digest of the entry');
 });
 
+test('many disclosures are matched as few are', () => {
+  const attributes = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`a${index}`, index]));
+  const { entry, disclosures } = recordSample(event({ actor: { ...actor, ...attributes } }));
+  const shuffled = [...disclosures.slice(30), disclosures[3]!, 'x', '\ud800', ...disclosures.slice(0, 30)];
+  const { problems, event: read } = openEntry(entry, shuffled, 0);
+  assert.deepEqual(
+    problems.map(({ code, disclosure }) => `${code} ${disclosure}`),
+    ['malformed 32', 'repeated 36', 'unmatched 31'],
+  );
+  assert.deepEqual(read.actor, { ...actor, ...attributes });
+  assert.equal(openEntry(entry, disclosures.slice(0, 50), 0).event.withheld.length, 10);
+});
+
 /** An entry whose actor's one attribute is sealed with any text as its disclosure. */
 function entryFor(
   text: string,
@@ -471,6 +484,40 @@ test('two disclosures cannot bear one name, nor another name than the entry tell
     read.withheld.map(({ path }) => path),
     ['/metadata'],
   );
+});
+
+test('a top-level field reads back as what it is, or not at all', () => {
+  const cases = [
+    ['reason', '7'],
+    ['changes', '{}'],
+    ['context', '[]'],
+    ['error', '"x"'],
+    ['labels', 'null'],
+  ] as const;
+  for (const [name, value] of cases) {
+    const text = `["s","${name}",${value}]`;
+    const sealed = entryFor('["s","name",1]', (entry) => {
+      entry['_sd'] = [digestDisclosure(text)];
+      entry['sealed'] = [name];
+    });
+    const { problems, event: read } = openEntry(sealed, [text, '["s","name",1]'], 0);
+    assert.deepEqual(
+      problems.map(({ code, disclosure }) => [code, disclosure]),
+      [['malformed', 0]],
+    );
+    assert.equal(Object.hasOwn(read, name), false);
+    assert.deepEqual(
+      read.withheld.map(({ path }) => path),
+      [`/${name}`],
+    );
+  }
+  // Metadata may be anything, and an attribute of that name is no field of the event.
+  const anything = ['["s","metadata",7]', '["s","reason",7]'] as const;
+  const free = entryFor(anything[1], (entry) => {
+    entry['_sd'] = [digestDisclosure(anything[0])];
+    entry['sealed'] = ['metadata'];
+  });
+  assert.deepEqual(openEntry(free, anything, 0).problems, []);
 });
 
 test('a field that a later writer seals is shown as unknown, and belongs to nobody known', () => {

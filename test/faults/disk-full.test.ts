@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { createLog, isLogError, type Log, openLog } from 'indelible';
+import { createLog, isLogError, type Log, openLog, verifyLog } from 'indelible';
 import { verifyProof } from 'indelible/verify';
 import { faultEvent } from './support/fault-events.ts';
 import { breaches, type KeptReceipt } from './support/invariants.ts';
-import { mountingRefused, mountSmall } from './support/rights.ts';
+import { mountingRefused, mountSmall, run } from './support/rights.ts';
 import { origin } from './support/template.ts';
 
 const DISK_KIB = 4096;
@@ -64,6 +64,12 @@ function small(t: TestContext): { disk: string; dir: string } {
   return { disk, dir: join(disk, 'log') };
 }
 
+/** A log with two events that nobody has open. */
+async function closedLog(dir: string): Promise<KeptReceipt[]> {
+  await using log = await createLog(dir, { origin, thread: 'caller', warn: () => {} });
+  return [await log.record(faultEvent('one')), await log.record(faultEvent('two'))];
+}
+
 for (const thread of ['worker', 'caller'] as const) {
   describe(`a full disk, on the ${thread} thread`, { skip }, () => {
     test('refuses, retryably; reads and verifies; records on without a gap once there is space', async (t) => {
@@ -100,18 +106,11 @@ for (const thread of ['worker', 'caller'] as const) {
 describe('a full disk', { skip }, () => {
   test('can be opened for reading, and refuses to be opened for writing in words of ours', async (t) => {
     const { disk, dir } = small(t);
-    const log = await createLog(dir, { origin, thread: 'caller', warn: () => {} });
-    const receipts = [await log.record(faultEvent('one')), await log.record(faultEvent('two'))];
-    await log.close();
+    const receipts = await closedLog(dir);
     const giveBack = fillUp(disk);
-    const reader = await openLog(dir, { readOnly: true, thread: 'caller' }).catch((error: unknown) => {
-      assert.ok(isLogError(error), `${error}`);
-      return undefined;
-    });
-    if (reader !== undefined) {
-      await mustStillRead(reader, receipts);
-      await reader.close();
-    }
+    const reader = await openLog(dir, { readOnly: true, thread: 'caller' });
+    await mustStillRead(reader, receipts);
+    await reader.close();
     await openLog(dir, { thread: 'caller', warn: () => {} }).then(
       (writer) => writer.close(),
       (error: unknown) => assert.ok(isLogError(error), `${error}`),
@@ -119,7 +118,18 @@ describe('a full disk', { skip }, () => {
     giveBack();
     await using again = await openLog(dir, { thread: 'caller' });
     receipts.push(await again.record(faultEvent('three')));
-    assert.deepEqual(breaches(join(dir, 'log.db'), { vkey: log.vkey, receipts }), []);
+    assert.deepEqual(breaches(join(dir, 'log.db'), { vkey: again.vkey, receipts }), []);
+  });
+
+  test('and a read-only one: a log that was closed is read and verified there', async (t) => {
+    const { disk, dir } = small(t);
+    const receipts = await closedLog(dir);
+    run('mount', '-o', 'remount,ro', disk);
+    const reader = await openLog(dir, { readOnly: true, thread: 'caller' });
+    await mustStillRead(reader, receipts);
+    await reader.close();
+    assert.deepEqual((await verifyLog(dir, { vkey: reader.vkey })).findings, []);
+    await assert.rejects(openLog(dir, { thread: 'caller' }), (error) => isLogError(error));
   });
 
   test('many callers at once: each gets a receipt that holds, or a failure that may be tried again', async (t) => {

@@ -1,6 +1,6 @@
 // Random events and filters out of few words, so that they meet.
 
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import type { StoredEntry } from 'indelible';
 import {
@@ -211,14 +211,14 @@ export function eventOf({ index, entry, disclosures }: StoredEntry): RecordedEve
   return openEntry(parseEntry(entry), disclosures, index).event;
 }
 
-/** A log of `count` sign-ins, each with a word of its own. */
+/** A log of `count` sign-ins, each with words of its own; always the same, but for salts and nonces. */
 export function signIns(count: number, from = 0): StoredEntry[] {
   const events = Array.from({ length: count }, (_, position) => ({
     action: 'user.signed_in',
     actor: { type: 'user', id: `u_${(from + position) % 7}` },
     outcome: (from + position) % 10 === 0 ? ('failure' as const) : ('success' as const),
     reason: `word${from + position}`,
-    metadata: randomUUID(),
+    metadata: createHash('sha256').update(`${from + position}`).digest('hex').replace(/.{8}/g, '$&-'),
   }));
   return entriesOf(events, from);
 }

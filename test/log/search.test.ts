@@ -76,7 +76,7 @@ describe('answers', () => {
           assert.deepEqual(large.all(filter, order, limit), large.expected(filter, order));
         },
       ),
-      { numRuns: 800 },
+      { numRuns: 250 },
     );
   });
 

@@ -121,6 +121,7 @@ describe('a whole log', () => {
       at: 0,
     },
     'a head whose columns lie': { deed: ['UPDATE head SET size = size + 1'], code: 'column_changed' },
+    'a time of the head that lies': { deed: ['DROP TRIGGER IF EXISTS head_no_update', 'UPDATE head SET recorded_at = recorded_at + 1'], code: 'column_changed' },
     'an added view': { deed: ['CREATE VIEW spy AS SELECT * FROM entries'], code: 'schema_changed' },
     'disclosures of nobody': {
       deed: ["INSERT INTO disclosures VALUES (9999, 'x')".replace("'x'", "x'00'")],

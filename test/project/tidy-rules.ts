@@ -76,6 +76,7 @@ export const bans: readonly Ban[] = [
     instead: 'parseDecimal of bytes: BigInt("") is 0n and BigInt("0x10") is 16n',
     is: (node) => isCall(node, 'BigInt'),
     allowedIn: bytesOnly,
+    except: { 'src/log/search/candidates.ts': 'of whole numbers, which SQLite is to bind as integers' },
   },
   {
     name: 'parseInt and parseFloat',
@@ -88,6 +89,7 @@ export const bans: readonly Ban[] = [
     instead: 'utf8Decode and utf8Encode of bytes: the platform replaces what it cannot read',
     is: (node) => ts.isNewExpression(node) && /^Text(De|En)coder$/.test(node.expression.getText()),
     allowedIn: bytesAndPlatform,
+    except: { 'src/log/search/terms.ts': 'encodes into a buffer that is there: the hot path of indexing' },
   },
   {
     name: 'Date.now and new Date() without arguments',

@@ -225,7 +225,8 @@ test('no file of src is dead: each is reached from an export, a command or a wor
     if (!reached.has(name)) {
       reached.add(name);
       const relative = referencesOf(file).filter((reference) => reference.specifier.startsWith('.'));
-      queue.push(...relative.map((reference) => resolveReference(file, reference.specifier)));
+      const targets = relative.map((reference) => resolveReference(file, reference.specifier));
+      queue.push(...targets.filter((target) => target !== 'package.json'));
     }
   }
   assertNone(

@@ -210,6 +210,13 @@ test('the reports of chunks are added in their order, all of them', async () => 
   assert.equal(audit.conclude().ok, true);
 });
 
+test('the tiles over a span: all of them, the last as wide as it is filled', () => {
+  const tile = (index: number, width: number) => ({ level: 0, index, width });
+  assert.deepEqual(leafTiles({ begin: 0, end: 512 }), [tile(0, 256), tile(1, 256)]);
+  assert.deepEqual(leafTiles({ begin: 256, end: 600 }), [tile(1, 256), tile(2, 88)]);
+  assert.deepEqual(leafTiles({ begin: 512, end: 512 }), []);
+});
+
 test('a chunk refuses rows of another span, and spans that do not begin where a tile does', () => {
   const request = { depth: 'full', sizes: [], leaves: [] } as const;
   const row = (index: number): AuditRow => ({ index, entry: new Uint8Array(0), disclosures: [] });

@@ -506,6 +506,23 @@ test('the findings of many chunks keep the limit too, those at the beginning of 
   assert.equal(places[0], 3);
 });
 
+test('a finding says in words what is wrong with which entries', async () => {
+  const messages = async (change: (log: SmallLog) => void) => {
+    const { findings } = await auditLog(tampered(change).source());
+    return findings.map(({ message }) => message);
+  };
+  assert.deepEqual(await messages(({ tiles }) => tiles.delete('1/0')), [
+    'Entries 0 to 511: no tile is stored above them.',
+  ]);
+  assert.deepEqual(await messages(({ tiles }) => tiles.get('1/0')!.fill(0, 0, 1)), [
+    'Entries 0 to 255: the stored tile above them holds another hash.',
+  ]);
+  assert.deepEqual(await messages(({ rows }) => editText(rows[300]!, 'document.read', 'document.seen')), [
+    'The tree over the 700 entries does not have the root that the checkpoint signs.',
+    'Entry 300: the hash differs from the one in the stored tile.',
+  ]);
+});
+
 test('one damage over several chunks is one finding', async () => {
   const log = createSmallLog(2 * AUDIT_CHUNK_ENTRIES + 10);
   for (const row of log.rows.slice(100)) row.id = null;

@@ -282,6 +282,15 @@ test('a receipt does not move to another log: same key, other origin', () => {
 
 const checkpointOf = (size: number) => parseCheckpoint(parseNote(log.checkpoint(size)).text);
 
+test(`a path of ${PROOF_HASHES_MAX} hashes is read, though no log is that large`, () => {
+  const hashes = Array(PROOF_HASHES_MAX).fill(EMPTY_ROOT);
+  const text = formatProof({ index: 0, hashes, checkpoint: note });
+  assert.equal(parseProof(utf8Encode(text)).hashes.length, PROOF_HASHES_MAX);
+  assert.throws(() => formatProof({ index: 0, hashes: [...hashes, EMPTY_ROOT], checkpoint: note }), {
+    code: 'hashes_mismatch',
+  });
+});
+
 test('writing what is no proof is misuse', () => {
   const checkpoint = utf8Decode(log.checkpoint(4));
   for (const index of [-1, 0.5, 2 ** 53]) {

@@ -40,6 +40,9 @@ export interface IndexAudit {
 /** Differences that are reported one by one. */
 export const DIFFERENCES_MAX = 100;
 
+/** Entries of which wrong terms are noted. */
+const NOTED_MAX = 100_000;
+
 /**
  * Rebuilds the index of a log in a temporary database and compares it with the one at `path`, table by table and row by row.
  * It writes nothing there, and reports rather than throws, whatever it meets. A missing index is no difference.
@@ -205,14 +208,21 @@ function compareTerms(expected: DatabaseSync, actual: DatabaseSync, differences:
   for (const db of [expected, actual]) db.exec(TERMS_VIEW);
   const compareTerm = (a: Row, b: Row): number =>
     compareBytes(utf8Encode(String(a[0])), utf8Encode(String(b[0])));
+  const wrongly = new Map<number, { what: string; terms: number }>();
+  const note = (index: number, what: string): void => {
+    const known = wrongly.get(index);
+    if (known !== undefined) known.terms += 1;
+    else if (wrongly.size < NOTED_MAX) wrongly.set(index, { what, terms: 1 });
+  };
   for (const [should, does] of pairs(rowsOf(expected, sql), rowsOf(actual, sql), compareTerm)) {
     if (should?.[1] === does?.[1]) continue;
-    const term = String((should ?? does)![0]);
+    const term = JSON.stringify((should ?? does)![0]);
     const [right, wrong] = [entriesIn(should), entriesIn(does)];
-    for (const index of right)
-      if (!wrong.has(index)) differences.add(index, index, `terms: it does not find ${JSON.stringify(term)}`);
-    for (const index of wrong)
-      if (!right.has(index)) differences.add(index, index, `terms: it finds ${JSON.stringify(term)}`);
+    for (const index of right) if (!wrong.has(index)) note(index, `does not find ${term}`);
+    for (const index of wrong) if (!right.has(index)) note(index, `finds ${term}`);
+  }
+  for (const [index, { what, terms }] of [...wrongly].sort(([a], [b]) => a - b)) {
+    differences.add(index, index, `terms: it ${what}${terms === 1 ? '' : `, and ${terms - 1} more are wrong`}`);
   }
 }
 

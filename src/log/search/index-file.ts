@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { systemClock } from '../../platform/index.ts';
 import { LogError, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from '../../store/index.ts';
 import { beginFile, createTables, indexDrift, isEmpty } from './schema.ts';
 
@@ -206,16 +207,16 @@ function inodeOf(path: string): number | undefined {
 
 /** Takes a lock that is a file, waiting while another process has it. Returns what gives it back. */
 function lock(path: string): () => void {
-  const end = Date.now() + 2 * REPLACE_MS_MAX;
+  const end = systemClock.wall() + 2 * REPLACE_MS_MAX;
   for (;;) {
     try {
       closeSync(openSync(path, 'wx', 0o600));
       return () => rmSync(path, { force: true });
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'EEXIST' || Date.now() > end) throw error;
+      if ((error as { code?: unknown }).code !== 'EEXIST' || systemClock.wall() > end) throw error;
     }
-    const taken = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - taken > REPLACE_MS_MAX) rmSync(path, { force: true });
+    const taken = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? systemClock.wall();
+    if (systemClock.wall() - taken > REPLACE_MS_MAX) rmSync(path, { force: true });
     else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   }
 }

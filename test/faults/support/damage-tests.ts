@@ -21,7 +21,7 @@ export function damageTests(seed: number, events: number, targets: readonly Dama
   describe('damage to', () => {
     for (const [state, file, count] of targets) {
       test(`${file} of the log, ${state}: the verifier objects, or every answer is what it was`, async (t) => {
-        const { refused, found, same, wrong } = await probeDamage(t, {
+        const { found, same, wrong } = await probeDamage(t, {
           now: join(scratch, state),
           earlier: join(scratch, 'earlier'),
           scratch: join(scratch, `${state}-${file.replaceAll('/', '-')}`),
@@ -29,9 +29,9 @@ export function damageTests(seed: number, events: number, targets: readonly Dama
           seed,
           counts: { [file]: count },
         });
-        t.diagnostic(`${found} found, ${refused} refused, ${same} without effect`);
+        t.diagnostic(`${found} found, ${same} without effect`);
         assert.deepEqual(wrong, [], `seed ${seed}`);
-        assert.ok(refused + found + same > 4, 'hardly anything was tried');
+        assert.ok(found + same > 4, 'hardly anything was tried');
       });
     }
   });

@@ -13,7 +13,6 @@ const HANG_MS = 30_000;
 
 /** What came of many damaged copies. */
 export interface Probed {
-  readonly refused: number;
   readonly found: number;
   readonly same: number;
   /** Damage that was neither found nor harmless, or ended in anything but our own words. */
@@ -72,7 +71,7 @@ function photograph(from: string, to: string): void {
 
 /** Damages copies in a process of its own, and watches it. */
 export async function probeDamage(t: TestContext, orders: ProbeOrders): Promise<Probed> {
-  const counts = { refused: 0, found: 0, same: 0 };
+  const counts = { found: 0, same: 0 };
   const wrong: string[] = [];
   let trying = 'nothing yet';
   let done = false;

@@ -73,9 +73,7 @@ async function isSound(dir: string, { vkey, held }: ProbeOrders): Promise<boolea
   return ok;
 }
 
-type Verdict =
-  | { readonly outcome: 'refused' | 'found' | 'same' }
-  | { readonly outcome: 'wrong'; readonly why: string };
+type Verdict = { readonly outcome: 'found' | 'same' } | { readonly outcome: 'wrong'; readonly why: string };
 
 /** Runs something on the damaged log. Throws where it ends in anything but an answer or an error of ours. */
 async function ours<T>(what: string, work: () => Promise<T>): Promise<T | 'refused'> {
@@ -90,21 +88,20 @@ async function ours<T>(what: string, work: () => Promise<T>): Promise<T | 'refus
 async function probe(dir: string, orders: ProbeOrders, expected: string, file: string): Promise<Verdict> {
   try {
     const sound = await ours('verify', () => isSound(dir, orders));
+    if (sound === 'refused') return { outcome: 'wrong', why: 'verify refuses where it must report' };
     // Also where the verifier has objected, readers and writers end in an answer or in words of ours.
     const answer = await ours('reading', () => answers(dir, orders));
-    if (sound === true && answer !== expected) {
+    if (sound && answer !== expected) {
       const what = answer === 'refused' ? 'reading is refused' : 'the answers differ';
       return { outcome: 'wrong', why: `verify found nothing, and ${what}` };
     }
     const written = await ours('writing', () => recordOne(dir));
     const after = await ours('verify after writing', () => isSound(dir, orders));
     // The search index is derived: who writes may find it broken and make it anew. The log itself heals from nothing.
-    if (sound !== true && after === true && !file.includes('index.db')) {
+    if (!sound && after === true && !file.includes('index.db')) {
       return { outcome: 'wrong', why: `writing (${written}) made verify forget what it had found` };
     }
-    if (sound === true && after !== true)
-      return { outcome: 'wrong', why: `writing (${written}) broke a sound log` };
-    if (sound === 'refused') return { outcome: 'refused' };
+    if (sound && after !== true) return { outcome: 'wrong', why: `writing (${written}) broke a sound log` };
     return { outcome: sound ? 'same' : 'found' };
   } catch (error) {
     return { outcome: 'wrong', why: (error as Error).message };
