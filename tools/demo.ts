@@ -119,7 +119,7 @@ function search(): void {
   say();
   say('And everything that has to do with one support ticket, by full text:');
   say();
-  indelible(['query', '--log', dir, '"ticket 4423"']);
+  indelible(['query', '--log', dir, '4423']);
 }
 
 function verify(vkey: string, receipts: string): void {

@@ -1,4 +1,4 @@
-import { JSON_DEPTH_MAX, parseJson, utf8Decode } from '../bytes/index.ts';
+import { hexEncode, JSON_DEPTH_MAX, parseJson, sha256, utf8Decode } from '../bytes/index.ts';
 import type { Log } from '../log/index.ts';
 import {
   type FoundRecord,
@@ -7,7 +7,9 @@ import {
   type Mapping,
   mapRecord,
   mapUnmapped,
+  mapUnread,
   Occurrences,
+  type UnreadRecord,
 } from './map-record.ts';
 import { listOf, objectOf } from './record.ts';
 
@@ -18,9 +20,11 @@ export interface ImportLine {
   readonly bytes: Uint8Array;
   /** Set where the line was longer than the reader keeps. */
   readonly tooLong?: boolean;
+  /** Then, if the reader knows: how many bytes it had, and their SHA-256 in hexadecimal. */
+  readonly digest?: UnreadRecord['digest'];
 }
 
-/** A record that could not be taken, even as `import.unmapped`: the id it has is another event's, or it is unreadable. */
+/** A record that could not be taken, even as `import.unmapped`: the id it has is another event's. */
 export interface RefusedRecord {
   readonly line: number;
   readonly code: string;
@@ -37,7 +41,7 @@ export interface ImportReport {
   unmapped: number;
   /** Records that were not taken; `onRefused` was told each. */
   refused: number;
-  /** Of those taken: too large to keep whole, so the event has only the original's digest. */
+  /** Of those taken: too large to keep whole, or unreadable, so the event has only the original's digest. */
   originalsLeftOut: number;
   /** Why records were unmapped, and how many for each reason; beyond a hundred, under one heading. */
   readonly reasons: Record<string, number>;
@@ -63,14 +67,15 @@ const windowCharacters = 16 * 1024 * 1024;
 
 interface Pending {
   readonly line: number;
-  readonly record: FoundRecord;
+  /** Undefined where the line could not be read. */
+  readonly record: FoundRecord | undefined;
   readonly mapping: Mapping;
 }
 
 /**
  * Imports every record of `groups` into `log`, in order. A record that the log's rules refuse goes in once more behind
- * its window, as `import.unmapped` with the reason, so that nothing is skipped; what even that cannot save is told to
- * `onRefused` with its line. One window is on its way to the disk while the next is being mapped.
+ * its window, as `import.unmapped` with the reason, so that nothing is skipped; so does a line that cannot be read, by its digest. What
+ * even that cannot save is told to `onRefused` with its line. One window is on its way to the disk while the next is being mapped.
  */
 export async function importRecords(
   log: Log,
@@ -84,7 +89,7 @@ export async function importRecords(
     for (const line of lines) {
       for (const pending of run.map(line)) {
         window.push(pending);
-        characters += pending.record.text.length;
+        characters += pending.record?.text.length ?? 0;
         if (window.length < windowEvents && characters < windowCharacters) continue;
         await run.take(window);
         window = [];
@@ -123,7 +128,13 @@ class ImportRun {
   *map(line: ImportLine): Generator<Pending> {
     const { format } = this.#options;
     const text = this.#textOf(line);
-    if (text === undefined) return;
+    if (typeof text !== 'string') {
+      if (text !== undefined) {
+        const mapping = mapUnread(format, text, this.#occurrences);
+        yield { line: line.number, record: undefined, mapping };
+      }
+      return;
+    }
     for (const record of recordsOf(text, format)) {
       yield { line: line.number, record, mapping: mapRecord(format, record, this.#occurrences) };
     }
@@ -146,16 +157,19 @@ class ImportRun {
     return this.#report;
   }
 
-  #textOf({ number, bytes, tooLong }: ImportLine): string | undefined {
+  /** The text of a line; where there is none, what is known of it; nothing where even its digest is not, and it is refused. */
+  #textOf({ number, bytes, tooLong, digest }: ImportLine): string | UnreadRecord | undefined {
     if (tooLong === true) {
-      this.#refuse(number, 'event_too_large', 'The line is too long to be read.');
+      const reason = 'the line is longer than a record can be read';
+      if (digest !== undefined) return { reason, digest };
+      this.#refuse(number, 'event_too_large', reason);
       return undefined;
     }
     try {
       return utf8Decode(bytes);
     } catch {
-      this.#refuse(number, 'malformed_utf8', 'The line is not UTF-8.');
-      return undefined;
+      const known = { bytes: bytes.length, sha256: hexEncode(sha256(bytes)) };
+      return { reason: 'the line is not UTF-8', digest: known };
     }
   }
 
@@ -168,7 +182,7 @@ class ImportRun {
       if (result === undefined) continue;
       if (result.ok) this.#count(mapping, result.receipt.index);
       // The rules of events refused it. Anything else (a conflict, a full disk) no other event can cure.
-      else if (result.error.name === 'EventError' && mapping.unmapped === undefined) {
+      else if (result.error.name === 'EventError' && record !== undefined && mapping.unmapped === undefined) {
         const { format } = this.#options;
         again.push({
           line,

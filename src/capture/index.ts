@@ -33,6 +33,8 @@ export {
   type Mapping,
   mapRecord,
   mapUnmapped,
+  mapUnread,
   Occurrences,
+  type UnreadRecord,
 } from './map-record.ts';
 export { Unmappable } from './record.ts';

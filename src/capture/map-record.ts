@@ -39,6 +39,12 @@ export interface FoundRecord {
   readonly problem?: string;
 }
 
+/** A line of which there is no text to keep: why, and what is known of its bytes. */
+export interface UnreadRecord {
+  readonly reason: string;
+  readonly digest: { readonly bytes: number; readonly sha256: string };
+}
+
 const mappers: Readonly<Record<ImportFormat, (record: JsonObject) => AuditEvent>> = {
   cloudtrail: mapCloudTrail,
   github: mapGitHub,
@@ -87,7 +93,7 @@ export function mapRecord(format: ImportFormat, record: FoundRecord, occurrences
   }
   try {
     const mapped = mappers[format](object);
-    const id = mapped.id ?? drawId(format, record, occurrences);
+    const id = mapped.id ?? drawId(format, recordDigest(record), occurrences);
     if (format === 'jsonl') return { event: { ...mapped, id }, originalLeftOut: false };
     const kept = keepOriginal(record, { importedFrom: format });
     return { event: { ...mapped, id, metadata: kept.metadata }, originalLeftOut: kept.leftOut };
@@ -105,20 +111,39 @@ export function mapUnmapped(
   reason: string,
 ): Mapping {
   const kept = keepOriginal(record, { importedFrom: format, reason });
-  const event: AuditEvent = {
-    id: drawId(`${format}-unmapped`, record, occurrences),
+  const id = drawId(`${format}-unmapped`, recordDigest(record), occurrences);
+  return {
+    event: unmappedEvent(format, id, kept.metadata),
+    unmapped: reason,
+    originalLeftOut: kept.leftOut,
+  };
+}
+
+/** The event that stands for a line which could not be read: that it was there, and the digest of its bytes. */
+export function mapUnread(
+  format: ImportFormat,
+  { reason, digest }: UnreadRecord,
+  occurrences: Occurrences,
+): Mapping {
+  const id = drawId(`${format}-unmapped`, digest.sha256, occurrences);
+  const metadata = { importedFrom: format, reason, originalLeftOut: { reason, ...digest } };
+  return { event: unmappedEvent(format, id, metadata), unmapped: reason, originalLeftOut: true };
+}
+
+function unmappedEvent(format: ImportFormat, id: string, metadata: JsonObject): AuditEvent {
+  return {
+    id,
     action: 'import.unmapped',
     outcome: 'unknown',
     actor: { type: 'importer', id: format },
     targets: [],
-    metadata: kept.metadata,
+    metadata,
   };
-  return { event, unmapped: reason, originalLeftOut: kept.leftOut };
 }
 
 /** An id that follows from the record alone. The value is hashed rather than its text: white space is no difference. */
-function drawId(prefix: string, record: FoundRecord, occurrences: Occurrences): string {
-  const drawn = `${prefix}:${recordDigest(record).slice(0, 32)}`;
+function drawId(prefix: string, digest: string, occurrences: Occurrences): string {
+  const drawn = `${prefix}:${digest.slice(0, 32)}`;
   const before = occurrences.next(drawn);
   return before === 0 ? drawn : `${drawn}:${before}`;
 }

@@ -3,7 +3,7 @@ import { controlName, type DrillRow, drill } from '../drill/index.ts';
 import { LogError } from '../log/index.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
-import { given, jsonOption, keyOption } from './options.ts';
+import { folderArgument, given, jsonOption, keyOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { tableLines } from './table.ts';
 import { fit, type Painter, type Shown, show } from './terminal.ts';
@@ -21,7 +21,7 @@ Example:
 export function drillCommand(io: Io): Command {
   return new Command('drill')
     .description('attack copies of a log and see what is caught')
-    .argument('<dir>', 'folder of the log')
+    .addArgument(folderArgument('<dir>', 'folder of the log'))
     .addOption(keyOption())
     .addOption(jsonOption('print the list as JSON'))
     .addHelpText('after', help)

@@ -63,6 +63,7 @@ export async function reportFailure(error: unknown, words: Output): Promise<Exit
   const status = statusOf(error);
   // Commander has printed its own words.
   if (error instanceof CommanderError) return status ?? exitStatus.misuse;
+  // Where stderr cannot be written either, the status has to say it alone.
   try {
     if (status !== undefined)
       await words.line(show`${words.paint('red', 'indelible:')} ${wordsFor(error as Error)}`);
@@ -73,8 +74,6 @@ export async function reportFailure(error: unknown, words: Output): Promise<Exit
       );
       for (const line of stack.split('\n')) await words.line(show`${line}`);
     }
-  } catch (gone) {
-    if (!(gone instanceof ReaderGone)) throw gone;
-  }
+  } catch {}
   return status ?? exitStatus.failed;
 }

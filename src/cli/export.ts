@@ -44,15 +44,19 @@ async function runExport(io: Io, text: string, options: ExportOptions): Promise<
   const progress = new Progress(io.words, 'exporting');
   let chunk = options.format === 'csv' ? csvRecord(csvColumns) : '';
   let done = 0;
-  for await (const event of text === '' ? everyEvent(log) : log.query(text)) {
-    chunk += write(event);
-    done += 1;
-    if (chunk.length < chunkCharacters) continue;
-    await io.out.write(chunk);
-    chunk = '';
-    progress.at(done);
+  try {
+    // A search that cannot be answered whole throws: what was written so far ends with a failure, not with 0.
+    for await (const event of text === '' ? everyEvent(log) : log.query(text)) {
+      chunk += write(event);
+      done += 1;
+      if (chunk.length < chunkCharacters) continue;
+      await io.out.write(chunk);
+      chunk = '';
+      progress.at(done);
+    }
+  } finally {
+    progress.end();
   }
-  progress.end();
   await io.out.write(chunk);
 }
 

@@ -6,7 +6,7 @@ import type { Io } from './io.ts';
 import { readLines } from './lines.ts';
 import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
 import { group, Progress } from './progress.ts';
-import { show } from './terminal.ts';
+import { type Shown, show } from './terminal.ts';
 
 interface ImportOptions {
   readonly log: string;
@@ -22,8 +22,8 @@ Example:
 
   One JSON document a line, gzip or not; a CloudTrail file as AWS delivers it, {"Records": […]}, is fine too.
   github: {"event": "issues", "payload": {…}}, or a delivery as GitHub's API gives it.
-  jsonl: events of our own. The original is kept, sealed. Nothing is skipped: what no rule fits becomes
-  import.unmapped. Importing a file twice records it once.
+  jsonl: events of our own. The original is kept, sealed. Nothing is skipped: what no rule fits, and what cannot be
+  read, becomes import.unmapped. Importing a file twice records it once.
 `;
 
 /** `import --log DIR --from FORMAT FILE`: events that other systems wrote. */
@@ -49,12 +49,18 @@ async function runImport(io: Io, file: string, options: ImportOptions): Promise<
   });
   const progress = new Progress(io.words, 'importing');
   const said: Promise<void>[] = [];
+  const say = (words: Shown): void => {
+    const line = io.words.line(words);
+    // It is awaited below, but perhaps only after it has failed.
+    line.catch(() => undefined);
+    said.push(line);
+  };
   const report = await importRecords(log, readLines(file, io.stdin), {
     format: options.from,
     onProgress: (records) => progress.at(records),
     onRefused: ({ line, code, message }) => {
       progress.end();
-      said.push(io.words.line(show`line ${line}: ${message} (${code})`));
+      say(show`line ${line}: ${message} (${code})`);
     },
   }).finally(() => progress.end());
   await Promise.all(said);
@@ -70,10 +76,10 @@ async function printReport(io: Io, report: ImportReport): Promise<void> {
   );
   if (originalsLeftOut > 0) {
     await io.words.line(
-      show`${group(originalsLeftOut)} originals were too large to seal: the event is whole, of the original only its digest was kept.`,
+      show`${group(originalsLeftOut)} ${originalsLeftOut === 1 ? 'original was' : 'originals were'} not kept whole: the event has the digest.`,
     );
   }
   for (const [reason, count] of Object.entries(report.reasons)) {
-    await io.words.line(show`unmapped ${group(count)}: ${reason}`);
+    await io.words.line(show`${group(count)} unmapped: ${reason}`);
   }
 }

@@ -1,7 +1,10 @@
 import { Command, Option } from 'commander';
+import { VerificationError } from '../bytes/index.ts';
 import { createLog } from '../log/index.ts';
+import { parseVerifierKey } from '../note/index.ts';
+import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
-import { given, jsonOption, keyOption, markOption } from './options.ts';
+import { folderArgument, given, jsonOption, keyOption, markOption } from './options.ts';
 import { printPublicKeys, readPublicKeys } from './public-keys.ts';
 import { show } from './terminal.ts';
 
@@ -27,7 +30,7 @@ Example:
 export function initCommand(io: Io): Command {
   return new Command('init')
     .description('create a log, its signing key and its root key')
-    .argument('<dir>', 'folder to create the log in')
+    .addArgument(folderArgument('<dir>', 'folder to create the log in'))
     .addOption(
       new Option('--origin <name>', 'name of the log, as in example.com/audit').makeOptionMandatory(),
     )
@@ -47,8 +50,19 @@ export function initCommand(io: Io): Command {
     .action((dir: string, options: InitOptions) => init(io, dir, options));
 }
 
+/** Refuses what is no public key before the first file is made. It was the user who said it: misuse, not evidence. */
+function checkRootKey(text: string): void {
+  try {
+    parseVerifierKey(text);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    throw new UsageError(`--root-vkey: ${error.message}`);
+  }
+}
+
 async function init(io: Io, dir: string, options: InitOptions): Promise<void> {
   const { origin, json, ...rest } = options;
+  if (options.rootVkey !== undefined) checkRootKey(options.rootVkey);
   await using log = await createLog(dir, { origin, ...given(rest) });
   await printPublicKeys(io, await readPublicKeys(log), json);
   const { paint } = io.words;

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -10,6 +11,8 @@ export interface InputLine {
   readonly number: number;
   readonly bytes: Uint8Array;
   readonly tooLong: boolean;
+  /** Of a line that was too long: how many bytes it had without its line feed, and their SHA-256 in hexadecimal. */
+  readonly digest?: { readonly bytes: number; readonly sha256: string };
 }
 
 const readBytes = 1024 * 1024;
@@ -50,43 +53,71 @@ async function* unpacked(source: Readable): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Splits a stream of bytes into lines; empty lines are counted and left out. Of a line beyond `lineBytesMax` nothing is
- * kept: it is reported as too long, and the rest goes on.
+ * Splits a stream of bytes into lines; empty lines are counted and left out. Of a line beyond `lineBytesMax` only the
+ * digest is kept: it is reported as too long, and the rest goes on.
  */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   lineBytesMax = lineBytesDefault,
 ): AsyncGenerator<InputLine[]> {
   let number = 0;
-  let held: Uint8Array[] = [];
-  let heldBytes = 0;
-  const finish = (tail: Uint8Array): InputLine | undefined => {
+  let begun = new BegunLine(lineBytesMax);
+  const finish = (tail: Uint8Array): InputLine[] => {
     number += 1;
-    const tooLong = heldBytes + tail.length > lineBytesMax;
-    const joined = tooLong ? new Uint8Array(0) : held.length === 0 ? tail : Buffer.concat([...held, tail]);
-    held = [];
-    heldBytes = 0;
-    const bytes = joined.at(-1) === carriageReturn ? joined.subarray(0, -1) : joined;
-    return bytes.length === 0 && !tooLong ? undefined : { number, bytes, tooLong };
+    const line = begun.end(number, tail);
+    begun = new BegunLine(lineBytesMax);
+    return line.bytes.length === 0 && !line.tooLong ? [] : [line];
   };
   for await (const chunk of chunks) {
     const group: InputLine[] = [];
     let start = 0;
     for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      const line = finish(chunk.subarray(start, end));
-      if (line !== undefined) group.push(line);
+      group.push(...finish(chunk.subarray(start, end)));
       start = end + 1;
     }
-    if (start < chunk.length) {
-      const rest = chunk.subarray(start);
-      heldBytes += rest.length;
-      if (heldBytes <= lineBytesMax) held.push(rest);
-      else held = [];
-    }
+    if (start < chunk.length) begun.add(chunk.subarray(start));
     if (group.length > 0) yield group;
   }
-  if (heldBytes > 0) {
-    const line = finish(new Uint8Array(0));
-    if (line !== undefined) yield [line];
+  if (begun.bytes === 0) return;
+  const last = finish(new Uint8Array(0));
+  if (last.length > 0) yield last;
+}
+
+/** A line of which the end has not come yet: its parts, or, once it is too long, only the digest of them. */
+class BegunLine {
+  readonly #bytesMax: number;
+  #parts: Uint8Array[] = [];
+  #hash: Hash | undefined;
+  /** Bytes so far. */
+  bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  add(part: Uint8Array): void {
+    this.bytes += part.length;
+    if (this.#hash !== undefined) {
+      this.#hash.update(part);
+      return;
+    }
+    this.#parts.push(part);
+    if (this.bytes <= this.#bytesMax) return;
+    this.#hash = createHash('sha256');
+    for (const known of this.#parts) this.#hash.update(known);
+    this.#parts = [];
+  }
+
+  /** The line, with its last part. */
+  end(number: number, tail: Uint8Array): InputLine {
+    // Most lines lie within one chunk and are not copied.
+    if (this.bytes > 0 || tail.length > this.#bytesMax) this.add(tail);
+    if (this.#hash !== undefined) {
+      const digest = { bytes: this.bytes, sha256: this.#hash.digest('hex') };
+      return { number, bytes: new Uint8Array(0), tooLong: true, digest };
+    }
+    const joined = this.bytes === 0 ? tail : Buffer.concat(this.#parts);
+    const bytes = joined.at(-1) === carriageReturn ? joined.subarray(0, -1) : joined;
+    return { number, bytes, tooLong: false };
   }
 }

@@ -1,9 +1,28 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
 import { parseDecimal } from '../bytes/index.ts';
 
 /** Where the log lives: `--log DIR`. */
 export function logOption(): Option {
-  return new Option('--log <dir>', 'folder of the log').makeOptionMandatory();
+  return new Option('--log <dir>', 'folder of the log').argParser(parseFolder).makeOptionMandatory();
+}
+
+/** The folder of a log as a word of its own: `<dir>`, or `[dir]` where it may be left out. */
+export function folderArgument(name: '<dir>' | '[dir]', what: string): Argument {
+  return new Argument(name, what).argParser(parseFolder);
+}
+
+/** The id of an event. */
+export function idArgument(): Argument {
+  return new Argument('<id>', 'id of the event').argParser((text: string) => {
+    if (text === '') throw new InvalidArgumentError('An id is never empty.');
+    return text;
+  });
+}
+
+/** An empty name would mean the folder where one stands, which is what an unset variable leaves and nobody intends. */
+function parseFolder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Name the folder; . is the one where you are.');
+  return text;
 }
 
 /** `--key PATH`, for commands that sign. */

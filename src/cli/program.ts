@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { parseJson } from '../bytes/index.ts';
 import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
@@ -91,13 +91,24 @@ function shieldQuery(argv: readonly string[]): string[] {
   return argv.map((word) => (/^-(?:[a-z]+:|["(])/.test(word) ? ` ${word}` : word));
 }
 
+/** Commander ends a help text with an error of its own; what counts then is whether the text could be written. */
+async function insteadOfHelp(error: unknown, io: Io): Promise<unknown> {
+  if (!(error instanceof CommanderError) || error.exitCode !== 0) return error;
+  try {
+    await io.out.flush();
+    return error;
+  } catch (failure) {
+    return failure;
+  }
+}
+
 /** Runs the command line on the words after the program's name and resolves to the exit status. Never throws. */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
   try {
     await createProgram(io).parseAsync(shieldQuery(argv), { from: 'user' });
     await io.out.flush();
   } catch (error) {
-    io.status = await reportFailure(error, io.words);
+    io.status = await reportFailure(await insteadOfHelp(error, io), io.words);
   }
   return io.status;
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { openLog } from '../log/index.ts';
 import type { Io } from './io.ts';
-import { logOption } from './options.ts';
+import { idArgument, logOption } from './options.ts';
 import { show } from './terminal.ts';
 
 interface ProveOptions {
@@ -25,7 +25,7 @@ Example:
 export function proveCommand(io: Io): Command {
   return new Command('prove')
     .description('write files that prove one event to anybody, without the log')
-    .argument('<id>', 'id of the event')
+    .addArgument(idArgument())
     .addOption(logOption())
     .requiredOption('--out <file>', 'file for the proof')
     .requiredOption('--entry <file>', 'file for the bytes of the entry')

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { RecordedEvent } from '../event/index.ts';
-import { openLog } from '../log/index.ts';
+import { openLog, type Page } from '../log/index.ts';
 import { nameOf, paintOutcome, readableTime } from './event-lines.ts';
+import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, logOption, parseCount } from './options.ts';
 import { group } from './progress.ts';
@@ -50,12 +51,14 @@ async function query(io: Io, text: string, options: QueryOptions): Promise<void>
   let cursor = options.cursor;
   let left = options.limit;
   let complete = 0;
+  let behind: Page | undefined;
   const found: RecordedEvent[] = [];
   do {
     const limit = Math.min(left, pageEventsMax);
     const page = await log.query(text.trim(), { limit, ...given({ cursor, order: options.order }) }).page();
     left -= page.events.length;
     complete = page.complete;
+    if (page.complete < page.size) behind ??= page;
     cursor = page.next;
     if (options.json !== true) found.push(...page.events);
     else for (const event of page.events) await io.out.json(event);
@@ -65,6 +68,15 @@ async function query(io: Io, text: string, options: QueryOptions): Promise<void>
     await io.words.line(show`${group(found.length)} found; complete up to size ${group(complete)}.`);
   }
   if (cursor !== undefined) await io.words.line(show`More with --cursor ${cursor}`);
+  if (behind !== undefined) await sayBehind(io, behind);
+}
+
+/** An answer with holes must not look like a whole one: neither to a person nor to a script. */
+async function sayBehind(io: Io, { complete, size }: Page): Promise<void> {
+  await io.words.line(
+    show`${io.words.paint('red', 'indelible:')} the answer is not complete: the search index covers ${group(complete)} of ${group(size)} entries (index_behind). Ask again in a moment; whoever uses the log brings the index up to date.`,
+  );
+  io.status = exitStatus.failed;
 }
 
 /** Columns of a terminal that time, outcome and the gaps take, and the least that anything else is cut to. */

@@ -1,4 +1,5 @@
-import type { AuditReport, Held } from '../verify/index.ts';
+import type { LogReport } from '../log/index.ts';
+import type { Held } from '../verify/index.ts';
 import { group } from './progress.ts';
 import { type Painter, type Shown, show } from './terminal.ts';
 
@@ -16,7 +17,7 @@ function row(label: string, value: Shown, paint: Painter): Shown {
 }
 
 /** The lines of an audit's report. */
-export function reportLines(report: AuditReport, held: readonly Held[] | undefined, paint: Painter): Shown[] {
+export function reportLines(report: LogReport, held: readonly Held[] | undefined, paint: Painter): Shown[] {
   const { counts, findings } = report;
   const key = report.key === 'pinned' ? 'the key you gave' : 'with the key found inside; pin it with --vkey';
   const lines = [
@@ -33,6 +34,10 @@ export function reportLines(report: AuditReport, held: readonly Held[] | undefin
     ),
     row('key', show`${key}`, paint),
   ];
+  if (report.index !== undefined) {
+    const { covered, of } = report.index;
+    lines.push(row('index', show`covers ${group(covered)} of ${group(of)} entries`, paint));
+  }
   if (held !== undefined) lines.push(row('held', heldWords(held), paint));
   lines.push(row('anchored', show`${report.anchored}`, paint), show``);
   if (findings.length === 0) {

@@ -4,7 +4,7 @@ import { openLog } from '../log/index.ts';
 import { eventLines } from './event-lines.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
-import { jsonOption, logOption } from './options.ts';
+import { idArgument, jsonOption, logOption } from './options.ts';
 import { show } from './terminal.ts';
 
 const help = `
@@ -16,7 +16,7 @@ Example:
 export function showCommand(io: Io): Command {
   return new Command('show')
     .description('show one event, whole')
-    .argument('<id>', 'id of the event')
+    .addArgument(idArgument())
     .addOption(logOption())
     .addOption(jsonOption('print it as JSON'))
     .addHelpText('after', help)
@@ -24,7 +24,7 @@ export function showCommand(io: Io): Command {
       await using log = await openLog(dir, { readOnly: true });
       const event: RecordedEvent | undefined = await log.get(id);
       if (event === undefined) {
-        await io.words.line(show`No event has the id ${id}.`);
+        await io.words.line(show`No event has the id ${JSON.stringify(id)}.`);
         io.status = exitStatus.failed;
       } else if (json === true) await io.out.json(event);
       else await io.out.lines(eventLines(event, io.out.paint));

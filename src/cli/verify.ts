@@ -3,7 +3,7 @@ import { verifyLog } from '../log/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
 import { readHeldFile } from './held.ts';
 import type { Io } from './io.ts';
-import { given, jsonOption, markOption } from './options.ts';
+import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
@@ -34,7 +34,7 @@ Examples:
 export function verifyCommand(io: Io): Command {
   return new Command('verify')
     .description('verify a whole log, or one proof file')
-    .argument('[dir]', 'folder of the log')
+    .addArgument(folderArgument('[dir]', 'folder of the log'))
     .option('--vkey <key>', 'public log key to trust')
     .addOption(
       new Option('--policy <file>', 'tlog-policy to trust: log keys, witnesses, quorum').conflicts('vkey'),

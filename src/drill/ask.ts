@@ -1,6 +1,7 @@
 import { VerificationError } from '../bytes/index.ts';
 import { verifyLog } from '../log/index.ts';
 import { isLogError } from '../store/index.ts';
+import type { Finding } from '../verify/index.ts';
 
 /** What the verifier is told beforehand. */
 export interface Knowledge {
@@ -25,6 +26,20 @@ const codesMax = 3;
 /** Logs smaller than this are read on this thread. */
 const smallEntries = 20_000;
 
+/** What follows from a change that another finding names: an entry is malformed because its column was changed. */
+const consequences: ReadonlySet<string> = new Set([
+  'entry_malformed',
+  'time_backwards',
+  'id_mismatch',
+  'search_differs',
+]);
+
+/** Orders findings: causes before consequences, and of each what says most closely where it is. */
+function moreTelling(a: Finding, b: Finding): number {
+  const rank = ({ code }: Finding): number => (consequences.has(code) ? 1 : 0);
+  return rank(a) - rank(b) || a.to - a.from - (b.to - b.from);
+}
+
 /** Asks the verifier that everybody uses about the log in `dir`. */
 export async function ask(dir: string, { vkey, held, index, size }: Knowledge): Promise<Answer> {
   try {
@@ -34,8 +49,7 @@ export async function ask(dir: string, { vkey, held, index, size }: Knowledge): 
       ...(held === undefined ? {} : { held }),
       ...(size < smallEntries ? { threads: 0 } : {}),
     });
-    // The finding that says most closely where it is comes first.
-    const findings = report.findings.toSorted((a, b) => a.to - a.from - (b.to - b.from));
+    const findings = report.findings.toSorted(moreTelling);
     const [first] = findings;
     if (first === undefined) return { caught: false, by: '', words: report.anchored };
     const codes = [...new Set(findings.map(({ code }) => code))];

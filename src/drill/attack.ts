@@ -14,6 +14,8 @@ export interface Scene {
   readonly next: number;
   /** The real key, for attacks of whoever holds it. */
   readonly signer: Signer | undefined;
+  /** The file that holds it. */
+  readonly key: string;
   /** The log as it was before its newest entries: what an old backup would be. */
   readonly old: string;
 }

@@ -1,3 +1,4 @@
+import { HASH_BYTES, TILE_WIDTH } from '../merkle/index.ts';
 import { type Attack, CannotStage, type Scene } from './attack.ts';
 import { type Attacker, deleteRow, entryBytes, shiftRows } from './attacker.ts';
 import { rebuildTree } from './resign.ts';
@@ -50,6 +51,24 @@ export const orderAttacks: readonly Attack[] = [
     expected: true,
     apply: insertBackdated,
   },
+  {
+    name: 'insert an entry at a negative index',
+    expected: true,
+    apply({ attacker, middle }) {
+      const { text } = victim(attacker, middle);
+      attacker.run('INSERT INTO entries (idx, entry) VALUES (-1, ?)', entryBytes(text));
+    },
+  },
+  {
+    name: 'give an id a second name',
+    expected: true,
+    apply: ({ attacker }) => attacker.run("INSERT INTO ids (id, idx) VALUES ('zz', 2)"),
+  },
+  {
+    name: 'plant a tile that is not there yet',
+    expected: true,
+    apply: plantTile,
+  },
 ];
 
 /** A copy of the victim with another id and an older time, put in front of it; everything behind moves on by one. */
@@ -68,6 +87,16 @@ function insertBackdated({ attacker, middle, origin }: Scene): void {
     db.prepare('INSERT INTO ids (id, idx) VALUES (?, ?)').run(`${id}-b`.slice(-128), middle);
     rebuildTree(db, origin, undefined);
   });
+}
+
+/** The next tile that the log will fill, filled already, with hashes of nothing that was ever recorded. */
+function plantTile({ attacker, size }: Scene): void {
+  const hashes = new Uint8Array(TILE_WIDTH * HASH_BYTES).fill(0x5a);
+  attacker.run(
+    'INSERT INTO tiles (level, idx, hashes) VALUES (0, ?, ?)',
+    Math.floor(size / TILE_WIDTH),
+    hashes,
+  );
 }
 
 function victim(attacker: Attacker, index: number): { text: string; id: string } {

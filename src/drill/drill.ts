@@ -46,6 +46,8 @@ interface Ground {
   readonly now: string;
   readonly size: number;
   readonly signer: Signer | undefined;
+  /** File of the real key, where there is one. */
+  readonly key: string;
   /** Checkpoints of receipts that somebody holds. */
   readonly held: readonly string[];
 }
@@ -84,7 +86,7 @@ async function prepare(stage: Stage, dir: string, keyFile: string | undefined): 
   const signer = existsSync(key) ? parseSignerKey(readFileSync(key, 'utf8').trim()) : undefined;
   const now = signer === undefined ? old : await stage.copy(old);
   if (signer !== undefined) held = await recordNewer(now, key);
-  return { ...named, old, now, size: await makeIndex(now), signer, held };
+  return { ...named, old, now, size: await makeIndex(now), signer, key, held };
 }
 
 /** Has the copy make its search index, so that there is one to attack. Returns the size of the log. */
@@ -143,10 +145,10 @@ function skipped({ name, expected }: Attack, reason: string): DrillRow {
   return { attack: name, caught: false, expected, by: '', words: reason, skipped: reason };
 }
 
-function sceneOf({ origin, size, signer, old }: Ground, copy: string): Scene {
+function sceneOf({ origin, size, signer, key, old }: Ground, copy: string): Scene {
   // Never the genesis, and never the last two: those are for the attack on the tail.
   const middle = Math.max(1, Math.min(Math.floor(size / 2), size - 4));
-  return { attacker: new Attacker(copy), origin, size, middle, next: middle + 1, signer, old };
+  return { attacker: new Attacker(copy), origin, size, middle, next: middle + 1, signer, key, old };
 }
 
 /** Throws if a file of the log changed, unless the log grew: then somebody else was recording meanwhile. */

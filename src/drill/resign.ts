@@ -6,9 +6,9 @@ import { formatCheckpoint, type Signer, signNote } from '../note/index.ts';
 /**
  * Makes `log.db` consistent again after an edit: every leaf, every tile, the root, and, with a signer, the checkpoint.
  * With the real key this is the whole attack of whoever holds it. Without one, the old checkpoint stays, which is all
- * that somebody without the key can do.
+ * that somebody without the key can do. Returns the new root.
  */
-export function rebuildTree(db: DatabaseSync, origin: string, signer: Signer | undefined): void {
+export function rebuildTree(db: DatabaseSync, origin: string, signer: Signer | undefined): Hash {
   const tiles = new Map<number, Hash[]>();
   const frontier = Frontier.empty();
   let last: Uint8Array = new Uint8Array(0);
@@ -30,9 +30,10 @@ export function rebuildTree(db: DatabaseSync, origin: string, signer: Signer | u
     root,
     new Date(recordedAt).getTime(),
   );
-  if (signer === undefined) return;
+  if (signer === undefined) return root;
   const note = signNote(formatCheckpoint({ origin, size: frontier.size, root }), [signer]);
   db.prepare('UPDATE head SET checkpoint = ?').run(note);
+  return root;
 }
 
 function storeTiles(db: DatabaseSync, levels: ReadonlyMap<number, readonly Hash[]>): void {

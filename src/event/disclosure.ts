@@ -19,8 +19,9 @@ export interface Disclosure {
 }
 
 /**
- * The digest of a disclosure, as an entry's `_sd` holds it: base64url of the SHA-256 over the ASCII of the base64url of the
- * disclosure's exact UTF-8 (RFC 9901 §4.2.3). `text` is the JSON array itself; any stray space in it makes another digest.
+ * The digest of a disclosure, as an entry's `_sd` holds it: base64url of the SHA-256 over the ASCII of the
+ * base64url of the disclosure's exact UTF-8 (RFC 9901 §4.2.3). `text` is the JSON array itself; any stray
+ * space in it makes another digest.
  */
 export function digestDisclosure(text: string): string {
   if (!text.isWellFormed())
@@ -29,8 +30,9 @@ export function digestDisclosure(text: string): string {
 }
 
 /**
- * The parts of a disclosure's text. Throws `malformed_disclosure` unless it is a JSON array of salt, name and value, with a
- * name that an object may have. White space is accepted, because the digest covers it; ours has none.
+ * The parts of a disclosure's text. Throws `malformed_disclosure` unless it is a JSON array of salt, name and
+ * value, with a name that an object may have. White space is accepted, because the digest covers it; ours has
+ * none.
  */
 export function parseDisclosure(text: string): Disclosure {
   const parts = parseText(text);

@@ -2,10 +2,12 @@ import { base64urlEncode, misuse } from '../bytes/index.ts';
 import { digestDisclosure, SALT_BYTES } from './disclosure.ts';
 
 /**
- * An event between its two phases, as one string, so that it crosses to another thread at the price of a copy.
+ * An event between its two phases, as one string, so that it crosses to another thread at the price of a
+ * copy.
  *
- * The caller's thread checks the event and writes its canonical JSON with holes where nonce, time and digests will stand; the
- * worker fills the holes. Only this file knows the grammar. Parts are joined by U+001F, which canonical JSON never holds raw:
+ * The caller's thread checks the event and writes its canonical JSON with holes where nonce, time and digests
+ * will stand; the worker fills the holes. Only this file knows the grammar. Parts are joined by U+001F, which
+ * canonical JSON never holds raw:
  *
  *     draft  = id US flags US text *(US hole US text)
  *     flags  = 2("0" / "1") count      ; was the id given, was occurredAt given; how many fields are sealed
@@ -70,7 +72,9 @@ export function draftId(draft: Draft): string {
   return draft.slice(0, draft.indexOf(SEPARATOR));
 }
 
-/** An event that only lacks the time at which the log takes it, which is known under the head's lock alone. */
+/**
+ * An event that only lacks the time at which the log takes it, which is known under the head's lock alone.
+ */
 export interface SealedDraft {
   readonly id: string;
   /** Whether the caller gave the id, so that a repeat is possible. */
@@ -85,8 +89,8 @@ export interface SealedDraft {
 }
 
 /**
- * Fills everything but the time into a draft. `random` gives that many unpredictable bytes: 16 for the nonce and 16 for the
- * salt of each sealed field, asked for at once.
+ * Fills everything but the time into a draft. `random` gives that many unpredictable bytes: 16 for the nonce
+ * and 16 for the salt of each sealed field, asked for at once.
  */
 export function sealDraft(draft: Draft, random: (bytes: number) => Uint8Array): SealedDraft {
   const parts = draft.split(SEPARATOR);
@@ -174,7 +178,9 @@ function fillHoles(
   return { before, after: text };
 }
 
-/** The names of the first group's fields, which stand quoted in front of each, in the order of their digests. */
+/**
+ * The names of the first group's fields, which stand quoted in front of each, in the order of their digests.
+ */
 function namesInOrder(parts: readonly string[], digests: readonly string[]): string {
   const first = digests.slice(0, Number(parts[3]!.slice(1)));
   const names = first.map((_, position) => {

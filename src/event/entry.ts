@@ -55,9 +55,10 @@ export type Entry = JsonObject & {
 };
 
 /**
- * Reads the bytes of an entry, as strictly as they were written: UTF-8, canonical JSON, version 1, every required field well
- * formed, every digest in its order and there once. Fields that this version does not know are kept, since a later writer may
- * add some. It says nothing about who wrote the entry: that is the tree's part.
+ * Reads the bytes of an entry, as strictly as they were written: UTF-8, canonical JSON, version 1, every
+ * required field well formed, every digest in its order and there once. Fields that this version does not
+ * know are kept, since a later writer may add some. It says nothing about who wrote the entry: that is the
+ * tree's part.
  *
  * Throws `malformed_entry`.
  */

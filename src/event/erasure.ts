@@ -10,13 +10,14 @@ export interface Erasure {
 }
 
 /**
- * What became of a sealed value: `present`; `erased`, with a record that says so; or `missing` without one, which is an alarm.
+ * What became of a sealed value: `present`; `erased`, with a record that says so; or `missing` without one,
+ * which is an alarm.
  */
 export type Verdict = 'present' | 'erased' | 'missing';
 
 /**
- * Judges one sealed value by the records of erasures. A value of several subjects says something about each, so the erasure of
- * any one of them takes it. The log's own values belong to nobody and are never erased.
+ * Judges one sealed value by the records of erasures. A value of several subjects says something about each,
+ * so the erasure of any one of them takes it. The log's own values belong to nobody and are never erased.
  */
 export function judge(field: SealedField, erasures: Iterable<Erasure>): Verdict {
   if (field.disclosure !== undefined) return 'present';
@@ -26,7 +27,10 @@ export function judge(field: SealedField, erasures: Iterable<Erasure>): Verdict 
   return 'missing';
 }
 
-/** The erasure that a `log.erased` entry records. Throws `malformed_entry` for any other entry, or one that does not say. */
+/**
+ * The erasure that a `log.erased` entry records. Throws `malformed_entry` for any other entry, or one that
+ * does not say.
+ */
 export function erasureOf(entry: Entry): Erasure {
   const data = entry['metadata'];
   if (entry.action === 'log.erased' && typeof data === 'object' && data !== null && !Array.isArray(data)) {

@@ -1,31 +1,36 @@
 /**
- * What happened, in a form that lasts: the event that an application hands in, the entry that is hashed and stored, and the
- * sealed values beside it.
+ * What happened, in a form that lasts: the event that an application hands in, the entry that is hashed and
+ * stored, and the sealed values beside it.
  *
- * **Nothing that may describe a person enters the hashed bytes.** Of an actor only `type` and `id` stay in the open; every
- * other attribute, and the context, the changes, the reason, the error, the labels and the metadata, are *sealed* as in RFC
- * 9901: the value leaves its object, a salted digest takes its place, and salt, name and value are kept beside the entry as a
- * *disclosure*. Delete the disclosure, and the value is gone while every hash, proof and checkpoint still holds.
+ * **Nothing that may describe a person enters the hashed bytes.** Of an actor only `type` and `id` stay in
+ * the open; every other attribute, and the context, the changes, the reason, the error, the labels and the
+ * metadata, are *sealed* as in RFC 9901: the value leaves its object, a salted digest takes its place, and
+ * salt, name and value are kept beside the entry as a *disclosure*. Delete the disclosure, and the value is
+ * gone while every hash, proof and checkpoint still holds.
  *
  * ```ts
- * const draft = prepareEvent({ action: 'user.signed_in', actor: { type: 'user', id: 'u_42', name: 'Ada' } }, options);
- * const sealed = sealDraft(draft, random);                        // draws nonce and salts, hashes
+ * const event = { action: 'user.signed_in', actor: { type: 'user', id: 'u_42', name: 'Ada' } };
+ * const sealed = sealDraft(prepareEvent(event, options), random);
+ * sealed.disclosures;                        // ['["<salt>","name","Ada"]']
  * const text = entryText(sealed, '2026-01-31T12:00:00.000Z');
- * // {"_sd_alg":"sha-256","action":"user.signed_in","actor":{"_sd":["Xq…"],"id":"u_42","type":"user"},…,"v":1}
- * sealed.disclosures;                                             // ['["<salt>","name","Ada"]']
- * openEntry(parseEntry(utf8Encode(text)), sealed.disclosures, 0).event.actor;   // { type: 'user', id: 'u_42', name: 'Ada' }
+ * // {"_sd_alg":"sha-256","action":"user.signed_in","actor":{"_sd":["Xq…"],"id":"u_42","type":"user"},…}
+ * const entry = parseEntry(utf8Encode(text));
+ * openEntry(entry, sealed.disclosures, 0).event.actor;    // { type: 'user', id: 'u_42', name: 'Ada' }
+ * openEntry(entry, [], 0).event.actor;                    // { type: 'user', id: 'u_42' }
  * ```
  *
- * Writing has two phases, since checking runs on the caller's thread and hashing on a worker: `prepareEvent` refuses whatever
- * breaks a rule (`rules.ts` is the one table of them) and writes canonical JSON with holes; `sealDraft` fills the holes. Whose
- * a sealed value is follows from the hashed bytes alone (`SealedField.subjects`), so that an erasure can be judged for ever.
- * Reading is strict: `parseEntry` takes exactly what could have been written.
+ * Writing has two phases, since checking runs on the caller's thread and hashing on a worker: `prepareEvent`
+ * refuses whatever breaks a rule (`rules.ts` is the one table of them) and writes canonical JSON with holes;
+ * `sealDraft` fills the holes. Whose a sealed value is follows from the hashed bytes alone
+ * (`SealedField.subjects`), so that an erasure can be judged for ever. Reading is strict: `parseEntry` takes
+ * exactly what could have been written.
  *
- * The room also holds the log's own entries (`log.created`, `log.erased`, …) and the query language with its words
- * (`parseQuery`, `matches`, `tokenize`), so that a search means the same in the index, on the command line and in a browser.
+ * The room also holds the log's own entries (`log.created`, `log.erased`, …) and the query language with its
+ * words (`parseQuery`, `matches`, `tokenize`), so that a search means the same in the index, on the command
+ * line and in a browser.
  *
- * Everything is a pure function: clock, ids and randomness are handed in. Formats: spec/entry.md, spec/sealing.md; RFC 8785,
- * RFC 9901.
+ * Everything is a pure function: clock, ids and randomness are handed in. Formats: spec/entry.md,
+ * spec/sealing.md; RFC 8785, RFC 9901.
  */
 
 export type { JsonObject, JsonValue } from '../bytes/index.ts';

@@ -10,7 +10,9 @@ export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical';
 /** What a log does with an id of a person or thing that looks like an address: chosen when it is created. */
 export type PersonalIds = 'refuse' | 'allow' | 'pseudonymise';
 
-/** A value that the caller may hand in where any JSON is welcome. Fields that are `undefined` count as absent. */
+/**
+ * A value that the caller may hand in where any JSON is welcome. Fields that are `undefined` count as absent.
+ */
 export type EventValue =
   | null
   | boolean
@@ -19,7 +21,10 @@ export type EventValue =
   | readonly EventValue[]
   | { readonly [name: string]: EventValue | undefined };
 
-/** The fields that every person or thing in an event has, and any attributes beside them, each of which is sealed. */
+/**
+ * The fields that every person or thing in an event has, and any attributes beside them, each of which is
+ * sealed.
+ */
 export interface Target {
   /** What kind of thing it is: `user`, `document`, `AWS::S3::Bucket`. No slash. */
   readonly type: string;
@@ -60,7 +65,10 @@ export interface EventFailure {
   readonly message?: string;
 }
 
-/** Whose a sealed value is, where the defaults of spec/sealing.md do not fit. Each subject is written `type/id`. */
+/**
+ * Whose a sealed value is, where the defaults of spec/sealing.md do not fit. Each subject is written
+ * `type/id`.
+ */
 export interface Seal {
   /** JSON pointer to the value within the event. */
   readonly path: string;
@@ -108,14 +116,20 @@ export interface EventSource {
   readonly service: string;
   /** A UUID per process start. */
   readonly instance: string;
-  /** Counts the events that this instance put into the queue, from 0; null where a database's transactions say what is complete. */
+  /**
+   * Counts the events that this instance put into the queue, from 0; null where a database's transactions say
+   * what is complete.
+   */
   readonly seq: number | null;
   readonly version?: string;
   /** The id of the API key that was used; written by the server alone. */
   readonly credential?: string;
 }
 
-/** A person or thing as read back. Attributes that are withheld are missing here and named in `RecordedEvent.withheld`. */
+/**
+ * A person or thing as read back. Attributes that are withheld are missing here and named in
+ * `RecordedEvent.withheld`.
+ */
 export interface RecordedTarget extends JsonObject {
   readonly type: string;
   readonly id: string;
@@ -126,7 +140,9 @@ export interface RecordedActor extends RecordedTarget {
   readonly onBehalfOf?: RecordedTarget;
 }
 
-/** A sealed value that this reader does not get to see: it was erased, or its disclosure was not handed over. */
+/**
+ * A sealed value that this reader does not get to see: it was erased, or its disclosure was not handed over.
+ */
 export interface Withheld {
   /** JSON pointer to the value, or, where its own name is sealed too, to the object that holds it. */
   readonly path: string;

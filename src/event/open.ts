@@ -42,9 +42,9 @@ export interface OpenedEntry {
 }
 
 /**
- * Joins the disclosures back into the entry at `index`. Each is matched by its digest alone, so that none can be exchanged for
- * another, moved to another entry or altered; one that fits nowhere is reported, not thrown, since an audit goes on. Values
- * whose disclosure is not there are named in `event.withheld`.
+ * Joins the disclosures back into the entry at `index`. Each is matched by its digest alone, so that none can
+ * be exchanged for another, moved to another entry or altered; one that fits nowhere is reported, not thrown,
+ * since an audit goes on. Values whose disclosure is not there are named in `event.withheld`.
  */
 export function openEntry(entry: Entry, disclosures: readonly string[], index: number): OpenedEntry {
   const opening = new Opening(entry, disclosures, index);
@@ -142,7 +142,10 @@ class Opening {
     return event;
   }
 
-  /** Whose a top-level field is: this follows from what is hashed alone, so that an erasure can be judged for ever. */
+  /**
+   * Whose a top-level field is: this follows from what is hashed alone, so that an erasure can be judged for
+   * ever.
+   */
   #subjectsOf(name: string): readonly string[] {
     return isSealedFieldName(name) ? this.#subjects[eventFields[name].owner] : [];
   }
@@ -190,7 +193,9 @@ class Opening {
     return joined;
   }
 
-  /** Puts the values that an object's digests stand for into `joined`, in the order in which they were sealed. */
+  /**
+   * Puts the values that an object's digests stand for into `joined`, in the order in which they were sealed.
+   */
   #joinFields(joined: Fields, object: JsonObject, place: Place): void {
     const digests = object['_sd'] as readonly string[] | undefined;
     if (digests === undefined) return;
@@ -244,7 +249,10 @@ class Opening {
     return place.names !== undefined && name !== undefined ? this.#subjectsOf(name) : place.subjects;
   }
 
-  /** The value behind a digest, if its disclosure is there and can stand in `object`, where it is called `told` if anything. */
+  /**
+   * The value behind a digest, if its disclosure is there and can stand in `object`, where it is called
+   * `told` if anything.
+   */
   #take(
     digest: string,
     object: JsonObject,
@@ -286,7 +294,10 @@ class Opening {
   }
 }
 
-/** Up to so many texts, comparing with each is quicker than hashing all. Beyond, it would be slow enough to be an attack. */
+/**
+ * Up to so many texts, comparing with each is quicker than hashing all. Beyond, it would be slow enough to be
+ * an attack.
+ */
 const FEW = 32;
 
 /** The disclosures that were handed over, by their digests. */
@@ -344,7 +355,9 @@ function insert(found: Found[], value: Found): void {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The subjects behind each kind of owner in this entry (spec/sealing.md). The log's own entries have none. */
+/**
+ * The subjects behind each kind of owner in this entry (spec/sealing.md). The log's own entries have none.
+ */
 function subjectsByOwner({ action, actor, targets }: Entry): Readonly<Record<Owner, readonly string[]>> {
   if (reservedAction.test(action))
     return { actor: [], 'first target, else actor': [], 'actor and first target': [] };
@@ -363,7 +376,10 @@ export function subjectOf({ type, id }: { readonly type: string; readonly id: st
   return `${type}/${id}`;
 }
 
-/** The fields of an entry that stand in the open and hold nothing sealed, and the parties, which are joined for themselves. */
+/**
+ * The fields of an entry that stand in the open and hold nothing sealed, and the parties, which are joined
+ * for themselves.
+ */
 const openFields: ReadonlySet<string> = new Set([
   ...[
     '_sd',

@@ -3,8 +3,8 @@ import type { Entry } from './entry.ts';
 import type { Actor, AuditEvent, EventValue, PersonalIds } from './model.ts';
 
 /**
- * The log's own entries (spec/entry.md). Their data stands in `metadata`, in the open, because it has to be there for as long as
- * anyone verifies the log; nothing of theirs can be erased.
+ * The log's own entries (spec/entry.md). Their data stands in `metadata`, in the open, because it has to be
+ * there for as long as anyone verifies the log; nothing of theirs can be erased.
  */
 
 /** The format of a log that this version writes and reads. */
@@ -47,7 +47,10 @@ export function logOpenedEvent(data: { readonly [name: string]: EventValue } = {
   return ownEvent('log.opened', data);
 }
 
-/** `log.clock_jumped`: the wall clock parted from the monotonic one by so many milliseconds, forwards if positive. */
+/**
+ * `log.clock_jumped`: the wall clock parted from the monotonic one by so many milliseconds, forwards if
+ * positive.
+ */
 export function clockJumpedEvent({ stepMs }: { readonly stepMs: number }): AuditEvent {
   return { ...ownEvent('log.clock_jumped', { stepMs }), severity: 'medium' };
 }
@@ -63,7 +66,10 @@ export interface ErasureRequest {
   readonly reason?: string;
 }
 
-/** `log.erased`: the values of one subject in the entries below an index were deleted. Read back by `erasureOf`. */
+/**
+ * `log.erased`: the values of one subject in the entries below an index were deleted. Read back by
+ * `erasureOf`.
+ */
 export function erasedEvent({ subject, below, actor, reason }: ErasureRequest): AuditEvent {
   const event = ownEvent('log.erased', { subject, below }, actor);
   return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
@@ -87,7 +93,9 @@ export function keyRotatedEvent({ newKey, oldKey, authorisation, actor, reason }
   return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
 }
 
-/** What a change of the log's configuration is recorded with: each setting with its value before and after. */
+/**
+ * What a change of the log's configuration is recorded with: each setting with its value before and after.
+ */
 export interface ConfigChange {
   readonly settings: Readonly<Record<string, { readonly from: EventValue; readonly to: EventValue }>>;
   readonly actor?: Actor;

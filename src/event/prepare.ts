@@ -57,9 +57,9 @@ export interface PrepareOptions {
 }
 
 /**
- * Checks an event and writes it as a draft: canonical JSON with holes for what is only known later. Runs on the caller's
- * thread, so it makes few objects, and reads each property once. A bad event throws `EventError`, whatever is bad about it;
- * options that the log itself got wrong throw misuse.
+ * Checks an event and writes it as a draft: canonical JSON with holes for what is only known later. Runs on
+ * the caller's thread, so it makes few objects, and reads each property once. A bad event throws
+ * `EventError`, whatever is bad about it; options that the log itself got wrong throw misuse.
  */
 export function prepareEvent(event: unknown, options: PrepareOptions): Draft {
   const preparation = new Preparation(options);
@@ -67,7 +67,8 @@ export function prepareEvent(event: unknown, options: PrepareOptions): Draft {
     return preparation.draft(event);
   } catch (cause) {
     if (cause instanceof EventError || (cause instanceof Error && 'code' in cause)) throw cause;
-    // The caller's own getter or proxy threw under our hands. The events handed in beside this one must not suffer.
+    // The caller's own getter or proxy threw under our hands. The events handed in beside this one must not
+    // suffer.
     const reason = { rule: 'could not be read', hint: 'Hand in plain data, without getters or proxies.' };
     throw new EventError('event_value_invalid', pointerTo(preparation.path), reason, { cause });
   }
@@ -285,8 +286,8 @@ class Preparation {
   }
 
   /**
-   * Refuses what would be too large in the end. Nearly every event is so small that a look at the draft is enough; the others are
-   * sealed with zeros for once, and measured to the byte.
+   * Refuses what would be too large in the end. Nearly every event is so small that a look at the draft is
+   * enough; the others are sealed with zeros for once, and measured to the byte.
    */
   #checkSize(draft: Draft): void {
     if (draft.length + this.#sealer.fields * 64 < 16_384) return;

@@ -6,9 +6,9 @@ import { base64urlEncode, misuse, utf8Encode } from '../bytes/index.ts';
 export const PSEUDONYM_KEY_BYTES_MIN = 16;
 
 /**
- * The pseudonym that stands for `id` in a log that was created with `personalIds: 'pseudonymise'`: always the same for one key,
- * and untraceable without it. Throw the key away, and no pseudonym leads back to anybody. A query for the id has to ask for
- * this instead.
+ * The pseudonym that stands for `id` in a log that was created with `personalIds: 'pseudonymise'`: always the
+ * same for one key, and untraceable without it. Throw the key away, and no pseudonym leads back to anybody. A
+ * query for the id has to ask for this instead.
  */
 export function pseudonym(id: string, key: Uint8Array): string {
   if (key.length < PSEUDONYM_KEY_BYTES_MIN) {

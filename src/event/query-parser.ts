@@ -25,9 +25,9 @@ export type QueryError = RangeError & {
  *
  *     actor:user/u_42 action:role.* -outcome:success target:doc/9 after:2026-01-01 "free text"
  *
- * Terms stand side by side, and an event has to fit all of them. `OR` between two terms asks for either, and binds them before
- * their neighbours; a minus in front asks for the contrary; parentheses group; `*` at the end of a value stands for any end. An
- * empty query fits everything. Throws `QueryError`.
+ * Terms stand side by side, and an event has to fit all of them. `OR` between two terms asks for either, and
+ * binds them before their neighbours; a minus in front asks for the contrary; parentheses group; `*` at the
+ * end of a value stands for any end. An empty query fits everything. Throws `QueryError`.
  */
 export function parseQuery(text: string): Filter {
   if (typeof text !== 'string') throw misuse('type', 'query_invalid', 'A query is a text.');
@@ -228,7 +228,10 @@ class Parser {
     );
   }
 
-  /** A value: in quotes, or up to the next space, comma (behind a field) or parenthesis. A star behind it opens its end. */
+  /**
+   * A value: in quotes, or up to the next space, comma (behind a field) or parenthesis. A star behind it
+   * opens its end.
+   */
   #value(field: string | undefined): Value {
     const position = this.#position;
     const quoted = this.#peek() === '"';

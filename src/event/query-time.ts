@@ -14,9 +14,9 @@ interface Period {
 }
 
 /**
- * The bounds that a time in a query sets. `after:` begins with the time, `before:` ends in front of it. `created:` names the
- * whole period, or what lies on one side of it (`>2026-01` begins with February), or from one to another (`2026-01..2026-03`).
- * Undefined if the text is no time. Times without a zone are UTC.
+ * The bounds that a time in a query sets. `after:` begins with the time, `before:` ends in front of it.
+ * `created:` names the whole period, or what lies on one side of it (`>2026-01` begins with February), or
+ * from one to another (`2026-01..2026-03`). Undefined if the text is no time. Times without a zone are UTC.
  */
 export function readPeriod(text: string, field: 'after' | 'before' | 'created'): Bounds | undefined {
   if (field !== 'created') {
@@ -79,7 +79,10 @@ function startOf(year: number, month: number, day: number): number | undefined {
   return typeof moment === 'string' ? undefined : moment.ms;
 }
 
-/** Behind the year 9999 no event can have happened: an end there sets no bound, and a beginning leaves its last moment. */
+/**
+ * Behind the year 9999 no event can have happened: an end there sets no bound, and a beginning leaves its
+ * last moment.
+ */
 function bounds(from: number | undefined, to: number | undefined): Bounds {
   const first = from === undefined ? undefined : (momentOf(from)?.text ?? LAST_MOMENT);
   const last = to === undefined ? undefined : momentOf(to)?.text;

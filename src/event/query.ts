@@ -19,8 +19,8 @@ export const wordFields = [
 export type WordField = (typeof wordFields)[number];
 
 /**
- * What a query asks for, as plain data, so that it crosses threads and networks and can be turned into SQL. `prefix` means that
- * the value only begins so; an empty value with `prefix` is any value at all.
+ * What a query asks for, as plain data, so that it crosses threads and networks and can be turned into SQL.
+ * `prefix` means that the value only begins so; an empty value with `prefix` is any value at all.
  */
 export type Filter =
   /** Every one of them; none: everything. */
@@ -49,7 +49,10 @@ export function matches(filter: Filter, event: RecordedEvent): boolean {
   return new Matcher(event).matches(filter);
 }
 
-/** The text of a filter in the query language. `parseQuery` makes the same filter of it again, if it made this one. */
+/**
+ * The text of a filter in the query language. `parseQuery` makes the same filter of it again, if it made this
+ * one.
+ */
 export function formatFilter(filter: Filter): string {
   switch (filter.kind) {
     case 'all':
@@ -144,7 +147,10 @@ class Matcher {
   }
 }
 
-/** The value of a field that a query can ask for; undefined if the event has none, or it is sealed away from this reader. */
+/**
+ * The value of a field that a query can ask for; undefined if the event has none, or it is sealed away from
+ * this reader.
+ */
 export function wordOf(event: RecordedEvent, field: WordField): string | undefined {
   switch (field) {
     case 'action':

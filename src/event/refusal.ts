@@ -1,6 +1,6 @@
 /**
- * The codes of a refused event. Callers branch on them, `docs/errors.md` explains them, and over HTTP they travel in problem
- * documents.
+ * The codes of a refused event. Callers branch on them, `docs/errors.md` explains them, and over HTTP they
+ * travel in problem documents.
  */
 export const eventCodes = [
   // A name that begins with `log.`: only the log itself writes those.
@@ -41,8 +41,9 @@ export interface RefusalReason {
 }
 
 /**
- * An event that is refused, whole: nothing of it is written, and nothing is ever shortened to make it fit. The neighbours it
- * was handed in with are not affected. Test `code`, which is stable; show `message` to the developer.
+ * An event that is refused, whole: nothing of it is written, and nothing is ever shortened to make it fit.
+ * The neighbours it was handed in with are not affected. Test `code`, which is stable; show `message` to the
+ * developer.
  */
 export class EventError extends TypeError {
   override readonly name = 'EventError';
@@ -71,7 +72,10 @@ export function pointerTo(path: readonly (string | number)[]): string {
   return pointer;
 }
 
-/** The names in a JSON pointer, or undefined if it is not one. The inverse of `pointerTo`, but for positions, which stay text. */
+/**
+ * The names in a JSON pointer, or undefined if it is not one. The inverse of `pointerTo`, but for positions,
+ * which stay text.
+ */
 export function parsePointer(pointer: string): string[] | undefined {
   if (pointer === '') return [];
   if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) return undefined;
@@ -97,8 +101,8 @@ export function refusal(
 }
 
 /**
- * The name among `known` that was most probably meant by `name`, or undefined if none is near. Near means equal but for case
- * and separators, or at most a third of its letters away.
+ * The name among `known` that was most probably meant by `name`, or undefined if none is near. Near means
+ * equal but for case and separators, or at most a third of its letters away.
  */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const wanted = fold(name);

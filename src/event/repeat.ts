@@ -7,11 +7,13 @@ import { escapeStep } from './refusal.ts';
 
 /**
  * Whether a draft that bears the id of an entry is the same event handed in again: equal in everything that
- * the caller said, with the disclosures joined. `recordedAt`, `nonce` and `source` are the log's and not compared, except for
- * the credential; nor is `occurredAt` where the repeat did not give it. A value that was erased matches anything.
+ * the caller said, with the disclosures joined. `recordedAt`, `nonce` and `source` are the log's and not
+ * compared, except for the credential; nor is `occurredAt` where the repeat did not give it. A value that was
+ * erased matches anything.
  */
 export function sameEvent(draft: Draft, entry: Entry, disclosures: readonly string[]): boolean {
-  // Both are brought into one form by the road that the entry took. The salts do not matter, but no two may be equal.
+  // Both are brought into one form by the road that the entry took. The salts do not matter, but no two may
+  // be equal.
   const sealed = sealDraft(draft, countingBytes);
   const repeated = parseEntry(utf8Encode(entryText(sealed, entry.recordedAt)));
   if (repeated.source.credential !== entry.source.credential) return false;

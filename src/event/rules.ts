@@ -1,9 +1,9 @@
 import { JSON_DEPTH_MAX, type JsonValue } from '../bytes/index.ts';
 
 /**
- * The one table of rules. The validation of events, the reading of entries and the JSON Schemas in `spec/` all come from
- * here, so that they cannot say different things. What it does not hold are the rules that no table can: what day a month
- * has, what lies in the future, how many bytes the whole takes.
+ * The one table of rules. The validation of events, the reading of entries and the JSON Schemas in `spec/`
+ * all come from here, so that they cannot say different things. What it does not hold are the rules that no
+ * table can: what day a month has, what lies in the future, how many bytes the whole takes.
  */
 
 /** Every limit on an event, with its unit. A character is a Unicode code point, as in JSON Schema. */
@@ -332,8 +332,8 @@ export function isSealedFieldName(name: string): name is SealedFieldName {
 }
 
 /**
- * Whether a value that was read is of the kind that its field has: a text, a list, an object. Whoever reads a log can rely on
- * that much; the rest of a field's rule binds writers only.
+ * Whether a value that was read is of the kind that its field has: a text, a list, an object. Whoever reads a
+ * log can rely on that much; the rest of a field's rule binds writers only.
  */
 export function hasKind(name: SealedFieldName, value: JsonValue): boolean {
   switch (eventFields[name].rule.kind) {
@@ -356,7 +356,10 @@ export const sourceRule = {
   hint: 'The source is {service, instance, seq}.',
 } as const satisfies ObjectRule;
 
-/** Texts that only an entry holds. Base64url of 16 and of 32 bytes leaves bits over, which are zero in the last character. */
+/**
+ * Texts that only an entry holds. Base64url of 16 and of 32 bytes leaves bits over, which are zero in the
+ * last character.
+ */
 export const entryTexts = Object.freeze({
   nonce: /^[A-Za-z0-9_-]{21}[AQgw]$/,
   digest: /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/,

@@ -17,11 +17,11 @@ import {
 } from './rules.ts';
 
 /**
- * The JSON Schemas (2020-12) of events and entries, made from the table of rules. `spec/` holds them as files for other
- * languages; a test holds the files equal to this, and this equal to what the code accepts.
+ * The JSON Schemas (2020-12) of events and entries, made from the table of rules. `spec/` holds them as files
+ * for other languages; a test holds the files equal to this, and this equal to what the code accepts.
  *
- * A schema cannot say everything. Left to the code are: what day a month has, the future, ids that look personal, the bytes of
- * the whole, nesting, and whether the paths in `clear` and `seals` lead anywhere.
+ * A schema cannot say everything. Left to the code are: what day a month has, the future, ids that look
+ * personal, the bytes of the whole, nesting, and whether the paths in `clear` and `seals` lead anywhere.
  */
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
@@ -103,7 +103,10 @@ export function entrySchema(): JsonObject {
   };
 }
 
-/** The fields that are sealed by default, where the caller left them in the open: of their kind, and with digests inside. */
+/**
+ * The fields that are sealed by default, where the caller left them in the open: of their kind, and with
+ * digests inside.
+ */
 function openFieldSchemas(): JsonObject {
   const kinds = { text: 'string', list: 'array', object: 'object', pairs: 'object' };
   return Object.fromEntries(
@@ -200,7 +203,10 @@ function partySchema({ onBehalfOf }: { readonly onBehalfOf: JsonValue }): JsonOb
   };
 }
 
-/** Any JSON, but for the numbers that are not exact: whole, beyond 2^53 - 1, and written with all their digits. */
+/**
+ * Any JSON, but for the numbers that are not exact: whole, beyond 2^53 - 1, and written with all their
+ * digits.
+ */
 function valueSchema(): JsonObject {
   const exact = Number.MAX_SAFE_INTEGER;
   return {

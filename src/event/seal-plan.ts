@@ -3,8 +3,9 @@ import { eventFields, isReservedName, type ListRule, sealedFieldNames, type Text
 import { checkList, checkText, missingField, ownNames, unknownField } from './value.ts';
 
 /**
- * What the caller's `clear` and `seals` say, as a tree of names. A node with a mark is a value that they name; a node without
- * one only leads to such values, and what stands beside those on the way is sealed, value by value.
+ * What the caller's `clear` and `seals` say, as a tree of names. A node with a mark is a value that they
+ * name; a node without one only leads to such values, and what stands beside those on the way is sealed,
+ * value by value.
  */
 export interface PlanNode {
   /** Where the caller named this value, as a path into the event: `['seals', 1, 'path']`. */
@@ -17,7 +18,10 @@ export interface PlanNode {
   found: boolean;
 }
 
-/** Reads `clear` and `seals`; undefined if neither says anything. `subject` checks one subject and may rewrite its id. */
+/**
+ * Reads `clear` and `seals`; undefined if neither says anything. `subject` checks one subject and may rewrite
+ * its id.
+ */
 export function readPlan(
   clear: unknown,
   seals: unknown,
@@ -40,7 +44,10 @@ export function readPlan(
   return root;
 }
 
-/** Refuses a plan that names a value which the event did not have: a slip there would seal it otherwise than was meant. */
+/**
+ * Refuses a plan that names a value which the event did not have: a slip there would seal it otherwise than
+ * was meant.
+ */
 export function checkFound(node: PlanNode): void {
   if (!node.found && node.mark !== undefined) {
     throw refusal(
@@ -86,7 +93,10 @@ function readSeal(
   );
 }
 
-/** The node for `pointer`, made with all that lead to it, if a value may stand there that can be sealed at all. */
+/**
+ * The node for `pointer`, made with all that lead to it, if a value may stand there that can be sealed at
+ * all.
+ */
 function markNode(root: PlanNode, pointer: unknown, namedAt: Path): PlanNode {
   const rule: TextRule = eventFields.seals.rule.items.fields.path;
   const steps = parsePointer(checkText(pointer, rule, namedAt)) ?? [];
@@ -136,7 +146,10 @@ function attributeSteps(field: string, rest: readonly string[]): readonly string
   return undefined;
 }
 
-/** A sealed value is one disclosure, and disclosures do not nest (spec/sealing.md): nothing inside it can be named again. */
+/**
+ * A sealed value is one disclosure, and disclosures do not nest (spec/sealing.md): nothing inside it can be
+ * named again.
+ */
 function refuseNested(node: PlanNode): void {
   for (const child of node.children.values()) {
     const inner = child.children.values().next().value;

@@ -9,7 +9,9 @@ import { exceeds, tooLarge } from './value.ts';
 /** A disclosure is `["<salt>",name,value]`. */
 const DISCLOSURE_FRAME_BYTES = '["",,]'.length + SALT_CHARACTERS;
 
-/** One field of an object under way: sealed, with its canonical value, or open, written when its turn comes. */
+/**
+ * One field of an object under way: sealed, with its canonical value, or open, written when its turn comes.
+ */
 export type Member =
   | {
       readonly name: string;
@@ -27,8 +29,9 @@ interface SealedHere {
 }
 
 /**
- * Seals the values of one event into a draft. Fields are numbered as they are sealed, and a draft numbers them as they stand in
- * its text: so whoever writes an object has to seal and write its members in canonical order.
+ * Seals the values of one event into a draft. Fields are numbered as they are sealed, and a draft numbers
+ * them as they stand in its text: so whoever writes an object has to seal and write its members in canonical
+ * order.
  */
 export class Sealer {
   /** How many fields have been sealed. */
@@ -48,8 +51,9 @@ export class Sealer {
   }
 
   /**
-   * Writes a value that `clear` or `seals` reach into, given as canonical JSON. Within it, what `seals` name is sealed; the rest
-   * stays open where an enclosing value is named in `clear`, and is sealed value by value where not.
+   * Writes a value that `clear` or `seals` reach into, given as canonical JSON. Within it, what `seals` name
+   * is sealed; the rest stays open where an enclosing value is named in `clear`, and is sealed value by value
+   * where not.
    */
   open(text: string, node: PlanNode, path: Path, isClear = false): string {
     node.found = true;
@@ -90,7 +94,9 @@ export class Sealer {
     return { name, write: () => (node === undefined ? text : this.open(text, node, path, isClear)) };
   }
 
-  /** Writes an object out of its members, which come in canonical order; `_sd` has its own place among them. */
+  /**
+   * Writes an object out of its members, which come in canonical order; `_sd` has its own place among them.
+   */
   object(members: readonly Member[]): string {
     const parts: string[] = [];
     const writeOpen = (isEarly: boolean): void => {

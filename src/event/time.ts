@@ -17,8 +17,9 @@ const LENGTH_MAX = 40;
 const SHAPE_COMPLAINT = 'must be an RFC 3339 time with an offset';
 
 /**
- * Reads an RFC 3339 time with any offset and returns the moment in UTC, or a complaint. Nothing is rounded: a time finer than
- * a millisecond is refused, as is a leap second, which no clock of ours can hold, and a date that no calendar has.
+ * Reads an RFC 3339 time with any offset and returns the moment in UTC, or a complaint. Nothing is rounded: a
+ * time finer than a millisecond is refused, as is a leap second, which no clock of ours can hold, and a date
+ * that no calendar has.
  */
 export function readTime(text: string): Moment | TimeComplaint {
   if (text.length < 20 || text.length > LENGTH_MAX || !hasSeparators(text)) return SHAPE_COMPLAINT;
@@ -41,7 +42,10 @@ export function readTime(text: string): Moment | TimeComplaint {
   return momentOf(ms) ?? 'must lie in the years 0000 to 9999 in UTC';
 }
 
-/** The moment of a number of milliseconds, unless it lies outside the years 0000 to 9999 or is no whole number. */
+/**
+ * The moment of a number of milliseconds, unless it lies outside the years 0000 to 9999 or is no whole
+ * number.
+ */
 export function momentOf(ms: number): Moment | undefined {
   if (!Number.isInteger(ms) || ms < YEAR_0_MS || ms >= YEAR_10000_MS) return undefined;
   return { ms, text: new Date(ms).toISOString() };
@@ -66,9 +70,9 @@ const YEAR_10000_MS = 253_402_300_800_000;
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * Days from 1970-01-01 to a date of the Gregorian calendar; NaN if it has no such day, undefined if these are no numbers. Counted in years that begin in
- * March, so that the leap day comes last (the method of Howard Hinnant's `days_from_civil`); `Date.UTC` would read the years 0
- * to 99 as 1900 to 1999.
+ * Days from 1970-01-01 to a date of the Gregorian calendar; NaN if it has no such day, undefined if these are
+ * no numbers. Counted in years that begin in March, so that the leap day comes last (the method of Howard
+ * Hinnant's `days_from_civil`); `Date.UTC` would read the years 0 to 99 as 1900 to 1999.
  */
 function daysFromCivil(year: number, month: number, day: number): number | undefined {
   if (Number.isNaN(year + month + day)) return undefined;

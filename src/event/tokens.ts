@@ -1,18 +1,24 @@
 import type { JsonObject, JsonValue } from '../bytes/index.ts';
 import type { RecordedEvent } from './model.ts';
 
-/** A longer run of letters is cut here, in the index and in a query alike, so that no blob of data fills the index. */
+/**
+ * A longer run of letters is cut here, in the index and in a query alike, so that no blob of data fills the
+ * index.
+ */
 export const TOKEN_LENGTH_MAX = 64;
 
 /**
- * The words of a text as the search index holds them and a query asks for them: runs of letters and digits, in lower case,
- * without the accents of Latin, Greek and Cyrillic. `"user.signed_in"` has three.
+ * The words of a text as the search index holds them and a query asks for them: runs of letters and digits,
+ * in lower case, without the accents of Latin, Greek and Cyrillic. `"user.signed_in"` has three.
  */
 export function tokenize(text: string): string[] {
   return isAscii(text) ? tokenizeAscii(text) : tokenizeAny(text);
 }
 
-/** Everything of an event that free text is searched in: ids, names and all values that this reader sees, but no field names. */
+/**
+ * Everything of an event that free text is searched in: ids, names and all values that this reader sees, but
+ * no field names.
+ */
 export function searchText(event: RecordedEvent): string {
   const texts: string[] = [event.action, event.id];
   collect(event.actor, texts);
@@ -69,7 +75,10 @@ function tokenizeAscii(text: string): string[] {
   return tokens;
 }
 
-/** Accents that decomposition has set apart from their letters. Marks of other scripts are part of how their words are written. */
+/**
+ * Accents that decomposition has set apart from their letters. Marks of other scripts are part of how their
+ * words are written.
+ */
 const accents = /[\u0300-\u036f]/g;
 const words = /[\p{L}\p{N}\p{M}]+/gu;
 

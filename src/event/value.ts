@@ -15,9 +15,10 @@ import {
 /**
  * From values that a caller handed in to canonical JSON (RFC 8785), checked on the way.
  *
- * Each property is read exactly once and goes straight into the text, so that nothing can show one face to the check and
- * another to the writer. `path` leads to the value in hand; it grows and shrinks as the writer goes down and up, and becomes a
- * pointer only when something is refused. `depth` is how many objects and arrays already stand around the value.
+ * Each property is read exactly once and goes straight into the text, so that nothing can show one face to
+ * the check and another to the writer. `path` leads to the value in hand; it grows and shrinks as the writer
+ * goes down and up, and becomes a pointer only when something is refused. `depth` is how many objects and
+ * arrays already stand around the value.
  */
 
 /** No value of an event can be longer than this: it fits neither into a disclosure nor into an entry. */
@@ -51,7 +52,8 @@ export function checkText(value: unknown, rule: TextRule, path: Path): string {
   if (typeof value !== 'string') {
     throw refusal('event_field_invalid', path, 'must be a text', value === null ? NULL_HINT : rule.hint);
   }
-  // One look decides nearly always. The length counts UTF-16 units first, which are never fewer than characters.
+  // One look decides nearly always. The length counts UTF-16 units first, which are never fewer than
+  // characters.
   const max = rule.charactersMax ?? LENGTH_MAX;
   if (value.length <= max && rule.test(value)) return value;
   if (!value.isWellFormed()) throw halfSurrogate(path);
@@ -118,7 +120,10 @@ export function ownNames(value: unknown, path: Path, hint = 'Hand in a plain obj
 /** Up to here an insertion sort beats the engine's own, which is made for long lists. */
 const SHORT_LIST_LENGTH_MAX = 16;
 
-/** Sorts names in place as RFC 8785 §3.2.3 wants: by UTF-16 code units, which is how ECMAScript compares texts. */
+/**
+ * Sorts names in place as RFC 8785 §3.2.3 wants: by UTF-16 code units, which is how ECMAScript compares
+ * texts.
+ */
 export function sortNames(names: string[]): string[] {
   if (names.length > SHORT_LIST_LENGTH_MAX) return names.sort();
   for (let index = 1; index < names.length; index += 1) {
@@ -131,7 +136,10 @@ export function sortNames(names: string[]): string[] {
   return names;
 }
 
-/** Whether `a` sorts before `b`. Comparing texts costs ten times as much as comparing their first units, which mostly decide. */
+/**
+ * Whether `a` sorts before `b`. Comparing texts costs ten times as much as comparing their first units, which
+ * mostly decide.
+ */
 function isBefore(a: string, b: string): boolean {
   const difference = a.charCodeAt(0) - b.charCodeAt(0);
   return difference < 0 || (!(difference > 0) && a < b);
@@ -162,7 +170,9 @@ export function missingField(name: string, path: Path, hint: string): Error {
   return refusal('event_field_missing', [...path, name], 'is missing', hint);
 }
 
-/** Refuses `text`, the canonical JSON of what `path` leads to, where no disclosure and no entry could hold it. */
+/**
+ * Refuses `text`, the canonical JSON of what `path` leads to, where no disclosure and no entry could hold it.
+ */
 function checkLength(text: string, path: Path): void {
   if (text.length > LENGTH_MAX) throw tooLarge(path);
 }
@@ -177,7 +187,10 @@ export function tooLarge(path: Path): Error {
   );
 }
 
-/** Whether the UTF-8 of `text` has more than `bytesMax` bytes; counts only where the number of units leaves it open. */
+/**
+ * Whether the UTF-8 of `text` has more than `bytesMax` bytes; counts only where the number of units leaves it
+ * open.
+ */
 export function exceeds(text: string, bytesMax: number): boolean {
   if (text.length * 3 <= bytesMax) return false;
   return text.length > bytesMax || utf8Length(text) > bytesMax;
@@ -287,10 +300,14 @@ export function checkList(value: unknown, elementsMax: number, path: Path): read
   );
 }
 
-/** Refuses instances of classes: what they hold is not in their fields, or their fields are not what they mean. */
+/**
+ * Refuses instances of classes: what they hold is not in their fields, or their fields are not what they
+ * mean.
+ */
 function requirePlain(object: object, path: Path): void {
   const prototype: unknown = Object.getPrototypeOf(object);
-  // Another realm's Object.prototype (a test runner's sandbox) is plain too: it is the one that inherits from nothing.
+  // Another realm's Object.prototype (a test runner's sandbox) is plain too: it is the one that inherits from
+  // nothing.
   if (prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null)
     return;
   throw refusal(

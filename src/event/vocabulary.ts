@@ -1,7 +1,7 @@
 /**
- * Names for what most applications record, grown from the logging vocabulary of OWASP. They are suggestions, which editors
- * offer while an `action` is typed: any other name is as good, as long as one thing always has the same. Say the thing first,
- * then what happened to it, in the past tense; how it ended is the `outcome`.
+ * Names for what most applications record, grown from the logging vocabulary of OWASP. They are suggestions,
+ * which editors offer while an `action` is typed: any other name is as good, as long as one thing always has
+ * the same. Say the thing first, then what happened to it, in the past tense; how it ended is the `outcome`.
  */
 export const actionVocabulary = [
   // Signing in, and what guards it.

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
+import { equalBytes, VerificationError } from '../bytes/index.ts';
 import { parseEntry } from '../event/index.ts';
 import {
   isLogError,
@@ -16,21 +16,42 @@ import {
   type ChunkReport,
   type ChunkRequest,
   type Discovery,
+  HOLES_MAX,
   type Span,
 } from '../verify/index.ts';
-import { compareIndex } from './search/index.ts';
+import { exact, sizeNow, storedRoot, strayRows, strayTiles } from './audit-stray.ts';
+import { compareIndex, type IndexDifference } from './search/index.ts';
+
+/** Rows that are in memory at once. */
+const READ_ROWS = 128;
+
+/** How much of a log its search index covers. */
+export interface IndexCoverage {
+  /** Entries that the index covers. */
+  readonly covered: number;
+  /** Entries that the log had when the index was looked at. */
+  readonly of: number;
+}
+
+/** What came of comparing the search index with the log. */
+export interface ComparedIndex {
+  readonly coverage: IndexCoverage;
+  readonly discoveries: readonly Discovery[];
+}
 
 /**
  * Reads `log.db` for an audit: believes nothing, stops at nothing. A column of the wrong type, a page that
  * SQLite cannot read, a changed schema are findings, and the rest is read all the same.
  */
 export class AuditFile {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #reader: SqliteReader;
   readonly #id: StatementSync;
 
   /** Throws where SQLite cannot make anything of the file, or a table is not there to be read. */
   constructor(path: string) {
+    this.#path = path;
     this.#db = openReadable(path);
     try {
       // One moment for the whole audit, however much is recorded meanwhile.
@@ -46,15 +67,25 @@ export class AuditFile {
 
   /** What the store claims. */
   head(): AuditHead {
-    const one = (sql: string): number => Number(Object.values(this.#exact(sql).get() ?? {})[0] ?? -1);
-    const ids = one('SELECT count(*) FROM ids');
-    const last = one('SELECT max(idx) FROM entries');
-    return { checkpoint: this.#checkpoint(), entries: ids, last, ids };
+    const last = Number(this.#one('SELECT max(idx) FROM entries') ?? -1);
+    const ids = Number(this.#one('SELECT count(*) FROM ids'));
+    const claims = { checkpoint: this.#checkpoint(), last, ids };
+    // Counting entries is reading every page of them, which the audit itself does. Only a largest index that the ids make
+    // absurd needs it, lest the audit look for entries that never were.
+    if (last + 1 - ids <= HOLES_MAX) return claims;
+    return { ...claims, entries: Number(this.#one('SELECT count(*) FROM entries WHERE idx >= 0')) };
   }
 
-  /** What stands beside the tree and must agree with it: the schema, the head's own columns, rows that nobody reads. */
-  surroundings(head: AuditHead, signed: { size: number; root: Uint8Array } | undefined): Discovery[] {
-    const last = Math.max(head.last, 0);
+  /**
+   * What stands beside the tree and must agree with it: the schema, the head's own columns, rows that nobody reads. `end` is how
+   * many entries are audited.
+   */
+  surroundings(
+    head: AuditHead,
+    end: number,
+    signed: { size: number; root: Uint8Array } | undefined,
+  ): Discovery[] {
+    const last = Math.max(end - 1, 0);
     const found: Discovery[] = schemaDrift(this.#db).map((what) => ({
       code: 'schema_changed',
       from: 0,
@@ -76,16 +107,7 @@ export class AuditFile {
       const what = 'the head gives another time than the entry itself';
       found.push({ code: 'column_changed', from: last, to: last, what });
     }
-    const stray = this.#exact(
-      'SELECT min(idx) AS a, max(idx) AS b FROM disclosures WHERE idx < 0 OR idx > ?',
-    );
-    const { a, b } = stray.get(head.last) ?? {};
-    if (typeof a === 'bigint' && typeof b === 'bigint') {
-      const what = 'disclosures are kept for entries that are not there';
-      const [from, to] = [Math.max(Number(a), 0), Math.max(Number(b), 0)];
-      found.push({ code: 'disclosure_altered', from, to, what });
-    }
-    return found;
+    return [...found, ...strayRows(this.#db, end), ...strayTiles(this.#db, end)];
   }
 
   /** Audits one span of the log. */
@@ -119,49 +141,55 @@ export class AuditFile {
     });
   }
 
-  /** Rebuilds the search index out of the entries and compares it with the one at `path`. Damage is reported, not thrown. */
-  index(path: string, size: number): Discovery[] {
+  /**
+   * Rebuilds the search index out of the entries and compares it with the one at `path`. Damage is reported, not thrown. The
+   * index of a log in use runs ahead of the moment that the audit looks at, so it is compared with the log as it is now.
+   */
+  index(path: string): ComparedIndex {
+    const now = openReadable(this.#path);
+    let of = 0;
     try {
-      return this.#compareIndex(path, size);
+      now.exec('BEGIN');
+      const reader = new SqliteReader(now);
+      const { covered, differences } = compareIndex({
+        path,
+        // Called when the index is being read already: the first read of this connection, so no earlier moment than that one.
+        size: () => {
+          of = sizeNow(now);
+          return of;
+        },
+        entries: (from, to) => reader.readEntries(from, to),
+        rootAt: (size) => storedRoot(reader, size),
+      });
+      return { coverage: { covered, of }, discoveries: differences.map(inSearch) };
     } catch (error) {
       // Entries that cannot be read make no index; the audit of the entries says which.
       if (!(error instanceof VerificationError) && !isLogError(error, 'log_damaged')) throw error;
       const what = `the search index cannot be compared with the log: ${error.message}`;
-      return [{ code: 'search_differs', from: 0, to: Math.max(size - 1, 0), what }];
+      const discovery = { code: 'search_differs' as const, from: 0, to: Math.max(of - 1, 0), what };
+      return { coverage: { covered: 0, of }, discoveries: [discovery] };
+    } finally {
+      now.close();
     }
-  }
-
-  #compareIndex(path: string, size: number): Discovery[] {
-    const head = this.#reader.head();
-    const { differences } = compareIndex({
-      path,
-      size,
-      entries: (from, to) => this.#reader.readEntries(from, to),
-      rootAt: (at) => (head !== undefined && at === head.size ? base64Encode(head.root) : undefined),
-    });
-    return differences.map(({ from, to, what }) => ({
-      code: 'search_differs',
-      from,
-      to,
-      what: `the search index differs from the log: ${what}`,
-    }));
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  /** A statement that reads integers of any size: node:sqlite throws at those beyond 2^53, and nobody else writes such. */
   #exact(sql: string): StatementSync {
-    const statement = this.#db.prepare(sql);
-    statement.setReadBigInts(true);
-    return statement;
+    return exact(this.#db, sql);
+  }
+
+  /** The one value that a query answers; undefined for NULL. */
+  #one(sql: string): unknown {
+    return Object.values(this.#exact(sql).get() ?? {})[0] ?? undefined;
   }
 
   /** When the entry at `index` says that it was recorded, milliseconds; undefined where it does not say. */
   #timeOf(index: number): number | undefined {
     try {
-      const [row] = this.#rows(index, index + 1, []);
+      const [row] = this.#readable(index, index + 1, []);
       return row === undefined ? undefined : Date.parse(parseEntry(row.entry).recordedAt);
     } catch {
       return undefined;
@@ -181,20 +209,31 @@ export class AuditFile {
     return this.readTiles(ids);
   }
 
-  /** The rows of a span. Where SQLite gives up on a range, its halves are tried, down to the row that is lost. */
-  #rows(begin: number, end: number, unreadable: Discovery[]): AuditRow[] {
+  /** The rows of a span, a few at a time: an entry may have 64 KiB, and its disclosures 128. */
+  *#rows(begin: number, end: number, unreadable: Discovery[]): Generator<AuditRow, void, undefined> {
+    for (let from = begin; from < end; from += READ_ROWS) {
+      yield* this.#readable(from, Math.min(from + READ_ROWS, end), unreadable);
+    }
+  }
+
+  /** Where SQLite gives up on a range, its halves are tried, down to the row that is lost. */
+  #readable(begin: number, end: number, unreadable: Discovery[]): AuditRow[] {
     try {
       return this.#reader.readRows(begin, end).map(auditRow);
     } catch (error) {
       if (end - begin > 1) {
         const middle = begin + Math.floor((end - begin) / 2);
-        return [...this.#rows(begin, middle, unreadable), ...this.#rows(middle, end, unreadable)];
+        return [...this.#readable(begin, middle, unreadable), ...this.#readable(middle, end, unreadable)];
       }
       const what = `SQLite cannot read it: ${(error as Error).message}`;
       unreadable.push({ code: 'column_changed', from: begin, to: begin, what });
       return [];
     }
   }
+}
+
+function inSearch({ from, to, what }: IndexDifference): Discovery {
+  return { code: 'search_differs', from, to, what: `the search index differs from the log: ${what}` };
 }
 
 const NO_BYTES = new Uint8Array(0);

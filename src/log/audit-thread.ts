@@ -1,13 +1,13 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
-import type { ChunkReport, ChunkRequest, Discovery, Span } from '../verify/index.ts';
-import { AuditFile } from './audit-file.ts';
+import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
+import { AuditFile, type ComparedIndex } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
 
 /** Audits spans of one file, on this thread or on another. */
 export interface Auditor {
   chunk(span: Span): Promise<ChunkReport>;
-  /** What the search index at `path` says that the log's `size` entries do not. */
-  index(path: string, size: number): Promise<Discovery[]>;
+  /** What the search index at `path` says that the log as it is now does not. */
+  index(path: string): Promise<ComparedIndex>;
   close(): Promise<void>;
 }
 
@@ -16,7 +16,7 @@ export function auditHere(path: string, request: ChunkRequest): Auditor {
   const file = new AuditFile(path);
   return {
     chunk: async (span) => file.chunk(span, request),
-    index: async (index, size) => file.index(index, size),
+    index: async (index) => file.index(index),
     close: async () => file.close(),
   };
 }
@@ -33,7 +33,7 @@ export async function auditOnThread(path: string, request: ChunkRequest): Promis
   }
   return {
     chunk: (span) => remote.call('chunk', span),
-    index: (index, size) => remote.call('index', index, size),
+    index: (index) => remote.call('index', index),
     close: () => remote.terminate(),
   };
 }
@@ -46,6 +46,6 @@ export function serveAuditor(port: MessagePort): void {
       auditor = auditHere(path, request);
     },
     chunk: (span: Span) => auditor!.chunk(span),
-    index: (index: string, size: number) => auditor!.index(index, size),
+    index: (index: string) => auditor!.index(index),
   });
 }

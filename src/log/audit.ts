@@ -11,7 +11,7 @@ import {
   type Span,
   type Trust,
 } from '../verify/index.ts';
-import { AuditFile } from './audit-file.ts';
+import { AuditFile, type IndexCoverage } from './audit-file.ts';
 import { type Auditor, auditHere, auditOnThread } from './audit-thread.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 
@@ -35,6 +35,14 @@ export interface VerifyOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+export type { IndexCoverage } from './audit-file.ts';
+
+/** What the audit of a log in a folder has shown. */
+export interface LogReport extends AuditReport {
+  /** How much of the log the search index covers; absent where it was not asked for. A missing one covers nothing. */
+  readonly index?: IndexCoverage;
+}
+
 /** Threads that an audit takes where the caller does not say. */
 export const AUDIT_THREADS_MAX = 4;
 
@@ -47,12 +55,12 @@ const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mar
  * Audits the log in a folder. It needs no key and no running log, and it opens what `openLog` would refuse:
  * damage is reported, each with its place. Throws `LogError` `log_missing` only where there is no log.
  */
-export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<AuditReport> {
+export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<LogReport> {
   return auditFiles(logPaths(dir, { mark: options.mark }), options);
 }
 
 /** {@link verifyLog}, of a log whose places are known. */
-export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promise<AuditReport> {
+export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promise<LogReport> {
   checkNames(options);
   if (!existsSync(paths.database)) {
     throw new LogError('log_missing', `there is no log at ${paths.dir}`);
@@ -77,32 +85,38 @@ function isDamage(error: unknown): boolean {
 
 /** The report on a file of which SQLite can make nothing: what was a log is none any more. */
 function unreadable(error: Error): AuditReport {
-  const whole = new Audit({ checkpoint: new Uint8Array(0), entries: 0, last: -1 });
+  const whole = new Audit({ checkpoint: new Uint8Array(0), last: -1 });
   whole.discover({ code: 'schema_changed', from: 0, to: 0, what: `log.db cannot be read: ${error.message}` });
   return whole.conclude();
 }
 
-async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): Promise<AuditReport> {
+async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): Promise<LogReport> {
   // The mark first: it never leads the log, but others may move both while we read.
-  const held = [...(options.held ?? []), ...markOf(paths)];
+  const mark = markOf(paths);
   const head = file.head();
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
-    held,
+    ...(options.held === undefined ? {} : { held: options.held }),
+    ...(mark === undefined ? {} : { mark }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
   });
-  for (const discovery of file.surroundings(head, claimed(head.checkpoint))) whole.discover(discovery);
+  for (const discovery of file.surroundings(head, whole.end, claimed(head.checkpoint)))
+    whole.discover(discovery);
+  let index: IndexCoverage | undefined;
   const auditors = await startAuditors(paths.database, whole, options.threads);
   try {
     await auditSpans(whole, auditors, options.onProgress);
     if (options.index === true) {
-      for (const discovery of await auditors[0]!.index(paths.index, whole.end)) whole.discover(discovery);
+      const compared = await auditors[0]!.index(paths.index);
+      for (const discovery of compared.discoveries) whole.discover(discovery);
+      index = compared.coverage;
     }
   } finally {
     await Promise.all(auditors.map((auditor) => auditor.close()));
   }
-  return whole.conclude(file.readTiles(whole.upperTiles()));
+  const report = whole.conclude(file.readTiles(whole.upperTiles()));
+  return index === undefined ? report : { ...report, index };
 }
 
 /** What the stored checkpoint says, before anybody has verified it. */
@@ -149,11 +163,11 @@ async function auditSpans(
   while (underway.length > 0) await addOldest();
 }
 
-/** The mark is a checkpoint that was kept outside the folder: it is held against the log like any other. */
-function markOf({ mark }: LogPaths): Held[] {
-  if (!existsSync(mark)) return [];
+/** The mark is a checkpoint that the writer keeps outside the folder: it is held against the log. */
+function markOf({ mark }: LogPaths): string | undefined {
+  if (!existsSync(mark)) return undefined;
   try {
-    return [readFileSync(mark, 'utf8')];
+    return readFileSync(mark, 'utf8');
   } catch (cause) {
     throw new LogError('io_failed', `the mark ${mark} cannot be read: ${(cause as Error).message}`, {
       cause,

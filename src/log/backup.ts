@@ -28,7 +28,7 @@ export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
       hint: 'a backup goes into a folder of its own',
     });
   }
-  mkdirSync(to.dir, { recursive: true });
+  mkdirSync(to.dir, { recursive: true, mode: 0o700 });
   const temporary = join(to.dir, 'log.db.part');
   try {
     const db = openReadable(from.database);

@@ -9,12 +9,14 @@ import {
   sameEvent,
   sealDraft,
 } from '../event/index.ts';
-import { type Hash, hashLeaf } from '../merkle/index.ts';
-import { formatCheckpoint, type Signer, signNote } from '../note/index.ts';
+import { type Hash, hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
+import { formatCheckpoint, parseVerifierKey, type Signer, signNote, type VerifierKey } from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
 import { type Head, type HeadTransaction, LogError, type LogStore, type NewEntry } from '../store/index.ts';
 import { checkTime, Edge } from './edge.ts';
 import type { Mark } from './mark.ts';
+import { checkHead } from './signed-head.ts';
+import { TreeReader } from './tiles.ts';
 
 /** A clock that parts from the monotonic one by more than this leaves a `log.clock_jumped` entry, milliseconds. */
 export const CLOCK_STEP_MS_MAX = 1000;
@@ -80,9 +82,11 @@ export class Committer {
   #dead: LogError | undefined;
   #announced: boolean;
   #clockOffset: number | undefined;
+  readonly #key: VerifierKey;
 
   constructor(options: CommitterOptions, state?: State) {
     this.#options = options;
+    this.#key = parseVerifierKey(options.signer.vkey);
     this.#state = state;
     this.#announced = !options.announce;
   }
@@ -109,7 +113,8 @@ export class Committer {
       const recordedAt = Math.max(clock.wall(), state?.head.recordedAt ?? 0);
       const batch = new Batch(state?.head.size ?? 0, new Date(recordedAt).toISOString());
       for (const draft of own) batch.accept(draft);
-      const answers = await this.#answer(transaction, batch, drafts, sealed);
+      const known = new Known(transaction, state?.edge);
+      const answers = await this.#answer(known, batch, drafts, sealed);
       await this.#at('answered');
       if (batch.isRepeatsOnly(own.length) && state !== undefined) {
         transaction.rollback();
@@ -172,6 +177,8 @@ export class Committer {
       throw new LogError('rolled_back', 'the head of the log is gone');
     }
     const same = known !== undefined && known.head.size === head.size;
+    // What others wrote is followed only under a signature of the log's key: forged rows have none.
+    if (!same) checkHead(head, this.#options.origin, [this.#key]);
     const edge = same
       ? known.edge
       : await (known?.edge.follow(transaction, head) ?? Edge.load(transaction, head));
@@ -208,18 +215,18 @@ export class Committer {
   }
 
   async #answer(
-    transaction: HeadTransaction,
+    known: Known,
     batch: Batch,
     drafts: readonly Draft[],
     sealed: readonly SealedDraft[],
   ): Promise<Answer[]> {
     const given = sealed.filter(({ givenId }) => givenId).map(({ id }) => id);
-    const known = given.length === 0 ? new Map<string, number>() : await transaction.findIds(given);
+    const indexes = await known.find(given);
     const answers: Answer[] = [];
     for (const [position, draft] of sealed.entries()) {
-      const index = known.get(draft.id) ?? batch.indexOf(draft.id);
+      const index = indexes.get(draft.id) ?? batch.indexOf(draft.id);
       if (index === undefined) answers.push(batch.accept(draft));
-      else answers.push(await repeat(transaction, batch, drafts[position]!, draft.id, index));
+      else answers.push(repeat(batch.at(index) ?? (await known.at(index)), drafts[position]!, draft.id, index));
     }
     return answers;
   }
@@ -291,29 +298,60 @@ class Batch {
   }
 }
 
+/** What was recorded before this transaction. */
+class Known {
+  readonly #transaction: HeadTransaction;
+  readonly #edge: Edge | undefined;
+  readonly #tree: TreeReader;
+
+  constructor(transaction: HeadTransaction, edge: Edge | undefined) {
+    this.#transaction = transaction;
+    this.#edge = edge;
+    this.#tree = new TreeReader(transaction);
+  }
+
+  async find(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return ids.length === 0 ? new Map() : this.#transaction.findIds(ids);
+  }
+
+  /**
+   * The entry at an index, proven: a receipt for bytes that somebody has changed would be a lie under our signature.
+   * Throws `LogError` `log_damaged`.
+   */
+  async at(index: number): Promise<Pick<NewEntry, 'entry' | 'disclosures'>> {
+    const [stored] = await this.#transaction.readEntries(index, index + 1);
+    const edge = this.#edge;
+    if (stored !== undefined && edge !== undefined && index < edge.size) {
+      const proof = await this.#tree.prove(planInclusion(index, edge.size), edge.size);
+      const path = { index, size: edge.size, leafHash: hashLeaf(stored.entry), proof };
+      if (equalBytes(rootFromInclusion(path), edge.root())) return stored;
+    }
+    throw new LogError('log_damaged', `the id of entry ${index} is known, and the entry is not what was recorded`, {
+      hint: 'run verify: it names everything that was changed',
+    });
+  }
+}
+
 /** Answers an event whose id is there already: the same event is a repeat, another one a conflict. */
-async function repeat(
-  transaction: HeadTransaction,
-  batch: Batch,
+function repeat(
+  stored: Pick<NewEntry, 'entry' | 'disclosures'>,
   draft: Draft,
   id: string,
   index: number,
-): Promise<Answer> {
-  const stored = batch.at(index) ?? (await transaction.readEntries(index, index + 1))[0];
-  if (stored === undefined) {
-    throw new LogError('log_damaged', `the id of entry ${index} is known and the entry is missing`);
+): Answer {
+  const entry = parseEntry(stored.entry);
+  if (entry.id !== id) {
+    throw new LogError('log_damaged', `the id ${id} leads to entry ${index}, which has another id`, {
+      hint: 'run verify: it names everything that was changed',
+    });
   }
-  if (!sameEvent(draft, parseEntry(stored.entry), stored.disclosures)) {
-    const error = new LogError(
-      'id_conflict',
-      `the id ${id} was recorded at index ${index} with other content`,
-      {
-        hint: 'an id names one event for ever: give a new event a new id',
-      },
-    );
-    return { error };
-  }
-  return { index, leaf: hashLeaf(stored.entry) };
+  if (sameEvent(draft, entry, stored.disclosures)) return { index, leaf: hashLeaf(stored.entry) };
+  const message = `the id ${id} was recorded at index ${index} with other content`;
+  return {
+    error: new LogError('id_conflict', message, {
+      hint: 'an id names one event for ever: give a new event a new id',
+    }),
+  };
 }
 
 function reply(answers: readonly Answer[], head: Head): CommitReply {

@@ -14,7 +14,10 @@ import { type Head, LogError, type LogReader, type TileHashes } from '../store/i
 import { TreeReader } from './tiles.ts';
 
 /** Up to so many entries that others wrote are hashed one by one; beyond, a consistency proof is cheaper. */
-const FOLLOW_ENTRIES_MAX = 4096;
+const FOLLOW_ENTRIES_MAX = 1024;
+
+/** Entries of others that are read at once. */
+const FOLLOW_ENTRIES = 128;
 
 /** The levels of tiles that 2^53 - 1 entries can have. */
 const LEVELS_MAX = 7;
@@ -123,8 +126,11 @@ export class Edge {
     }
     if (head.size - this.size > FOLLOW_ENTRIES_MAX) return this.#leap(reader, head);
     const edge = this.clone();
-    const entries = await reader.readEntries(this.size, head.size);
-    for (const { entry } of entries) edge.append(hashLeaf(entry));
+    // A few at a time: all that lies between is held in no memory at once.
+    for (let from = this.size; from < head.size; from += FOLLOW_ENTRIES) {
+      const entries = await reader.readEntries(from, Math.min(from + FOLLOW_ENTRIES, head.size));
+      for (const { entry } of entries) edge.append(hashLeaf(entry));
+    }
     edge.#grown = [];
     edge.#mustMatch(head);
     return edge;

@@ -20,7 +20,13 @@
 export { type Actor, type AuditEvent, EventError, type RecordedEvent, type Target } from '../event/index.ts';
 export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
 export type { AuditReport, Finding } from '../verify/index.ts';
-export { AUDIT_THREADS_MAX, type VerifyOptions, verifyLog } from './audit.ts';
+export {
+  AUDIT_THREADS_MAX,
+  type IndexCoverage,
+  type LogReport,
+  type VerifyOptions,
+  verifyLog,
+} from './audit.ts';
 export type { Backup } from './backup.ts';
 export type { Created } from './create.ts';
 export {

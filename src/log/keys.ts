@@ -25,14 +25,19 @@ export function readSigner(path: string, origin?: string): Signer {
       hint: `chmod 600 ${path}, and think about who has read it`,
     });
   }
+  return signerOf(text, origin, `the key at ${path}`);
+}
+
+/** The signer that a key's text makes. Throws `LogError` `key_mismatch` as {@link readSigner} does. */
+export function signerOf(text: string, origin?: string, what = 'the key'): Signer {
   let signer: Signer;
   try {
     signer = parseSignerKey(text.trim());
   } catch (cause) {
-    throw new LogError('key_mismatch', `${path} does not hold a signing key`, { cause });
+    throw new LogError('key_mismatch', `${what} is not a signing key`, { cause });
   }
   if (origin !== undefined && signer.name !== origin) {
-    throw new LogError('key_mismatch', `the key at ${path} signs for ${signer.name}, not for ${origin}`);
+    throw new LogError('key_mismatch', `${what} signs for ${signer.name}, not for ${origin}`);
   }
   return signer;
 }

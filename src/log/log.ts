@@ -17,7 +17,7 @@ import { auditFiles, type VerifyOptions } from './audit.ts';
 import { type Backup, backupLog } from './backup.ts';
 import { type Created, createFiles } from './create.ts';
 import { FollowerRunner } from './followers/index.ts';
-import { type CreateOptions, checkOptions, type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import { type CreateOptions, checkLimits, checkOptions, type OpenOptions, SERVICE_DEFAULT } from './options.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
@@ -106,7 +106,8 @@ export class Log {
 
   /**
    * Records many events, in their order; each has its own result, and a refused one fails no other.
-   * Sent together, they share transactions. Never rejects for an event's sake.
+   * Sent together, they share transactions. Where more events are handed in than may wait, it waits for room.
+   * Never rejects for an event's sake.
    */
   async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult[]> {
     const results = [];
@@ -114,6 +115,7 @@ export class Log {
       const { promise, resolve } = Promise.withResolvers<RecordResult>();
       results.push(promise);
       const refuse = (error: unknown) => resolve({ ok: false, error: error as Error });
+      if (this.#queue?.full) await this.#queue.room();
       try {
         this.#push(event, (id) => new One(id, (receipt) => resolve({ ok: true, receipt }), refuse));
       } catch (error) {
@@ -242,34 +244,57 @@ function isoTime(ms: number): string {
  */
 export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
   checkOptions(options, 'create');
+  checkLimits(options.queue);
   const { origin, rootVkey, personalIds, ...open } = options;
   await makeLog(dir, { origin, rootVkey, personalIds }, open);
   return start(dir, open, false);
 }
 
 /** Makes the files of a new log without opening it, and tells where its keys are. */
-export function makeLog(
+export async function makeLog(
   dir: string,
   creation: { origin: string; rootVkey?: string | undefined; personalIds?: CreateOptions['personalIds'] },
   open: OpenOptions = {},
 ): Promise<Created> {
-  if (typeof creation.origin !== 'string' || creation.origin === '') {
+  return create(dir, creation, open, false);
+}
+
+async function create(
+  dir: string,
+  { origin, rootVkey, personalIds = 'refuse' }: Parameters<typeof makeLog>[1],
+  open: OpenOptions,
+  newKeyOnly: boolean,
+): Promise<Created> {
+  if (typeof origin !== 'string' || origin === '') {
     throw misuse('type', 'option_invalid', 'origin must name the log, as example.com/audit');
   }
   return createFiles({
-    paths: logPaths(dir, open),
-    origin: creation.origin,
-    rootVkey: creation.rootVkey,
-    personalIds: creation.personalIds ?? 'refuse',
+    paths: logPaths(dir, placesOf(open)),
+    origin,
+    rootVkey,
+    personalIds,
     service: open.service ?? SERVICE_DEFAULT,
     instance: randomUUID(),
+    keyText: await keyTextOf(open),
+    newKeyOnly,
   });
+}
+
+/** Where the caller wants parts of the log to lie. */
+function placesOf({ key, mark }: OpenOptions): { key?: string | undefined; mark?: string | undefined } {
+  return { key: typeof key === 'string' ? key : undefined, mark };
+}
+
+/** The signing key itself, where the caller unwraps it. */
+async function keyTextOf({ key }: OpenOptions): Promise<string | undefined> {
+  return typeof key === 'function' ? await key() : undefined;
 }
 
 /** Opens the log in `dir`. Throws `LogError` `log_missing` where there is none, unless `createIfMissing` says how. */
 export async function openLog(dir: string, options: OpenOptions = {}): Promise<Log> {
   checkOptions(options, 'open');
-  const paths = logPaths(dir, options);
+  checkLimits(options.queue);
+  const paths = logPaths(dir, placesOf(options));
   let announce = true;
   if (!existsSync(paths.database)) {
     if (options.createIfMissing === undefined) {
@@ -287,7 +312,7 @@ async function createMissing(dir: string, options: OpenOptions): Promise<boolean
   const creation = options.createIfMissing!;
   checkOptions(creation, 'creation');
   try {
-    const { vkey } = await makeLog(dir, creation, options);
+    const { vkey } = await create(dir, creation, options, true);
     warnOf(options)(`created a new log at ${dir}: origin ${creation.origin}, verifier key ${vkey}`);
     return true;
   } catch (error) {
@@ -298,11 +323,12 @@ async function createMissing(dir: string, options: OpenOptions): Promise<boolean
 }
 
 async function start(dir: string, options: OpenOptions, announce: boolean): Promise<Log> {
-  const paths = logPaths(dir, options);
+  const paths = logPaths(dir, placesOf(options));
   const instance = randomUUID();
   const warn = warnOf(options);
   const here = options.thread === 'caller';
-  const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce };
+  const keyText = options.readOnly === true ? undefined : await keyTextOf(options);
+  const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce, keyText };
   // Both halves start at once: a thread takes most of the time that opening takes.
   const opening = [
     options.readOnly === true

@@ -55,9 +55,10 @@ export class Mark {
   /**
    * Compares the log with the mark, where there is one. Throws `LogError` `rolled_back` where the log is
    * smaller or is not a continuation, `mark_invalid` where the mark is not a checkpoint of this log.
+   * False where there is no mark, and nothing was compared.
    */
-  async check(reader: LogReader, origin: string, keys: readonly VerifierKey[]): Promise<void> {
-    if (!existsSync(this.path)) return;
+  async check(reader: LogReader, origin: string, keys: readonly VerifierKey[]): Promise<boolean> {
+    if (!existsSync(this.path)) return false;
     const marked = this.#read(origin, keys);
     // The head is read after the mark, which never leads it: others may be moving both at this moment.
     const head = await reader.head();
@@ -72,6 +73,7 @@ export class Mark {
     }
     await checkContinues(reader, marked, head);
     this.#written = marked.size;
+    return true;
   }
 
   #read(origin: string, keys: readonly VerifierKey[]): { readonly size: number; readonly root: Uint8Array } {

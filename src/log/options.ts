@@ -3,8 +3,11 @@ import type { QueueLimits } from './queue.ts';
 
 /** How a log is opened. */
 export interface OpenOptions {
-  /** Where the signing key lies; `log.key` in the folder by default. */
-  readonly key?: string;
+  /**
+   * Where the signing key lies; `log.key` in the folder by default. Or a function that answers the key itself
+   * (`PRIVATE+KEY+…`), asked once: for keys that a key management service unwraps when the log is opened.
+   */
+  readonly key?: string | (() => string | Promise<string>);
   /** Where the high-water mark lies; a sibling of the folder by default. Keep it on another medium if you can. */
   readonly mark?: string;
   /** The name of this service in every event's `source`; {@link SERVICE_DEFAULT} by default. */
@@ -75,6 +78,18 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
     );
     const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
     throw misuse('type', 'option_unknown', `unknown option ${name}: ${hint}`);
+  }
+}
+
+/** Refuses limits that limit nothing. Throws `RangeError` `option_invalid`. */
+export function checkLimits(limits: QueueLimits | undefined): void {
+  for (const [name, value] of Object.entries(limits ?? {})) {
+    if (name !== 'eventsMax' && name !== 'charactersMax') {
+      throw misuse('type', 'option_unknown', `unknown option queue.${name}: known are eventsMax, charactersMax`);
+    }
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw misuse('range', 'option_invalid', `queue.${name} must be a whole number of at least 1`);
+    }
   }
 }
 

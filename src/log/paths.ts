@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /** Where the parts of a log lie. */
@@ -26,7 +27,8 @@ export function logPaths(
   dir: string,
   places: { key?: string | undefined; mark?: string | undefined } = {},
 ): LogPaths {
-  const at = resolve(dir);
+  // Under another name the same log would have another mark.
+  const at = existsSync(dir) ? realpathSync(dir) : resolve(dir);
   return {
     dir: at,
     database: join(at, 'log.db'),

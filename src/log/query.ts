@@ -1,5 +1,6 @@
 import { misuse } from '../bytes/index.ts';
 import { type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
+import { LogError } from '../store/index.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 
 /** Events on a page where the caller does not say. */
@@ -71,11 +72,20 @@ export class Query implements AsyncIterable<RecordedEvent> {
     return this.#page(limit, this.#options.cursor);
   }
 
+  /** All events, newest first. Throws `LogError` `index_behind` where the index does not cover the log in time. */
   async *[Symbol.asyncIterator](): AsyncGenerator<RecordedEvent, void, undefined> {
     let left = this.#options.limit ?? Number.POSITIVE_INFINITY;
     let cursor = this.#options.cursor;
     while (left > 0) {
       const page = await this.#page(Math.min(left, PAGE_EVENTS_MAX), cursor);
+      if (page.complete < page.size && cursor === undefined) {
+        // A loop over an answer cannot see that some of it is missing; a page says so, and an error does.
+        const message = `the search index covers ${page.complete} of ${page.size} entries`;
+        throw new LogError('index_behind', message, {
+          retryable: true,
+          hint: 'wait and ask again, allow more waitMs, or take pages, which say how far they are complete',
+        });
+      }
       yield* page.events;
       left -= page.events.length;
       cursor = page.next;
@@ -95,7 +105,10 @@ function checkOptions(options: QueryOptions): void {
     if (['limit', 'cursor', 'order', 'waitMs'].includes(name)) continue;
     throw misuse('type', 'option_unknown', `unknown option ${name}: known are limit, cursor, order, waitMs`);
   }
-  const { limit, order } = options;
+  const { limit, order, waitMs } = options;
+  if (waitMs !== undefined && !(waitMs >= 0)) {
+    throw misuse('range', 'option_invalid', 'waitMs must be a number of at least 0');
+  }
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
     throw misuse('range', 'option_invalid', 'limit must be a whole number of at least 1');
   }

@@ -47,6 +47,7 @@ export class Queue {
   #underway = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
+  #roomy: (() => void)[] = [];
 
   constructor(commit: (drafts: readonly Draft[]) => Promise<CommitReply>, limits: QueueLimits = {}) {
     this.#commit = commit;
@@ -71,6 +72,14 @@ export class Queue {
     this.#characters += draft.length;
     this.#queued.push({ draft, waiter });
     this.#schedule();
+  }
+
+  /** Resolves when some of what waits has been answered. */
+  async room(): Promise<void> {
+    if (!this.full) return;
+    await new Promise<void>((resolve) => {
+      this.#roomy.push(resolve);
+    });
   }
 
   /** Resolves when nothing waits any more. */
@@ -125,6 +134,7 @@ export class Queue {
     this.#events -= batch.length;
     for (const { draft } of batch) this.#characters -= draft.length;
     if (this.#queued.length > 0) this.#schedule();
+    if (!this.full) for (const resolve of this.#roomy.splice(0)) resolve();
     if (this.#events > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }

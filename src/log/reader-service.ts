@@ -7,7 +7,7 @@ import type { LogPaths } from './paths.ts';
 import type { Page, PageRequest } from './query.ts';
 import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import { Searcher, SearchIndex } from './search/index.ts';
-import { type Identity, readGenesis } from './writer.ts';
+import type { Identity } from './writer.ts';
 
 /** The reading half of a log: answers questions, and keeps the search index behind the log. */
 export class ReaderService {
@@ -31,7 +31,7 @@ export class ReaderService {
   static async open(paths: LogPaths, warn: (message: string) => void): Promise<ReaderService> {
     const reader = Reader.open(paths.database);
     try {
-      const { origin, logKeys, personalIds } = await readGenesis(reader.store);
+      const { origin, logKeys, personalIds } = reader.genesis;
       const vkey = logKeys[logKeys.length - 1]!;
       const identity = { origin, vkey, personalIds, size: reader.head().size };
       return new ReaderService(identity, { reader, paths, warn });

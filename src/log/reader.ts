@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
-import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
+import { type Genesis, openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
 import {
   foldHashes,
   type Hash,
@@ -9,6 +9,7 @@ import {
   rangeNodes,
   rootFromInclusion,
 } from '../merkle/index.ts';
+import { parseVerifierKey, type VerifierKey } from '../note/index.ts';
 import {
   checkSchema,
   type Head,
@@ -18,6 +19,8 @@ import {
   type StoredEntry,
 } from '../store/index.ts';
 import { formatProof } from '../verify/index.ts';
+import { genesisOf } from './genesis.ts';
+import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
 
 /** A checkpoint of a log. */
@@ -45,11 +48,17 @@ export class Reader {
   readonly #db: DatabaseSync;
   readonly #reader: SqliteReader;
   readonly #tree: TreeReader;
+  readonly #genesis: Genesis;
+  readonly #keys: readonly VerifierKey[];
+  /** The last head whose signature was found to be good. */
+  #signed: Head | undefined;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
     this.#reader = new SqliteReader(db);
     this.#tree = new TreeReader(this.#reader);
+    this.#genesis = genesisOf(this.#reader.readEntries(0, 1)[0]);
+    this.#keys = this.#genesis.logKeys.map(parseVerifierKey);
   }
 
   /** Opens `log.db` without the right to write. Throws `LogError` where it is not a log of ours. */
@@ -69,10 +78,22 @@ export class Reader {
     return this.#reader;
   }
 
+  /** The head, which a key named in the genesis entry has signed. Throws `LogError` `head_invalid`. */
   head(): Head {
     const head = this.#reader.head();
     if (head === undefined) throw new LogError('log_damaged', 'the log has no head');
+    const known = this.#signed;
+    if (known !== undefined && known.size === head.size && equalBytes(known.checkpoint, head.checkpoint)) {
+      if (equalBytes(known.root, head.root)) return head;
+    }
+    checkHead(head, this.#genesis.origin, this.#keys);
+    this.#signed = head;
     return head;
+  }
+
+  /** What the log says of itself. */
+  get genesis(): Genesis {
+    return this.#genesis;
   }
 
   /** The root over the first `size` entries, as the stored tiles give it; `size` must not exceed the log's. */
@@ -90,10 +111,15 @@ export class Reader {
     return { size, root: base64Encode(root), note: utf8Decode(checkpoint) };
   }
 
-  /** The entry recorded under `id`. */
+  /** The entry recorded under `id`. The list of ids is not believed: the entry itself must bear the id. */
   find(id: string): StoredEntry | undefined {
     const index = this.#reader.findIds([id]).get(id);
-    return index === undefined ? undefined : this.#reader.readEntries(index, index + 1)[0];
+    if (index === undefined) return undefined;
+    const [stored] = this.#reader.readEntries(index, index + 1);
+    if (stored !== undefined && parseEntry(stored.entry).id === id) return stored;
+    throw new LogError('log_damaged', `the id ${id} leads to entry ${index}, which is missing or has another id`, {
+      hint: 'run verify: it names everything that was changed',
+    });
   }
 
   /** The event recorded under `id`, its disclosures joined. */
@@ -109,7 +135,7 @@ export class Reader {
 
   /** Entries with `from <= index < to`, as they are stored. */
   entries(from: number, to: number): StoredEntry[] {
-    return this.#reader.readEntries(from, Math.min(to, this.head().size));
+    return this.#reader.readEntries(Math.max(0, from), Math.min(to, this.head().size));
   }
 
   /**
@@ -134,9 +160,9 @@ export class Reader {
 
   /** Proves the entry recorded under `id`. Throws `LogError` `not_found`. */
   async proveId(id: string): Promise<Proof> {
-    const index = this.#reader.findIds([id]).get(id);
-    if (index === undefined) throw new LogError('not_found', `nothing was recorded under the id ${id}`);
-    return this.prove(index);
+    const stored = this.find(id);
+    if (stored === undefined) throw new LogError('not_found', `nothing was recorded under the id ${id}`);
+    return this.prove(stored.index);
   }
 
   close(): void {

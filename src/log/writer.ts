@@ -1,15 +1,16 @@
-import { equalBytes } from '../bytes/index.ts';
-import { type Draft, parseEntry, parseGenesis, prepareEvent } from '../event/index.ts';
-import { openCheckpoint, parseVerifierKey, type Signer } from '../note/index.ts';
+import { type Draft, prepareEvent } from '../event/index.ts';
+import { parseVerifierKey, type Signer } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
-import { type Head, LogError, type LogReader, type LogStore, SqliteStore } from '../store/index.ts';
+import { type Head, isLogError, LogError, type LogStore, SqliteStore } from '../store/index.ts';
 import { type CommitHooks, type CommitReply, Committer } from './commit.ts';
 import { checkTime, Edge } from './edge.ts';
 import { inOurWords } from './failure.ts';
+import { genesisOf } from './genesis.ts';
 import { GroupCommit } from './group.ts';
-import { readSigner } from './keys.ts';
+import { readSigner, signerOf } from './keys.ts';
 import { MARK_INTERVAL_MS, Mark } from './mark.ts';
 import type { LogPaths } from './paths.ts';
+import { checkHead } from './signed-head.ts';
 
 /** What a writer is opened with; plain data, so that it crosses to a thread. */
 export interface WriterOptions {
@@ -18,6 +19,8 @@ export interface WriterOptions {
   /** A UUID of this process start. */
   readonly instance: string;
   readonly announce: boolean;
+  /** The signing key itself, where the caller unwraps it rather than keeping it in a file. */
+  readonly keyText?: string | undefined;
 }
 
 /** What tests replace, on the caller's own thread. */
@@ -65,15 +68,19 @@ export class Writer {
     });
     try {
       const head = await mustHaveHead(store);
-      const { origin, personalIds, logKeys } = await readGenesis(store);
-      const signer = readSigner(options.paths.key, origin);
+      const { origin, personalIds, logKeys } = genesisOf((await store.readEntries(0, 1))[0]);
+      const signer = options.keyText === undefined ? readSigner(options.paths.key, origin) : signerOf(options.keyText, origin);
       checkKey(signer, logKeys);
-      checkHead(head, origin, signer.vkey);
+      const key = parseVerifierKey(signer.vkey);
+      checkHead(head, origin, [key]);
       const edge = await Edge.load(store, head);
       await checkTime(store, head);
       const mark = new Mark(options.paths.mark, seams.warn ?? (() => {}));
-      await mark.check(store, origin, [parseVerifierKey(signer.vkey)]);
-      await placeMark(mark, store, clock);
+      const marked = await mark.check(store, origin, [key]);
+      if (!marked && head.size > 1) {
+        seams.warn?.(`there is no mark at ${mark.path}: that this is not an older copy cannot be told from here`);
+      }
+      await placeMark({ mark, store, clock }, (taken) => checkHead(taken, origin, [key]));
       const committer = new Committer(
         {
           store,
@@ -136,17 +143,6 @@ export function ownDraft(
   });
 }
 
-/** The genesis entry of the log. Throws `LogError` `log_damaged` where there is none that can be read. */
-export async function readGenesis(reader: LogReader): Promise<ReturnType<typeof parseGenesis>> {
-  const [first] = await reader.readEntries(0, 1);
-  try {
-    if (first === undefined) throw new LogError('log_damaged', 'entry 0 is missing');
-    return parseGenesis(parseEntry(first.entry));
-  } catch (cause) {
-    throw new LogError('log_damaged', 'entry 0 is not the genesis of a log', { cause });
-  }
-}
-
 async function mustHaveHead(store: LogStore): Promise<Head> {
   const head = await store.head();
   if (head === undefined)
@@ -161,25 +157,19 @@ function checkKey(signer: Signer, logKeys: readonly string[]): void {
   });
 }
 
-function checkHead(head: Head, origin: string, vkey: string): void {
-  try {
-    const { checkpoint } = openCheckpoint(head.checkpoint, { origin, keys: [parseVerifierKey(vkey)] });
-    if (checkpoint.size === head.size && equalBytes(checkpoint.root, head.root)) return;
-  } catch (cause) {
-    throw new LogError('head_invalid', 'the checkpoint of the head is not signed by the key of the log', {
-      cause,
-    });
-  }
-  throw new LogError('head_invalid', 'the checkpoint of the head is not the one of its size and root');
-}
-
 /** The mark is moved once at open, so that a place where it cannot be kept is known before it is needed. */
-async function placeMark(mark: Mark, store: LogStore, clock: Clock): Promise<void> {
+async function placeMark(
+  { mark, store, clock }: { mark: Mark; store: LogStore; clock: Clock },
+  check: (head: Head) => void,
+): Promise<void> {
   const transaction = await store.begin();
   try {
     const head = transaction.taken;
-    if (head !== undefined && mark.lags(head)) mark.write(head, clock.monotonic());
+    if (head === undefined || !mark.lags(head)) return;
+    check(head);
+    mark.write(head, clock.monotonic());
   } catch (cause) {
+    if (isLogError(cause)) throw cause;
     throw new LogError('io_failed', `the mark cannot be kept at ${mark.path}: ${(cause as Error).message}`, {
       cause,
       hint: 'say where it may lie (mark, --mark), outside the folder of the log',

@@ -5,6 +5,7 @@ export const logErrorCodes = [
   'head_invalid',
   'head_moved',
   'id_conflict',
+  'index_behind',
   'index_corrupt',
   'io_failed',
   'key_insecure',

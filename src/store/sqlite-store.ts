@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { equalBytes } from '../bytes/index.ts';
 import type {
@@ -62,6 +63,8 @@ export class SqliteStore extends SqliteReader implements LogStore {
 
   /** Makes an empty log at `path`. Throws `LogError` `log_exists` where the file already holds a schema. */
   static create(path: string, options: SqliteStoreOptions): SqliteStore {
+    // Sealed values lie here in the clear: the file is its owner's alone, and SQLite's other files take after it.
+    if (!existsSync(path)) closeSync(openSync(path, 'wx', 0o600));
     return SqliteStore.#over(path, options, (db) => {
       const tables = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables'];
       if (tables !== 0) throw new LogError('log_exists', `${path} already holds a database`);

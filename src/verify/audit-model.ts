@@ -49,8 +49,8 @@ export type AuditDepth = 'full' | 'tree';
 export interface AuditHead {
   /** The checkpoint that it serves: a signed note. */
   readonly checkpoint: Uint8Array;
-  /** How many entries it has. */
-  readonly entries: number;
+  /** How many entries it has; absent where counting them costs as much as reading them, which the audit does anyway. */
+  readonly entries?: number;
   /** The largest index among them; -1 if there are none. */
   readonly last: number;
   /** How many ids it lists, where it lists ids. */
@@ -71,6 +71,11 @@ export interface AuditOptions {
   readonly trust?: Trust;
   /** Checkpoints and receipts of this log that somebody outside holds, against which it is compared. */
   readonly held?: readonly Held[];
+  /**
+   * The checkpoint that the log's own writer keeps beside the log. It is compared like those that somebody
+   * else holds, and not counted as one of them: whoever has the log may well have this, too.
+   */
+  readonly mark?: string;
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
 }

@@ -18,7 +18,7 @@ import {
 } from '../note/index.ts';
 import type { AuditCounts, AuditDepth, AuditHead, AuditOptions } from './audit-model.ts';
 import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
-import { compareHeld, type HeldVerdict } from './held.ts';
+import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './held.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { policyOf } from './trust.ts';
 
@@ -47,6 +47,8 @@ export interface AuditReport {
   readonly anchored: string;
   /** How much of what was held outside agrees; absent where nothing was. */
   readonly held?: HeldVerdict;
+  /** Whether the mark beside the log agrees; absent where there is none. */
+  readonly mark?: MarkVerdict;
 }
 
 /** All that is known when every chunk has been audited. */
@@ -109,6 +111,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
   }
   compareNumbers(conclusion, report);
   const held = compareHeld(conclusion, policy, report);
+  const mark = compareMark(conclusion, policy, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
     ok: findings.length === 0,
@@ -120,8 +123,9 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     counts,
     findings,
     omitted: discoveries.omitted,
-    anchored: anchorInWords({ end, findings, opened, held }),
+    anchored: anchorInWords({ end, findings, opened, held, mark }),
     ...(held !== undefined && { held }),
+    ...(mark !== undefined && { mark }),
   };
 }
 
@@ -256,7 +260,7 @@ function compareFrontier(
  * comes by.
  */
 function compareNumbers({ head, end, rows, counts }: Conclusion, report: ReportOfLog): void {
-  if (head.entries !== rows && head.last < end) {
+  if (head.entries !== undefined && head.entries !== rows && head.last < end) {
     report('size_mismatch', `The store counts ${head.entries} entries, and ${rows} stand where an entry can`);
   }
   // The single ids have been compared with their entries already.
@@ -274,20 +278,27 @@ function anchorInWords({
   findings,
   opened,
   held,
+  mark,
 }: {
   readonly end: number;
   readonly findings: readonly Finding[];
   readonly opened: OpenedCheckpoint | undefined;
   readonly held: HeldVerdict | undefined;
+  readonly mark: MarkVerdict | undefined;
 }): string {
   if (findings.some(({ code }) => inconsistent.has(code)))
     return `not consistent at size ${end}: see the findings`;
   const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
-  const anchors = [
-    ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
-    ...(held === undefined
-      ? []
-      : [`agrees with ${held.agree} held outside, the largest of size ${held.size}`]),
+  const agrees = [
+    ...(mark?.agrees === true ? ['the mark beside the folder'] : []),
+    ...(held === undefined ? [] : [`${held.agree} held outside, the largest of size ${held.size}`]),
   ];
-  return `consistent up to size ${end}; ${anchors.length === 0 ? 'no outside anchor' : anchors.join('; ')}`;
+  const words = [
+    `consistent up to size ${end}`,
+    ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
+    ...(agrees.length === 0 ? [] : [`agrees with ${agrees.join(' and with ')}`]),
+    // The mark is no anchor: it lies where the log lies.
+    ...(cosigners.length === 0 && held === undefined ? ['no outside anchor'] : []),
+  ];
+  return words.join('; ');
 }

@@ -59,10 +59,12 @@ export class Audit {
   constructor(head: AuditHead, options: AuditOptions = {}) {
     this.#head = head;
     this.#options = options;
-    const { entries, last } = head;
+    const { last } = head;
+    const entries = head.entries ?? last + 1;
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
     this.#begin = this.end;
-    const held = placesOfHeld(options.held ?? []);
+    const mark = options.mark === undefined ? [] : [options.mark];
+    const held = placesOfHeld([...(options.held ?? []), ...mark]);
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
     this.request = {
       depth: options.depth ?? 'full',
@@ -143,11 +145,11 @@ export class Audit {
 
   /**
    * Where a leaf is known to differ from its tile, the tiles above it must differ too, and nothing is added
-   * by saying so.
+   * by saying so. A tile that does not belong there at all explains no other.
    */
   #compareUpperTiles(stored: readonly (Uint8Array | undefined)[]): void {
     const roots = this.#tileRoots.toReversed().flatMap(splitHashes);
-    const located = this.#discoveries.kept.filter(({ code }) => code === 'tile_mismatch');
+    const located = this.#discoveries.kept.filter(({ code, ofLog }) => code === 'tile_mismatch' && !ofLog);
     for (const discovery of compareUpperTiles(roots, this.upperTiles(), stored)) {
       if (located.some(({ from, to }) => from <= discovery.to && to >= discovery.from)) continue;
       this.discover(discovery);

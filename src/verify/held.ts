@@ -27,6 +27,13 @@ export interface HeldVerdict {
   readonly size: number;
 }
 
+/** Whether the mark beside a log agrees with it. */
+export interface MarkVerdict {
+  readonly agrees: boolean;
+  /** Its size; 0 if it does not agree. */
+  readonly size: number;
+}
+
 /**
  * The sizes and indexes that must be known in order to compare what is held. Malformed evidence asks for
  * nothing.
@@ -50,31 +57,46 @@ export function compareHeld(
 ): HeldVerdict | undefined {
   const { held = [] } = conclusion.options;
   if (held.length === 0) return undefined;
-  const sizes = held.flatMap(
-    (item, position) => compareOne({ item, position, conclusion, policy, report }) ?? [],
-  );
+  const sizes = held.flatMap((item, position) => {
+    const kind = typeof item === 'string' ? 'checkpoint' : 'receipt';
+    // People count from one.
+    const name =
+      held.length === 1 ? `The held ${kind}` : `The held ${kind} (${position + 1} of ${held.length} held)`;
+    return compareOne({ item, name, conclusion, policy, report }) ?? [];
+  });
   return { given: held.length, agree: sizes.length, size: Math.max(0, ...sizes) };
+}
+
+/** Compares the mark beside the log with it, in the same way. Undefined where there is no mark. */
+export function compareMark(
+  conclusion: Conclusion,
+  policy: Policy | undefined,
+  report: ReportOfLog,
+): MarkVerdict | undefined {
+  const { mark } = conclusion.options;
+  if (mark === undefined) return undefined;
+  const size = compareOne({ item: mark, name: 'The mark beside the log', conclusion, policy, report });
+  return { agrees: size !== undefined, size: size ?? 0 };
 }
 
 /** The size up to which one held checkpoint agrees with the log; undefined, and a finding, if it does not. */
 function compareOne({
   item,
-  position,
+  name,
   conclusion,
   policy,
   report,
 }: {
   readonly item: Held;
-  readonly position: number;
+  readonly name: string;
   readonly conclusion: Conclusion;
   readonly policy: Policy | undefined;
   readonly report: ReportOfLog;
 }): number | undefined {
-  const name = `${typeof item === 'string' ? 'The held checkpoint' : 'The held receipt'} ${position}`;
   const note = noteOf(item);
   const claim = readHead(note);
   if (claim === undefined) {
-    report('checkpoint_invalid', `${name} is none`);
+    report('checkpoint_invalid', `${name} holds no checkpoint`);
     return undefined;
   }
   const isSigned = policy !== undefined && verifyHeld(note, policy, name, report);

@@ -51,7 +51,7 @@ export type {
 } from './audit-model.ts';
 export type { AuditReport } from './audit-report.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
-export type { Held, HeldReceipt, HeldVerdict } from './held.ts';
+export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,

@@ -238,7 +238,8 @@ test('attack-31: a value of low entropy cannot be guessed from the leaf', () => 
   ).filter((guess) => digests.has(digestDisclosure(guess)));
   assert.deepEqual(found, disclosures);
 
-  // The leaf of an entry in which all is known but the nonce cannot be guessed either, and equal events have different leaves.
+  // The leaf of an entry in which all is known but the nonce cannot be guessed either, and equal events have
+  // different leaves.
   const leaf = (start: number) => {
     const sealed = sealDraft(
       prepareEvent({ id: 'x', action: 'pin.set', actor }, sampleOptions),

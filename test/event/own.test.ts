@@ -1,4 +1,5 @@
-// The log's own entries: what they say stays in the open for ever, and is read back from the hashed bytes alone.
+// The log's own entries: what they say stays in the open for ever, and is read back from the hashed bytes
+// alone.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// Every way in which an event can be refused: by code, by the pointer to what is wrong, and in words that help.
+// Every way in which an event can be refused: by code, by the pointer to what is wrong, and in words that
+// help.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';

@@ -33,7 +33,9 @@ const issuance: readonly (readonly [text: string, digest: string])[] = [
   ['["G02NSrQfjFXQ7Io09syajA", "updated_at", 1570000000]', 'CrQe7S5kqBAHt-nMYXgc6bdt2SH5aTY1sU_M-PgkjPI'],
 ];
 
-/** Section 5.1: the disclosures of array elements, which have no name and which we neither make nor accept. */
+/**
+ * Section 5.1: the disclosures of array elements, which have no name and which we neither make nor accept.
+ */
 const elements: readonly (readonly [text: string, digest: string])[] = [
   ['["lklxF5jMYlGTPUovMNIvCA", "US"]', 'pFndjkZ_VCzmyTa6UjlZo3dh-ko8aIKQc9DlGzhaVYo'],
   ['["nPuoQnkRFq3BIeAm7AnXFA", "DE"]', '7Cf6JkPudry3lcbwHgeZ8khAv1U1OSlerP0VkBJrWZ0'],

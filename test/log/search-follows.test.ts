@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -66,7 +66,6 @@ describe('an index', () => {
       await log.query('').page();
       await log.close();
     }
-    const { copyFileSync } = await import('node:fs');
     for (const suffix of ['-wal', '-shm']) rmSync(join(dir, `index.db${suffix}`), { force: true });
     copyFileSync(join(other, 'index.db'), join(dir, 'index.db'));
     const warnings: string[] = [];
@@ -88,5 +87,75 @@ describe('an index', () => {
     assert.equal((await verifyLog(dir)).ok, true);
     const { findings } = await verifyLog(dir, { index: true });
     assert.ok(findings.some(({ code, from, to }) => code === 'search_differs' && from <= 77 && to >= 77));
+  });
+
+  test('that is missing, or has come only so far, covers so much of the log', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    const log = await createLog(dir, { origin });
+    await log.recordMany(Array.from({ length: 699 }, (_, n) => signIn(`e-${n}`)));
+    await log.query('').page();
+    await log.close();
+    assert.equal((await verifyLog(dir)).index, undefined);
+    assert.deepEqual((await verifyLog(dir, { index: true })).index, { covered: 700, of: 700 });
+    const kept = join(dir, '..', 'kept.db');
+    copyFileSync(join(dir, 'index.db'), kept);
+    const again = await openLog(dir);
+    await again.recordMany(Array.from({ length: 100 }, (_, n) => signIn(`f-${n}`)));
+    await again.close();
+    const replace = (): void => {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(join(dir, `index.db${suffix}`), { force: true });
+    };
+    replace();
+    copyFileSync(kept, join(dir, 'index.db'));
+    const behind = await verifyLog(dir, { index: true });
+    assert.deepEqual([behind.index, behind.findings], [{ covered: 700, of: 800 }, []]);
+    const db = new DatabaseSync(join(dir, 'index.db'));
+    db.exec("UPDATE state SET root = 'x' || root");
+    db.close();
+    const other = await verifyLog(dir, { index: true });
+    assert.match(other.findings.map(({ message }) => message).join(), /the root at its 700 differs/);
+    replace();
+    const none = await verifyLog(dir, { index: true });
+    assert.deepEqual([none.index, none.findings], [{ covered: 0, of: 800 }, []]);
+  });
+
+  test('that runs ahead of an audit of a log in use does not differ', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin });
+    await log.recordMany(Array.from({ length: 600 }, (_, n) => signIn(`e-${n}`)));
+    let done = false;
+    const use = async (): Promise<void> => {
+      for (let round = 0; !done; round++) {
+        await log.recordMany(
+          Array.from({ length: 20 }, (_, n) => signIn(`r-${round}-${n}`, `u_${round % 7}`)),
+        );
+        await log.query('actor:u_3').page();
+      }
+    };
+    const using = use();
+    try {
+      for (let round = 0; round < 6; round++) {
+        const report = await verifyLog(dir, { index: true, threads: round % 2 });
+        assert.deepEqual(report.findings, []);
+        assert.ok(report.index!.covered <= report.index!.of);
+        assert.ok(report.index!.of >= report.size);
+      }
+    } finally {
+      done = true;
+      await using;
+    }
+  });
+
+  test('that is ahead of the log as it is now is found', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    const log = await createLog(dir, { origin });
+    await log.recordMany(Array.from({ length: 50 }, (_, n) => signIn(`e-${n}`)));
+    await log.query('').page();
+    await log.close();
+    const db = new DatabaseSync(join(dir, 'index.db'));
+    db.exec('UPDATE state SET size = 60');
+    db.close();
+    const { findings } = await verifyLog(dir, { index: true });
+    assert.match(findings.map(({ message }) => message).join(), /claims to cover 60 entries of 51/);
   });
 });

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import type { StoredEntry } from 'indelible';
 import { parseQuery } from 'indelible/event';
-import { compareIndex, type IndexCursor, SearchIndex, Searcher } from '#dist/log/search/index.js';
+import { compareIndex, type IndexCursor, Searcher, SearchIndex } from '#dist/log/search/index.js';
 import { temporaryFolder } from '../support/folders.ts';
 import { eventOf, signIns } from './search-world.ts';
 
@@ -48,7 +48,9 @@ function compared(path: string, log: readonly StoredEntry[] = entries) {
 }
 
 function search(index: SearchIndex, query: string): number[] {
-  const searcher = new Searcher(index, (indexes) => indexes.flatMap((place) => entries[place] ?? []).map(eventOf));
+  const searcher = new Searcher(index, (indexes) =>
+    indexes.flatMap((place) => entries[place] ?? []).map(eventOf),
+  );
   const request = { filter: parseQuery(query), order: 'index', limit: 1000 } as const;
   return searcher.page(request).events.map(({ index: place }) => place);
 }
@@ -69,10 +71,16 @@ describe('applying', () => {
     assert.equal(index.apply(entries.slice(0, 10), { from: empty, to: at(10) }), 'applied');
     assert.deepEqual(index.cursor(), at(10));
     assert.equal(index.apply(entries.slice(0, 10), { from: empty, to: at(10) }), 'moved');
-    assert.equal(index.apply(entries.slice(10, 20), { from: { ...at(10), root: 'another' }, to: at(20) }), 'moved');
+    assert.equal(
+      index.apply(entries.slice(10, 20), { from: { ...at(10), root: 'another' }, to: at(20) }),
+      'moved',
+    );
     assert.deepEqual(index.cursor(), at(10));
     const missing = entries.slice(10, 20).filter(({ index: place }) => place !== 15);
-    assert.throws(() => index.apply(missing, { from: at(10), to: at(20) }), { name: 'LogError', code: 'log_damaged' });
+    assert.throws(() => index.apply(missing, { from: at(10), to: at(20) }), {
+      name: 'LogError',
+      code: 'log_damaged',
+    });
     assert.deepEqual(search(index, 'word9'), [9]);
     assert.ok(index.stats().bytes > 0);
   });
@@ -104,7 +112,10 @@ describe('applying', () => {
     const path = join(temporaryFolder(t), 'index.db');
     const workers = [1, 2, 3].map(() => applier(path, { steps: 'all' }));
     await Promise.all(workers.map((worker) => once(worker, 'exit')));
-    assert.deepEqual(workers.map(({ exitCode }) => exitCode), [0, 0, 0]);
+    assert.deepEqual(
+      workers.map(({ exitCode }) => exitCode),
+      [0, 0, 0],
+    );
     assert.deepEqual(compared(path), { covered: entries.length, differences: [] });
   });
 
@@ -135,7 +146,11 @@ describe('an index that is not ours', () => {
     'lost a table': (path) => edit(path, 'DROP TABLE zones'),
     'lost the terms': (path) => edit(path, 'DROP TABLE terms'),
     'has a view for a table': (path) =>
-      edit(path, 'ALTER TABLE events RENAME TO hidden', 'CREATE VIEW events AS SELECT * FROM hidden WHERE idx <> 3'),
+      edit(
+        path,
+        'ALTER TABLE events RENAME TO hidden',
+        'CREATE VIEW events AS SELECT * FROM hidden WHERE idx <> 3',
+      ),
     'has another type of column': (path) =>
       edit(
         path,
@@ -179,7 +194,10 @@ describe('an index that is not ours', () => {
     assert.deepEqual(search(index, 'word3'), [3]);
     index.close();
     edit(path, 'DROP TABLE zones');
-    assert.throws(() => SearchIndex.open(path, { readOnly: true }), { name: 'LogError', code: 'index_corrupt' });
+    assert.throws(() => SearchIndex.open(path, { readOnly: true }), {
+      name: 'LogError',
+      code: 'index_corrupt',
+    });
     assert.equal(existsSync(`${path}.damaged`), false);
   });
 
@@ -212,15 +230,27 @@ describe('an index that is not ours', () => {
 
 describe('an index that contradicts the log', () => {
   const lies: readonly (readonly [what: string, sql: string, query: string])[] = [
-    ['the action', "UPDATE events SET action = (SELECT id FROM dictionary WHERE kind = 'actor' LIMIT 1) WHERE idx = 650", ''],
+    [
+      'the action',
+      "UPDATE events SET action = (SELECT id FROM dictionary WHERE kind = 'actor' LIMIT 1) WHERE idx = 650",
+      '',
+    ],
     ['the actor', 'UPDATE events SET actor = (SELECT actor FROM events WHERE idx = 649) WHERE idx = 650', ''],
-    ['the outcome', "UPDATE events SET outcome = (SELECT outcome FROM events WHERE idx = 649) WHERE idx = 650", 'outcome:success'],
+    [
+      'the outcome',
+      'UPDATE events SET outcome = (SELECT outcome FROM events WHERE idx = 649) WHERE idx = 650',
+      'outcome:success',
+    ],
     ['the severity', 'UPDATE events SET severity = 1 WHERE idx = 650', 'word650'],
     ['the time', 'UPDATE events SET occurred = occurred + 1 WHERE idx = 650', 'actor:user/u_6'],
     ['a name', "UPDATE dictionary SET name = 'user/u_60' WHERE name = 'user/u_6'", 'actor:user/u_60'],
     ['that there is a row', 'DELETE FROM events WHERE idx = 650', 'word650'],
     ['a number beyond all numbers', 'UPDATE events SET occurred = 9223372036854775807 WHERE idx = 650', ''],
-    ['that there is an entry', 'INSERT INTO events SELECT 5000, occurred, action, actor, outcome, severity FROM events WHERE idx = 1; UPDATE state SET size = 6000', ''],
+    [
+      'that there is an entry',
+      'INSERT INTO events SELECT 5000, occurred, action, actor, outcome, severity FROM events WHERE idx = 1; UPDATE state SET size = 6000',
+      '',
+    ],
   ];
   for (const [what, sql, query] of lies) {
     test(`over ${what} is loud, in an answer and in the verifier's report`, (t) => {
@@ -242,14 +272,38 @@ describe('comparing', () => {
     ['rows that were dropped', 'DELETE FROM events WHERE idx BETWEEN 20 AND 40', 20, 40, /21 rows in all/],
     ['a row too many', 'INSERT INTO events VALUES (9000, 0, 1, 2, 3, 0)', 9000, 9000, /belongs nowhere/],
     ['a column', 'UPDATE events SET outcome = 0 WHERE idx = 7', 7, 7, /outcome is 0, and should be/],
-    ['a word that was taken', "INSERT INTO terms (terms, rowid, text) VALUES ('delete', 77, 'word77')", 77, 77, /does not find "word77"/],
-    ['a word that was added', "INSERT INTO terms (rowid, text) VALUES (77, 'innocent')", 77, 77, /it finds "innocent"/],
+    [
+      'a word that was taken',
+      "INSERT INTO terms (terms, rowid, text) VALUES ('delete', 77, 'word77')",
+      77,
+      77,
+      /does not find "word77"/,
+    ],
+    [
+      'a word that was added',
+      "INSERT INTO terms (rowid, text) VALUES (77, 'innocent')",
+      77,
+      77,
+      /it finds "innocent"/,
+    ],
     ['a zone', 'UPDATE zones SET latest = latest - 60000 WHERE zone = 1', 256, 511, /latest is/],
-    ['a name', "UPDATE dictionary SET name = 'user.signed_off' WHERE name = 'user.signed_in'", 0, 699, /user\.signed_off/],
+    [
+      'a name',
+      "UPDATE dictionary SET name = 'user.signed_off' WHERE name = 'user.signed_in'",
+      0,
+      699,
+      /user\.signed_off/,
+    ],
     ['a count', 'UPDATE dictionary SET uses = 1 WHERE id = 1', 0, 699, /uses is 1/],
     ['an option of FTS5', "INSERT INTO terms (terms, rank) VALUES ('automerge', 4)", 0, 699, /automerge/],
     ['the size', 'UPDATE state SET size = 9000', 700, 8999, /claims to cover 9000/],
-    ['a smaller size', "UPDATE state SET size = 600, root = 'root of 600'", 600, 699, /belongs nowhere.* 100 rows/],
+    [
+      'a smaller size',
+      "UPDATE state SET size = 600, root = 'root of 600'",
+      600,
+      699,
+      /belongs nowhere.* 100 rows/,
+    ],
     ['the root', "UPDATE state SET root = 'x'", 0, 699, /made of other entries/],
     ['the cursor itself', 'DELETE FROM state', 0, 699, /does not say/],
   ];
@@ -260,7 +314,9 @@ describe('comparing', () => {
       edit(path, sql);
       const { differences } = compared(path);
       assert.ok(
-        differences.some((difference) => difference.from === from && difference.to === to && says.test(difference.what)),
+        differences.some(
+          (difference) => difference.from === from && difference.to === to && says.test(difference.what),
+        ),
         JSON.stringify(differences.slice(0, 5)),
       );
       assert.ok(differences.length <= 101);
@@ -303,7 +359,15 @@ describe('comparing', () => {
     const path = join(temporaryFolder(t), 'index.db');
     made(path, 60);
     const sound = readFileSync(path);
-    const queries = ['', 'word3', 'actor:user/u_2', 'outcome:failure', 'word1*', 'before:2026-05-04T12:00:20Z', '-word7'];
+    const queries = [
+      '',
+      'word3',
+      'actor:user/u_2',
+      'outcome:failure',
+      'word1*',
+      'before:2026-05-04T12:00:20Z',
+      '-word7',
+    ];
     const open = SearchIndex.open(path, { readOnly: true });
     const expected = queries.map((query) => search(open, query));
     open.close();
@@ -317,7 +381,11 @@ describe('comparing', () => {
         continue;
       }
       const index = SearchIndex.open(path, { readOnly: true });
-      assert.deepEqual(queries.map((query) => search(index, query)), expected, `byte ${position}`);
+      assert.deepEqual(
+        queries.map((query) => search(index, query)),
+        expected,
+        `byte ${position}`,
+      );
       index.close();
     }
     assert.ok(found > 10, `only ${found} were found`);

@@ -200,10 +200,19 @@ export function entriesOf(events: readonly AuditEvent[], from = 0): StoredEntry[
       source: { service: index % 3 === 0 ? 'worker' : 'api', instance: 'instance', seq: index },
       personalIds: 'allow',
     });
-    const sealed = sealDraft(draft, (bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
+    const sealed = sealDraft(draft, salts(index));
     const entry = new TextEncoder().encode(entryText(sealed, new Date(NOON + index).toISOString()));
     return { index, entry, disclosures: sealed.disclosures };
   });
+}
+
+/** Salts and nonces that are the same in every process, and fit for nothing but tests. */
+function salts(seed: number): (bytes: number) => Uint8Array {
+  let drawn = 0;
+  return (bytes) => {
+    drawn += 1;
+    return createHash('shake256', { outputLength: bytes }).update(`${seed}/${drawn}`).digest();
+  };
 }
 
 /** An entry as readers see it. */
@@ -211,14 +220,17 @@ export function eventOf({ index, entry, disclosures }: StoredEntry): RecordedEve
   return openEntry(parseEntry(entry), disclosures, index).event;
 }
 
-/** A log of `count` sign-ins, each with words of its own; always the same, but for salts and nonces. */
+/** A log of `count` sign-ins, each with words of its own; always the same. */
 export function signIns(count: number, from = 0): StoredEntry[] {
   const events = Array.from({ length: count }, (_, position) => ({
     action: 'user.signed_in',
     actor: { type: 'user', id: `u_${(from + position) % 7}` },
     outcome: (from + position) % 10 === 0 ? ('failure' as const) : ('success' as const),
     reason: `word${from + position}`,
-    metadata: createHash('sha256').update(`${from + position}`).digest('hex').replace(/.{8}/g, '$&-'),
+    metadata: createHash('sha256')
+      .update(`${from + position}`)
+      .digest('hex')
+      .replace(/.{8}/g, '$&-'),
   }));
   return entriesOf(events, from);
 }

@@ -121,13 +121,53 @@ describe('a whole log', () => {
       at: 0,
     },
     'a head whose columns lie': { deed: ['UPDATE head SET size = size + 1'], code: 'column_changed' },
-    'a time of the head that lies': { deed: ['DROP TRIGGER IF EXISTS head_no_update', 'UPDATE head SET recorded_at = recorded_at + 1'], code: 'column_changed' },
+    'a time of the head that lies': {
+      deed: ['DROP TRIGGER IF EXISTS head_no_update', 'UPDATE head SET recorded_at = recorded_at + 1'],
+      code: 'column_changed',
+    },
     'an added view': { deed: ['CREATE VIEW spy AS SELECT * FROM entries'], code: 'schema_changed' },
     'disclosures of nobody': {
       deed: ["INSERT INTO disclosures VALUES (9999, 'x')".replace("'x'", "x'00'")],
       code: 'disclosure_altered',
     },
   };
+  Object.assign(deeds, {
+    'an entry before the first': {
+      deed: [
+        "INSERT INTO entries SELECT -1, CAST(replace(entry, 'u_', 'x_') AS BLOB) FROM entries WHERE idx = 5",
+      ],
+      code: 'index_repeated',
+    },
+    'a disclosure before the first': {
+      deed: ["INSERT INTO disclosures VALUES (-3, x'00')"],
+      code: 'disclosure_altered',
+    },
+    'an id of an entry that is not there': {
+      deed: [`INSERT INTO ids VALUES ('nobody', ${ENTRIES + 5})`],
+      code: 'id_mismatch',
+      at: ENTRIES + 5,
+    },
+    'an id before the first': { deed: ["INSERT INTO ids VALUES ('nobody', -9)"], code: 'id_mismatch' },
+    'a tile of a level that no such log has': {
+      deed: ["INSERT INTO tiles VALUES (6, 77, x'00')"],
+      code: 'tile_mismatch',
+    },
+    'a tile behind the end': {
+      deed: ['INSERT INTO tiles VALUES (0, 3, zeroblob(8192))'],
+      code: 'tile_mismatch',
+    },
+    'a tile at a place that is none': {
+      deed: [
+        "INSERT INTO tiles VALUES (-1, 0, x'00')",
+        'INSERT INTO tiles VALUES (0, 9223372036854775807, zeroblob(8192))',
+      ],
+      code: 'tile_mismatch',
+    },
+    'a tile that is longer than the log makes it': {
+      deed: ['UPDATE tiles SET hashes = CAST(hashes || zeroblob(32) AS BLOB) WHERE level = 1 AND idx = 0'],
+      code: 'tile_mismatch',
+    },
+  });
   for (const [name, { deed, code, at }] of Object.entries(deeds)) {
     test(`${name} is found`, async () => {
       const dir = copy();
@@ -139,6 +179,47 @@ describe('a whole log', () => {
       if (at !== undefined) assert.ok(found.from <= at && at <= found.to, `${found.from} to ${found.to}`);
     });
   }
+
+  test('a tile that is still growing is found, and nothing else', async () => {
+    const dir = join(folder, 'growing');
+    const log = await createLog(dir, { origin });
+    await log.recordMany(Array.from({ length: 99 }, (_, n) => signIn(`e-${n}`)));
+    await log.close();
+    assert.deepEqual((await verifyLog(dir)).findings, []);
+    tamper(dir, 'INSERT INTO tiles VALUES (0, 0, zeroblob(8192))');
+    const { findings } = await verifyLog(dir);
+    assert.deepEqual(
+      findings.map(({ code, message }) => [code, message]),
+      [['tile_mismatch', 'A tile is stored that a log of 100 entries does not have: level 0, index 0.']],
+    );
+  });
+
+  test('an absurd index is found without a search for what is before it', async () => {
+    const dir = copy();
+    tamper(dir, 'INSERT INTO entries SELECT 9007199254740000, entry FROM entries WHERE idx = 5');
+    const report = await verifyLog(dir, { vkey });
+    assert.ok(report.findings.some(({ code }) => code === 'size_mismatch'));
+  });
+
+  test('the mark is named as the mark, and is not held outside', async () => {
+    const report = await verifyLog(honest, { vkey });
+    assert.equal(
+      report.anchored,
+      `consistent up to size ${ENTRIES + 1}; agrees with the mark beside the folder; no outside anchor`,
+    );
+    assert.equal(report.held, undefined);
+    const held = await verifyLog(honest, { vkey, held: [receipts[3]!] });
+    assert.match(held.anchored, /agrees with the mark beside the folder and with 1 held outside/);
+    const dir = copy();
+    cpSync(`${honest}.mark`, `${dir}.mark`);
+    tamper(dir, 'DELETE FROM entries WHERE idx >= 690');
+    const { findings } = await verifyLog(dir, { vkey });
+    assert.ok(
+      findings.some(
+        ({ code, message }) => code === 'rolled_back' && /^The mark beside the log/.test(message),
+      ),
+    );
+  });
 
   test('dropped triggers are found', async () => {
     const dir = copy();

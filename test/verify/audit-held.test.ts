@@ -74,7 +74,7 @@ test('a history that was rewritten and signed with the real key is found only by
   );
   assert.match(
     report.findings[0]!.message,
-    /^The held checkpoint 4 signs another history of the first 400 entries/,
+    /^The held checkpoint \(5 of 7 held\) signs another history of the first 400 entries/,
   );
   assert.equal(report.anchored, `not consistent at size ${SIZE}: see the findings`);
 });
@@ -172,6 +172,26 @@ test('a log that was replaced, key and all, is found by an old receipt', async (
     report.findings.map(({ code }) => code),
     ['key_unknown', 'forked'],
   );
+});
+
+test('the mark is compared like what is held, and is not counted as held outside', async () => {
+  const { log } = grow(300, 300);
+  const mark = log.note;
+  const alone = await auditLog(log.source(), { mark });
+  assert.equal(
+    alone.anchored,
+    'consistent up to size 300; agrees with the mark beside the folder; no outside anchor',
+  );
+  assert.equal(alone.held, undefined);
+  assert.deepEqual(alone.mark, { agrees: true, size: 300 });
+  const both = await auditLog(log.source(), { mark, held: [log.receipt(7)] });
+  assert.equal(
+    both.anchored,
+    'consistent up to size 300; agrees with the mark beside the folder and with 1 held outside, the largest of size 300',
+  );
+  const other = await auditLog(rewritten(301).source(), { mark: grow(301, 301).log.note });
+  assert.deepEqual(other.mark, { agrees: false, size: 0 });
+  assert.match(other.findings[0]!.message, /^The mark beside the log signs another history of the first 301/);
 });
 
 test('a held checkpoint of the empty log agrees with every log', async () => {

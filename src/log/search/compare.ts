@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { compareBytes, utf8Encode } from '../../bytes/index.ts';
 import { isLogError, LogError, type StoredEntry, sqliteCode } from '../../store/index.ts';
-import { isDamage } from './index-file.ts';
-import { indexDrift, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
+import { BUSY_TIMEOUT_MS, isDamage } from './index-file.ts';
+import { indexDrift, isEmpty, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
 import { APPLY_ENTRIES, type IndexCursor, SearchIndex } from './search-index.ts';
 
 /** What an index says that does not follow from the log. */
@@ -19,6 +19,8 @@ export interface IndexDifference {
 export interface IndexComparison {
   /** Entries that the index claims to cover; 0 where there is none. */
   readonly covered: number;
+  /** Entries in the log that it was compared with. */
+  readonly size: number;
   /** Empty where the index is what the log makes of it. At most {@link DIFFERENCES_MAX}. */
   readonly differences: readonly IndexDifference[];
 }
@@ -27,8 +29,8 @@ export interface IndexComparison {
 export interface IndexAudit {
   /** Where `index.db` lies. */
   readonly path: string;
-  /** Entries in the log. */
-  readonly size: number;
+  /** Entries in the log. A function is asked once the index is being read, so that a log that grows is not behind it. */
+  readonly size: number | (() => number);
   /** Reads entries of the log, `from <= index < to`. */
   readonly entries: (from: number, to: number) => readonly StoredEntry[];
   /** The root over the first `size` entries, standard base64, computed from the log. Without it the cursor's is not judged. */
@@ -48,24 +50,34 @@ const NOTED_MAX = 100_000;
  * It writes nothing there, and reports rather than throws, whatever it meets. A missing index is no difference.
  */
 export function compareIndex(audit: IndexAudit): IndexComparison {
+  if (!existsSync(audit.path)) return { covered: 0, size: sizeOf(audit), differences: [] };
   const differences = new Differences();
-  if (!existsSync(audit.path)) return { covered: 0, differences: [] };
   let covered = 0;
+  let size = 0;
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(audit.path, { readOnly: true });
-    db.exec('PRAGMA trusted_schema = OFF; BEGIN');
-    covered = compareOpen(db, audit, differences);
+    db = new DatabaseSync(audit.path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    db.exec('PRAGMA trusted_schema = OFF; BEGIN; SELECT count(*) FROM sqlite_schema');
+    size = sizeOf(audit);
+    // One that is just being made covers as much as none.
+    if (!isEmpty(db)) covered = compareOpen(db, { ...audit, size }, differences);
   } catch (error) {
     if (sqliteCode(error) === undefined && !isDamage(error) && !isLogError(error)) throw error;
-    differences.add(0, audit.size - 1, `it cannot be read: ${(error as Error).message}`);
+    differences.add(0, size - 1, `it cannot be read: ${(error as Error).message}`);
   } finally {
     if (db?.isOpen) db.close();
   }
-  return { covered, differences: differences.list() };
+  return { covered, size, differences: differences.list() };
 }
 
-function compareOpen(db: DatabaseSync, audit: IndexAudit, differences: Differences): number {
+function sizeOf({ size }: IndexAudit): number {
+  return typeof size === 'number' ? size : size();
+}
+
+/** An audit of a log whose size is known. */
+type SizedAudit = Omit<IndexAudit, 'size'> & { readonly size: number };
+
+function compareOpen(db: DatabaseSync, audit: SizedAudit, differences: Differences): number {
   const last = audit.size - 1;
   const drift = indexDrift(db);
   for (const what of drift) differences.add(0, last, what);
@@ -90,7 +102,7 @@ function compareOpen(db: DatabaseSync, audit: IndexAudit, differences: Differenc
 
 function compareCursor(
   db: DatabaseSync,
-  audit: IndexAudit,
+  audit: SizedAudit,
   differences: Differences,
 ): IndexCursor | undefined {
   const last = audit.size - 1;
@@ -116,7 +128,7 @@ function compareCursor(
 }
 
 /** An index of the same entries, out of the log. */
-function rebuild({ entries, onProgress }: IndexAudit, cursor: IndexCursor): SearchIndex {
+function rebuild({ entries, onProgress }: SizedAudit, cursor: IndexCursor): SearchIndex {
   const index = SearchIndex.open('');
   try {
     let from = index.cursor();
@@ -222,7 +234,11 @@ function compareTerms(expected: DatabaseSync, actual: DatabaseSync, differences:
     for (const index of wrong) if (!right.has(index)) note(index, `finds ${term}`);
   }
   for (const [index, { what, terms }] of [...wrongly].sort(([a], [b]) => a - b)) {
-    differences.add(index, index, `terms: it ${what}${terms === 1 ? '' : `, and ${terms - 1} more are wrong`}`);
+    differences.add(
+      index,
+      index,
+      `terms: it ${what}${terms === 1 ? '' : `, and ${terms - 1} more are wrong`}`,
+    );
   }
 }
 

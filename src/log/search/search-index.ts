@@ -298,14 +298,16 @@ function checkConsecutive(entries: readonly StoredEntry[], from: number, to: num
   });
 }
 
-/** What SQLite throws leaves the index as a `LogError`. */
+/** What SQLite and the file system throw leaves the index as a `LogError`. */
 function inOurWords<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (error) {
     if (error instanceof LogError) throw error;
     if (isDamage(error)) throw damaged(error, { hint: HINT });
-    throw sqliteCode(error) === undefined ? error : sqliteFailure(error, 'the search index');
+    if (sqliteCode(error) !== undefined) throw sqliteFailure(error, 'the search index');
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new LogError('io_failed', `the search index: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 export interface CallSite {
   readonly call: string;
   readonly ordinal: number;
-  /** The call as it was traced, shortened. */
-  readonly text: string;
+  /** What it was made on, within the folder that was watched; random parts of names are left out. */
+  readonly file: string;
 }
 
 /** The command that traces `calls` of a program, with the paths behind file descriptors, into `output`. */
@@ -36,10 +36,18 @@ export function callSites(output: string, folder: string): CallSite[] {
     if (call === undefined || thread !== main) continue;
     const ordinal = (counts.get(call) ?? 0) + 1;
     counts.set(call, ordinal);
-    if (rest.includes(folder))
-      sites.push({ call, ordinal, text: `${call}(${rest.replaceAll(folder, '…')}`.slice(0, 120) });
+    const file = pathWithin(rest, folder);
+    if (file !== undefined) sites.push({ call, ordinal, file });
   }
   return sites;
+}
+
+/** The first path in the arguments of a call that lies in `folder`: a text, or behind a file descriptor. */
+function pathWithin(args: string, folder: string): string | undefined {
+  const at = args.indexOf(folder);
+  if (at < 0) return undefined;
+  const path = /^[^">]*/.exec(args.slice(at + folder.length))?.[0] ?? '';
+  return path.replaceAll(/\.[0-9a-f]{12}\./g, '.*.');
 }
 
 /** Whether a trace shows that the call was made to fail. */
@@ -48,8 +56,11 @@ export function wasInjected(output: string): boolean {
   return text.includes('(INJECTED)') || text.includes('killed by SIGKILL');
 }
 
-/** At most `count` of these, spread evenly over all of them. */
-export function spread<T>(items: readonly T[], count: number): T[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, n) => items[Math.floor((n * items.length) / count)]!);
+/** At most `count` calls of each name on each file, spread evenly. */
+export function sample(sites: readonly CallSite[], count: number): CallSite[] {
+  const groups = Map.groupBy(sites, ({ call, file }) => `${call} ${file}`);
+  return [...groups.values()].flatMap((group) => {
+    if (group.length <= count) return group;
+    return Array.from({ length: count }, (_, n) => group[Math.floor((n * group.length) / count)]!);
+  });
 }
