@@ -10,7 +10,13 @@ import {
   sealDraft,
 } from '../event/index.ts';
 import { type Hash, hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
-import { formatCheckpoint, parseVerifierKey, type Signer, signNote, type VerifierKey } from '../note/index.ts';
+import {
+  formatCheckpoint,
+  parseVerifierKey,
+  type Signer,
+  signNote,
+  type VerifierKey,
+} from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
 import { type Head, type HeadTransaction, LogError, type LogStore, type NewEntry } from '../store/index.ts';
 import { checkTime, Edge } from './edge.ts';
@@ -226,7 +232,8 @@ export class Committer {
     for (const [position, draft] of sealed.entries()) {
       const index = indexes.get(draft.id) ?? batch.indexOf(draft.id);
       if (index === undefined) answers.push(batch.accept(draft));
-      else answers.push(repeat(batch.at(index) ?? (await known.at(index)), drafts[position]!, draft.id, index));
+      else
+        answers.push(repeat(batch.at(index) ?? (await known.at(index)), drafts[position]!, draft.id, index));
     }
     return answers;
   }
@@ -326,9 +333,13 @@ class Known {
       const path = { index, size: edge.size, leafHash: hashLeaf(stored.entry), proof };
       if (equalBytes(rootFromInclusion(path), edge.root())) return stored;
     }
-    throw new LogError('log_damaged', `the id of entry ${index} is known, and the entry is not what was recorded`, {
-      hint: 'run verify: it names everything that was changed',
-    });
+    throw new LogError(
+      'log_damaged',
+      `the id of entry ${index} is known, and the entry is not what was recorded`,
+      {
+        hint: 'run verify: it names everything that was changed',
+      },
+    );
   }
 }
 

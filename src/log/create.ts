@@ -1,4 +1,13 @@
-import { constants, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { misuse } from '../bytes/index.ts';
 import { genesisEvent } from '../event/index.ts';
@@ -65,7 +74,11 @@ async function makeFiles(creation: Creation): Promise<Created> {
     replaceFile(temporary.rootVkey, `${rootKey}\n`);
     await writeGenesis(temporary.database, { creation, signer, rootKey });
     place(temporary.dir, paths.dir);
-    return { vkey: signer.vkey, rootVkey: rootKey, rootKey: rootVkey === undefined ? paths.rootKey : undefined };
+    return {
+      vkey: signer.vkey,
+      rootVkey: rootKey,
+      rootKey: rootVkey === undefined ? paths.rootKey : undefined,
+    };
   } finally {
     rmSync(temporary.dir, { recursive: true, force: true });
   }

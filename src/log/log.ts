@@ -17,7 +17,13 @@ import { auditFiles, type VerifyOptions } from './audit.ts';
 import { type Backup, backupLog } from './backup.ts';
 import { type Created, createFiles } from './create.ts';
 import { FollowerRunner } from './followers/index.ts';
-import { type CreateOptions, checkLimits, checkOptions, type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import {
+  type CreateOptions,
+  checkLimits,
+  checkOptions,
+  type OpenOptions,
+  SERVICE_DEFAULT,
+} from './options.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';

@@ -85,7 +85,11 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
 export function checkLimits(limits: QueueLimits | undefined): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
     if (name !== 'eventsMax' && name !== 'charactersMax') {
-      throw misuse('type', 'option_unknown', `unknown option queue.${name}: known are eventsMax, charactersMax`);
+      throw misuse(
+        'type',
+        'option_unknown',
+        `unknown option queue.${name}: known are eventsMax, charactersMax`,
+      );
     }
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw misuse('range', 'option_invalid', `queue.${name} must be a whole number of at least 1`);

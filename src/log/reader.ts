@@ -117,9 +117,13 @@ export class Reader {
     if (index === undefined) return undefined;
     const [stored] = this.#reader.readEntries(index, index + 1);
     if (stored !== undefined && parseEntry(stored.entry).id === id) return stored;
-    throw new LogError('log_damaged', `the id ${id} leads to entry ${index}, which is missing or has another id`, {
-      hint: 'run verify: it names everything that was changed',
-    });
+    throw new LogError(
+      'log_damaged',
+      `the id ${id} leads to entry ${index}, which is missing or has another id`,
+      {
+        hint: 'run verify: it names everything that was changed',
+      },
+    );
   }
 
   /** The event recorded under `id`, its disclosures joined. */

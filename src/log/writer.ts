@@ -69,7 +69,10 @@ export class Writer {
     try {
       const head = await mustHaveHead(store);
       const { origin, personalIds, logKeys } = genesisOf((await store.readEntries(0, 1))[0]);
-      const signer = options.keyText === undefined ? readSigner(options.paths.key, origin) : signerOf(options.keyText, origin);
+      const signer =
+        options.keyText === undefined
+          ? readSigner(options.paths.key, origin)
+          : signerOf(options.keyText, origin);
       checkKey(signer, logKeys);
       const key = parseVerifierKey(signer.vkey);
       checkHead(head, origin, [key]);
@@ -78,7 +81,9 @@ export class Writer {
       const mark = new Mark(options.paths.mark, seams.warn ?? (() => {}));
       const marked = await mark.check(store, origin, [key]);
       if (!marked && head.size > 1) {
-        seams.warn?.(`there is no mark at ${mark.path}: that this is not an older copy cannot be told from here`);
+        seams.warn?.(
+          `there is no mark at ${mark.path}: that this is not an older copy cannot be told from here`,
+        );
       }
       await placeMark({ mark, store, clock }, (taken) => checkHead(taken, origin, [key]));
       const committer = new Committer(

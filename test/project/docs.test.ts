@@ -120,7 +120,7 @@ for (const file of documents.filter((name) => fencesOf(name).some(isForCommandLi
       (candidate) => candidate.file === file && isForCommandLine(candidate),
     )) {
       const env = { PATH: `${bin}${path.delimiter}${process.env.PATH}` };
-      const ran = run('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${fence.code}`], work, env);
+      const ran = run('bash', ['--norc', '-euo', 'pipefail', '-c', `exec 2>&1\n${fence.code}`], work, env);
       assert.equal(ran.status, 0, `${placeOf(fence)}\n${ran.stdout}${ran.stderr}`);
       compareOutput(fence, ran);
     }
