@@ -147,7 +147,7 @@ export class AuditFile {
    */
   index(path: string): ComparedIndex {
     const now = openReadable(this.#path);
-    let of = 0;
+    let of: number | undefined;
     try {
       now.exec('BEGIN');
       const reader = new SqliteReader(now);
@@ -161,11 +161,12 @@ export class AuditFile {
         entries: (from, to) => reader.readEntries(from, to),
         rootAt: (size) => storedRoot(reader, size),
       });
-      return { coverage: { covered, of }, discoveries: differences.map(inSearch) };
+      return { coverage: { covered, of: of ?? sizeNow(now) }, discoveries: differences.map(inSearch) };
     } catch (error) {
       // Entries that cannot be read make no index; the audit of the entries says which.
       if (!(error instanceof VerificationError) && !isLogError(error, 'log_damaged')) throw error;
       const what = `the search index cannot be compared with the log: ${error.message}`;
+      of ??= 0;
       const discovery = { code: 'search_differs' as const, from: 0, to: Math.max(of - 1, 0), what };
       return { coverage: { covered: 0, of }, discoveries: [discovery] };
     } finally {

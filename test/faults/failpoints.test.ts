@@ -14,8 +14,8 @@ import { copyTemplate, makeTemplate, type Template } from './support/template.ts
 import { commitSteps, type FaultEffect, type FaultPoint, storeCalls, Trap } from './support/trap.ts';
 import { drafts, idsOf, openWriter, receiptsOf } from './support/writing.ts';
 
-/** Entries before the trap: small enough that the troubled batch fills the first tile. */
-const EVENTS_BEFORE = 244;
+/** Events before the trap: one tile is full, and the troubled batch fills the next. */
+const EVENTS_BEFORE = 500;
 
 const points: readonly FaultPoint[] = [
   ...commitSteps.map((step) => `step:${step}` as const),

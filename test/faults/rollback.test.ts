@@ -101,23 +101,44 @@ test('a process that closes does not take the mark back with a log that was put 
   await assert.rejects(openLog(dir), { code: 'rolled_back' });
 });
 
-test('a process that writes passes on no checkpoint that somebody else put into the head', async (t) => {
-  const folder = temporaryFolder(t);
-  const { vkey, receipts } = await makeTemplate(folder, 20);
-  const dir = join(folder, 'log');
-  let monotonic = 0;
-  const live = await openWriter(dir, { clock: { wall: () => Date.now(), monotonic: () => monotonic } });
-  const kept = [...receipts, ...receiptsOf(['new'], await live.commit(drafts(['new'])))];
-  const other = await openWriter(dir);
-  await other.commit(drafts(['of-another-process']));
-  await other.close();
-  sabotage(join(dir, 'log.db'), (db) => db.exec("UPDATE head SET checkpoint = CAST('nonsense' AS BLOB)"));
-  monotonic += 5000;
-  const repeats = receiptsOf(['new'], await live.commit(drafts(['new'])));
-  const marked = readFileSync(`${dir}.mark`, 'utf8');
-  kept.push(...repeats, ...receiptsOf(['newer'], await live.commit(drafts(['newer']))));
-  await live.close();
-  assert.deepEqual(breaches(join(dir, 'log.db'), { vkey, receipts: kept, observers: [[marked]] }), []);
+describe('a checkpoint in the head that the log did not sign', () => {
+  /** A live writer, and a head behind it with another checkpoint; written by another process, or its own. */
+  async function nonsense(t: TestContext, byAnother: boolean) {
+    const folder = temporaryFolder(t);
+    const { vkey, receipts } = await makeTemplate(folder, 20);
+    const dir = join(folder, 'log');
+    let monotonic = 0;
+    const live = await openWriter(dir, { clock: { wall: () => Date.now(), monotonic: () => monotonic } });
+    t.after(() => live.close());
+    const kept = [...receipts, ...receiptsOf(['new'], await live.commit(drafts(['new'])))];
+    if (byAnother) {
+      const other = await openWriter(dir);
+      kept.push(...receiptsOf(['other'], await other.commit(drafts(['other']))));
+      await other.close();
+    }
+    sabotage(join(dir, 'log.db'), (db) => db.exec("UPDATE head SET checkpoint = CAST('nonsense' AS BLOB)"));
+    monotonic += 5000;
+    return { dir, vkey, live, kept };
+  }
+
+  test('is passed on to nobody, neither in a receipt nor in the mark', async (t) => {
+    const { dir, vkey, live, kept } = await nonsense(t, false);
+    kept.push(...receiptsOf(['new'], await live.commit(drafts(['new']))));
+    const marked = readFileSync(`${dir}.mark`, 'utf8');
+    kept.push(...receiptsOf(['newer'], await live.commit(drafts(['newer']))));
+    await live.close();
+    assert.deepEqual(breaches(join(dir, 'log.db'), { vkey, receipts: kept, observers: [[marked]] }), []);
+  });
+
+  test('is not followed to entries that others are said to have written', async (t) => {
+    const { dir, live } = await nonsense(t, true);
+    const before = readFileSync(`${dir}.mark`, 'utf8');
+    for (const id of ['new', 'newer']) {
+      await assert.rejects(live.commit(drafts([id])), { code: 'head_invalid', retryable: false });
+    }
+    await live.close();
+    assert.equal(readFileSync(`${dir}.mark`, 'utf8'), before);
+  });
 });
 
 /** The size that the mark of a log tells. */

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { compareBytes, utf8Encode } from '../../bytes/index.ts';
 import { isLogError, LogError, type StoredEntry, sqliteCode } from '../../store/index.ts';
 import { BUSY_TIMEOUT_MS, isDamage } from './index-file.ts';
-import { indexDrift, isEmpty, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
+import { indexDrift, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
 import { APPLY_ENTRIES, type IndexCursor, SearchIndex } from './search-index.ts';
 
 /** What an index says that does not follow from the log. */
@@ -19,8 +19,6 @@ export interface IndexDifference {
 export interface IndexComparison {
   /** Entries that the index claims to cover; 0 where there is none. */
   readonly covered: number;
-  /** Entries in the log that it was compared with. */
-  readonly size: number;
   /** Empty where the index is what the log makes of it. At most {@link DIFFERENCES_MAX}. */
   readonly differences: readonly IndexDifference[];
 }
@@ -50,7 +48,7 @@ const NOTED_MAX = 100_000;
  * It writes nothing there, and reports rather than throws, whatever it meets. A missing index is no difference.
  */
 export function compareIndex(audit: IndexAudit): IndexComparison {
-  if (!existsSync(audit.path)) return { covered: 0, size: sizeOf(audit), differences: [] };
+  if (!existsSync(audit.path)) return { covered: 0, differences: [] };
   const differences = new Differences();
   let covered = 0;
   let size = 0;
@@ -58,20 +56,15 @@ export function compareIndex(audit: IndexAudit): IndexComparison {
   try {
     db = new DatabaseSync(audit.path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
     db.exec('PRAGMA trusted_schema = OFF; BEGIN; SELECT count(*) FROM sqlite_schema');
-    size = sizeOf(audit);
-    // One that is just being made covers as much as none.
-    if (!isEmpty(db)) covered = compareOpen(db, { ...audit, size }, differences);
+    size = typeof audit.size === 'number' ? audit.size : audit.size();
+    covered = compareOpen(db, { ...audit, size }, differences);
   } catch (error) {
     if (sqliteCode(error) === undefined && !isDamage(error) && !isLogError(error)) throw error;
     differences.add(0, size - 1, `it cannot be read: ${(error as Error).message}`);
   } finally {
     if (db?.isOpen) db.close();
   }
-  return { covered, size, differences: differences.list() };
-}
-
-function sizeOf({ size }: IndexAudit): number {
-  return typeof size === 'number' ? size : size();
+  return { covered, differences: differences.list() };
 }
 
 /** An audit of a log whose size is known. */

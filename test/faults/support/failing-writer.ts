@@ -8,9 +8,10 @@ import { appendFileSync } from 'node:fs';
 import { type LogStore, SqliteStore } from 'indelible/store';
 import { type CommitReply, Committer } from '#dist/log/commit.js';
 import { Edge } from '#dist/log/edge.js';
+import { genesisOf } from '#dist/log/genesis.js';
 import { readSigner } from '#dist/log/keys.js';
 import { logPaths } from '#dist/log/paths.js';
-import { ownDraft, readGenesis } from '#dist/log/writer.js';
+import { ownDraft } from '#dist/log/writer.js';
 import { type Clock, randomBytes, systemClock } from '#dist/platform/index.js';
 import { type FaultPoint, Trap, TrappedStore } from './trap.ts';
 import { draftOf, drafts, idsOf, openWriter, receiptsOf } from './writing.ts';
@@ -27,10 +28,11 @@ export const calmIds = idsOf('calm', 3);
 /** Ids of the batch that the trap meets. It is large enough to fill a tile of 256. */
 export const troubledIds = idsOf('troubled', 12);
 
-/** That batch: new events, a repeat, a conflict, and an event whose id the log gives. */
+/** That batch: new events, repeats (one of them behind a full tile), a conflict, and an event whose id the log gives. */
 export function troubledBatch(): string[] {
   return [
     ...drafts(troubledIds),
+    draftOf('before-1'),
     draftOf('calm-0'),
     draftOf('calm-1', { reason: 'another story' }),
     draftOf('anonymous', { given: false }),
@@ -52,7 +54,7 @@ export async function openCommitter(
 ): Promise<Recording> {
   const paths = logPaths(dir);
   const store = SqliteStore.open(paths.database, { jitter: Math.random, now: systemClock.monotonic });
-  const { origin } = await readGenesis(store);
+  const { origin } = genesisOf(store.readEntries(0, 1)[0]);
   const head = store.head()!;
   const committer = new Committer(
     {

@@ -13,7 +13,7 @@ export const commitSteps = [
 ] as const satisfies readonly CommitStep[];
 
 /** The calls of a store that a commit makes. */
-export const storeCalls = ['begin', 'findIds', 'readEntries', 'append', 'commit'] as const;
+export const storeCalls = ['begin', 'findIds', 'readEntries', 'readTiles', 'append', 'commit'] as const;
 
 /** A place where something can go wrong. */
 export type FaultPoint = `step:${CommitStep}` | `${'before' | 'after'}:${(typeof storeCalls)[number]}`;
@@ -120,8 +120,8 @@ class TrappedTransaction implements HeadTransaction {
   head() {
     return this.#transaction.head();
   }
-  readTiles(tiles: readonly TileId[]) {
-    return this.#transaction.readTiles(tiles);
+  readTiles(tiles: readonly TileId[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#around('readTiles', () => this.#transaction.readTiles(tiles));
   }
   rollback() {
     return this.#transaction.rollback();
