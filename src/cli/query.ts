@@ -50,25 +50,24 @@ async function query(io: Io, text: string, options: QueryOptions): Promise<void>
   await using log = await openLog(options.log, { readOnly: true });
   let cursor = options.cursor;
   let left = options.limit;
-  let complete = 0;
-  let behind: Page | undefined;
+  // How far the answer is complete, its first page says: what later ones lack was recorded after the search began.
+  let first: Page | undefined;
   const found: RecordedEvent[] = [];
   do {
     const limit = Math.min(left, pageEventsMax);
     const page = await log.query(text.trim(), { limit, ...given({ cursor, order: options.order }) }).page();
     left -= page.events.length;
-    complete = page.complete;
-    if (page.complete < page.size) behind ??= page;
+    first ??= page;
     cursor = page.next;
     if (options.json !== true) found.push(...page.events);
     else for (const event of page.events) await io.out.json(event);
   } while (left > 0 && cursor !== undefined);
   if (options.json !== true) {
     await printTable(io, found);
-    await io.words.line(show`${group(found.length)} found; complete up to size ${group(complete)}.`);
+    await io.words.line(show`${group(found.length)} found; complete up to size ${group(first.complete)}.`);
   }
   if (cursor !== undefined) await io.words.line(show`More with --cursor ${cursor}`);
-  if (behind !== undefined) await sayBehind(io, behind);
+  if (first.complete < first.size) await sayBehind(io, first);
 }
 
 /** An answer with holes must not look like a whole one: neither to a person nor to a script. */

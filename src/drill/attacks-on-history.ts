@@ -75,6 +75,10 @@ function forgeUnsigned({ attacker, middle, size, origin }: Scene): void {
   attacker.edit((db) => {
     db.prepare('INSERT INTO entries (idx, entry) VALUES (?, ?)').run(size, entryBytes(forged));
     db.prepare('INSERT INTO ids (id, idx) VALUES (?, ?)').run(forgedId, size);
+    db.prepare('INSERT INTO disclosures (idx, texts) SELECT ?, texts FROM disclosures WHERE idx = ?').run(
+      size,
+      middle,
+    );
     const root = rebuildTree(db, origin, undefined);
     const checkpoint = utf8Encode(formatCheckpoint({ origin, size: size + 1, root }));
     db.prepare('UPDATE head SET checkpoint = ?').run(checkpoint);

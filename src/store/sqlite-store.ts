@@ -25,9 +25,16 @@ export interface SqliteStoreOptions {
   readonly now: () => number;
 }
 
-/** First and longest pause between two attempts at the lock, milliseconds. */
-const RETRY_MS_MIN = 0.05;
-const RETRY_MS_MAX = 2;
+/**
+ * Pauses between two attempts at the lock, milliseconds, by how long it has been waited for. Who has waited
+ * longer asks more often: with pauses that grow, the latest comer wins and the earliest starves. Only a
+ * lock that nobody moves for long is asked for rarely.
+ */
+const RETRIES = [
+  { waitedMs: 4, pauseMs: 0.4 },
+  { waitedMs: 100, pauseMs: 0.12 },
+  { waitedMs: Number.POSITIVE_INFINITY, pauseMs: 2 },
+] as const;
 
 /** After it met another writer, a store stays polite for so long, milliseconds. */
 const POLITE_MS = 100;
@@ -95,7 +102,7 @@ export class SqliteStore extends SqliteReader implements LogStore {
     this.#waitOurselves();
     await this.#beYielding();
     const started = this.#options.now();
-    for (let pause = RETRY_MS_MIN; !this.#tryLock(); pause = Math.min(pause * 1.5, RETRY_MS_MAX)) {
+    while (!this.#tryLock()) {
       const now = this.#options.now();
       this.#contendedUntil = now + POLITE_MS;
       if (now - started > LOCK_MS_MAX) {
@@ -103,7 +110,8 @@ export class SqliteStore extends SqliteReader implements LogStore {
           retryable: true,
         });
       }
-      await sleep(pause * (0.5 + this.#options.jitter()));
+      const { pauseMs } = RETRIES.find(({ waitedMs }) => now - started < waitedMs)!;
+      await sleep(pauseMs * (0.5 + this.#options.jitter()));
     }
     try {
       return new SqliteTransaction(this, this.#db, this.#statements, (outcome) => this.#ended(outcome));

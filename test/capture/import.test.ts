@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -220,6 +221,26 @@ describe('import, the command', () => {
       input: JSON.stringify({ Records: records }),
     });
     assert.match(run.stdout, /^5 imported, 0 repeated, 0 unmapped, 0 refused\n$/);
+  });
+
+  test('a line that cannot be read is kept as import.unmapped, by its digest', (t) => {
+    const log = setup(t);
+    const bad = Buffer.from('{"a":"\xff"}', 'latin1');
+    const input = Buffer.concat([bad, Buffer.from('\n'), Buffer.alloc(65 * 1024 * 1024, 0x78)]);
+    const words = ['import', '--log', log, '--from', 'jsonl', '-'];
+    const run = indelible(words, { input });
+    assert.equal(run.status, 0, run.stderr);
+    assert.match(run.stdout, /^0 imported, 0 repeated, 2 unmapped, 0 refused\n$/);
+    assert.match(run.stderr, /^1 unmapped: the line is not UTF-8$/m);
+    assert.match(run.stderr, /^1 unmapped: the line is longer than /m);
+    const found = indelible(['query', '--log', log, 'action:import.unmapped', '--json', '--order', 'index']);
+    const kept = found.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).metadata.originalLeftOut);
+    assert.equal(kept[0].bytes, 65 * 1024 * 1024);
+    assert.equal(kept[1].sha256, createHash('sha256').update(bad).digest('hex'));
+    assert.match(indelible(words, { input }).stdout, /^0 imported, 2 repeated, 0 unmapped, 0 refused\n$/);
   });
 
   test('a line that names another event by the same id is refused by its number', (t) => {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** The built program, as npm would link it. */
@@ -26,6 +26,20 @@ export function indelible(
   });
   if (run.error !== undefined) throw run.error;
   return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+}
+
+/** The same without waiting for it here, so that several can run at once. */
+export async function started(words: readonly string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = { status: null as number | null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+  });
+  ended.status = await new Promise((resolve) => child.on('close', resolve));
+  return ended;
 }
 
 /** What receipts and events have in common, as far as tests look. */

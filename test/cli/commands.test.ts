@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { signIn, temporaryFolder } from '../support/folders.ts';
-import { indelible, jsonLines } from './cli-process.ts';
+import { indelible, jsonLines, started } from './cli-process.ts';
 
 const origin = 'test.example/log';
 
@@ -60,6 +61,14 @@ describe('init and key', () => {
     const again = indelible(['init', log, '--origin', origin]);
     assert.equal(again.status, 3);
     assert.match(again.stderr, /log_exists/);
+  });
+
+  test('a root key that is none is misuse, and leaves nothing behind', (t) => {
+    const log = join(temporaryFolder(t), 'log');
+    const run = indelible(['init', log, '--origin', origin, '--root-vkey', 'junk']);
+    assert.equal(run.status, 2);
+    assert.match(run.stderr, /^indelible: --root-vkey: /);
+    assert.ok(!existsSync(log));
   });
 
   test('takes a root key that is kept elsewhere, a key file and a mark of its own', (t) => {
@@ -243,7 +252,21 @@ describe('query and show', () => {
     );
     const absent = indelible(['show', '--log', log, 'e9']);
     assert.equal(absent.status, 3);
-    assert.match(absent.stderr, /e9/);
+    assert.match(absent.stderr, /"e9"/);
+  });
+
+  test('an empty id, or an empty folder, is misuse', () => {
+    for (const words of [
+      ['show', '--log', log, ''],
+      ['prove', '--log', log, '', '--out', join(dir, 'p0'), '--entry', join(dir, 'e0')],
+      ['show', '--log', '', 'e1'],
+      ['verify', ''],
+      ['drill', ''],
+    ]) {
+      const run = indelible(words);
+      assert.equal(run.status, 2, words.join(' '));
+      assert.match(run.stderr, /An id is never empty|Name the folder/);
+    }
   });
 });
 
@@ -287,8 +310,28 @@ describe('verify', () => {
     assert.equal(indelible(['verify', log, '--held', held]).status, 1);
     writeFileSync(held, forged[3]!.checkpoint);
     assert.equal(indelible(['verify', log, '--held', held]).status, 0);
-    writeFileSync(held, '{"not":"a receipt"}');
-    assert.equal(indelible(['verify', log, '--held', held]).status, 2);
+  });
+
+  test('a file that holds neither receipt nor checkpoint is misuse, not a finding', () => {
+    const held = join(dir, 'no-receipts');
+    const [receipt] = jsonLines(receipts);
+    for (const text of [
+      '',
+      ' \n\n',
+      'junk',
+      '[]',
+      '{"not":"a receipt"}',
+      `${JSON.stringify(receipt)}\nnull\n`,
+      JSON.stringify({ ...receipt, index: -1 }),
+      JSON.stringify({ ...receipt, leafHash: 'AAAA' }),
+      JSON.stringify({ ...receipt, checkpoint: 'nothing signed' }),
+    ]) {
+      writeFileSync(held, text);
+      const run = indelible(['verify', log, '--held', held]);
+      assert.equal(run.status, 2, text);
+      assert.match(run.stderr, /^indelible: .*no-receipts.*receipt[^\n]*\n$/);
+      assert.equal(run.stdout, '');
+    }
   });
 
   test('prints its report as JSON', () => {
@@ -379,6 +422,36 @@ describe('export', () => {
     const [head, ...rows] = run.stdout.trimEnd().split('\r\n');
     assert.match(head ?? '', /^index,id,occurred_at,/);
     assert.equal(rows.length, 6);
+  });
+});
+
+describe('a search index that is behind', () => {
+  test('is said loudly: an answer with holes never ends with 0', async (t) => {
+    const { log } = logWith(t, 5);
+    assert.equal(indelible(['query', '--log', log]).status, 0);
+    const more = events(...Array.from({ length: 3 }, (_, number) => signIn(`late${number}`, 'u_late')));
+    // Somebody keeps the index locked, so nobody can bring it up to date.
+    const lock = new DatabaseSync(join(log, 'index.db'));
+    t.after(() => lock.close());
+    lock.exec('BEGIN IMMEDIATE');
+    const recorded = indelible(['record', '--log', log], { input: more });
+    assert.equal(recorded.status, 0, recorded.stderr);
+    const asked = [
+      ['query', '--log', log, 'actor:user/u_late'],
+      ['query', '--log', log, 'actor:user/u_late', '--json'],
+      ['export', '--log', log, 'actor:user/u_late'],
+      ['export', '--log', log, '--format', 'csv', 'actor:user/u_late'],
+    ].map(async (words) => ({ words, run: await started(words) }));
+    for (const { words, run } of await Promise.all(asked)) {
+      assert.equal(run.status, 3, `${words.join(' ')}: ${run.stdout}${run.stderr}`);
+      assert.match(run.stderr, /index_behind/);
+    }
+    // Without a query the entries themselves are read.
+    assert.equal(indelible(['export', '--log', log]).status, 0);
+    lock.exec('ROLLBACK');
+    const whole = indelible(['export', '--log', log, 'actor:user/u_late']);
+    assert.equal(whole.status, 0, whole.stderr);
+    assert.equal(jsonLines(whole.stdout).length, 3);
   });
 });
 

@@ -148,17 +148,29 @@ describe('pipes', () => {
   });
 
   test('output that cannot be written is a failure, not a finding', { skip: noFullDevice }, (t) => {
-    const log = join(temporaryFolder(t), 'log');
+    const dir = temporaryFolder(t);
+    const log = join(dir, 'log');
     indelible(['init', log, '--origin', 'test.example/full']);
-    const run = spawnSync('/bin/sh', [
-      '-c',
-      '"$0" "$1" export --log "$2" > /dev/full',
-      process.execPath,
-      program,
-      log,
-    ]);
-    assert.equal(run.status, 3);
-    assert.match(String(run.stderr), /ENOSPC/);
+    const events = Array.from(
+      { length: 3000 },
+      (_, number) => `{"id":"f${number}","action":"a.b","actor":{"type":"user","id":"u"}}\n`,
+    );
+    writeFileSync(join(dir, 'events'), events.join(''));
+    for (const [command, ...words] of [
+      ['record', '--log', log, join(dir, 'events')],
+      ['export', '--log', log],
+      ['export', '--log', log, '--format', 'csv', 'action:a.b'],
+      ['query', '--log', log],
+      ['verify', log],
+      ['help', 'query'],
+    ]) {
+      const shell = (redirect: string) =>
+        spawnSync('/bin/sh', ['-c', `"$@" ${redirect}`, 'sh', process.execPath, program, command!, ...words]);
+      const run = shell('> /dev/full');
+      assert.equal(run.status, 3, command);
+      assert.match(String(run.stderr), /^indelible: ENOSPC[^\n]*\n$/, command);
+      if (command === 'record') assert.equal(shell('> /dev/full 2> /dev/full').status, 3);
+    }
   });
 
   test('a person who types a line has the receipt before the next', async (t) => {

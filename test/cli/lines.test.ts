@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +57,24 @@ describe('lines', () => {
         [2, '<too long>'],
         [3, 'abc'],
       ]);
+    }
+  });
+
+  test('of a line that is too long the digest is kept, however the bytes arrive', async () => {
+    const whole = Buffer.from(`short\n${'x'.repeat(50)}\nshort\n${'y'.repeat(50)}`);
+    const expected = ['x', 'y'].map((letter) => ({
+      bytes: 50,
+      sha256: createHash('sha256').update(letter.repeat(50)).digest('hex'),
+    }));
+    for (const step of [1, 7, 60, 1000]) {
+      async function* chunks(): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < whole.length; at += step) yield whole.subarray(at, at + step);
+      }
+      const digests: unknown[] = [];
+      for await (const group of splitLines(chunks(), 20)) {
+        for (const line of group) if (line.tooLong) digests.push(line.digest);
+      }
+      assert.deepEqual(digests, expected);
     }
   });
 

@@ -52,6 +52,12 @@ const promised: readonly [number: string, attack: string, by: RegExp][] = [
   ['attack-09', 'replace log and key', /key_unknown/],
   ['attack-10', 'rewrite and re-sign with the real key, receipt held', /forked/],
   ['attack-52', 'drop index rows', /search_differs/],
+  ['attack-08', 'insert an entry at a negative index', /index_repeated|index_gap/],
+  ['attack-02', 'give an id a second name', /id_mismatch|id_duplicate/],
+  ['attack-08', 'plant a tile that is not there yet', /tile_mismatch/],
+  ['attack-09', 'forge an entry, the head and an unsigned checkpoint', /checkpoint_invalid/],
+  ['attack-09', 'a second birth under the same key, the mark still there', /forked|rolled_back/],
+  ['attack-09', 'a second birth under the same key, receipt held', /forked|rolled_back/],
 ];
 /** What must not be reported: nothing happened, or nothing inside the log can show it. */
 const unseen = ['nothing (control)', 'rewrite and re-sign with the real key, no receipt held'];
@@ -105,7 +111,7 @@ describe('the drill', () => {
     renameSync(join(dir, 'log.key'), join(dir, '..', 'away.key'));
     const rows = await drill(dir);
     const skipped = rows.filter((row) => row.skipped !== undefined);
-    assert.equal(skipped.length, 4);
+    assert.equal(skipped.length, 6);
     for (const row of skipped) assert.match(row.skipped ?? '', /key/);
     assert.ok(rows.filter((row) => row.skipped === undefined).every((row) => row.caught === row.expected));
     const told = await drill(dir, { key: join(dir, '..', 'away.key') });
@@ -124,11 +130,23 @@ describe('the drill', () => {
   });
 });
 
+describe("the verifier's words", () => {
+  test('are those of the cause, not of what follows from it', async (t) => {
+    const rows = await drill(await makeLog(temporaryFolder(t), 300));
+    const by = (attack: string): string => rows.find((row) => row.attack === attack)?.by ?? '';
+    assert.match(by('edit a payload'), /^(?:root|tile)_mismatch/);
+    assert.match(by("change a column's type"), /^column_changed/);
+    assert.match(by('swap two entries'), /^(?:root|tile)_mismatch/);
+    assert.match(by('forge an entry, the head and an unsigned checkpoint'), /^checkpoint_invalid/);
+  });
+});
+
 describe('drill, the command', () => {
   test('prints a list for programs and a table for people', async (t) => {
     const dir = await makeLog(temporaryFolder(t), 10);
     const json = indelible(['drill', dir, '--json']);
     assert.equal(json.status, 0, json.stderr);
+    assert.equal(json.stderr, '');
     const rows = JSON.parse(json.stdout);
     for (const row of rows) {
       assert.equal(typeof row.attack, 'string');

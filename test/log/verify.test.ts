@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { createLog, type Receipt, verifyLog } from 'indelible';
+import { SqliteReader } from 'indelible/store';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 
 const origin = 'example.com/audit';
@@ -218,6 +219,24 @@ describe('a whole log', () => {
       findings.some(
         ({ code, message }) => code === 'rolled_back' && /^The mark beside the log/.test(message),
       ),
+    );
+  });
+
+  test('few rows are in memory at once, however many are audited', async (t) => {
+    const readRows = SqliteReader.prototype.readRows;
+    const spans: number[] = [];
+    t.mock.method(
+      SqliteReader.prototype,
+      'readRows',
+      function (this: SqliteReader, from: number, to: number) {
+        spans.push(to - from);
+        return readRows.call(this, from, to);
+      },
+    );
+    assert.equal((await verifyLog(honest, { vkey, threads: 0 })).ok, true);
+    assert.ok(
+      spans.length > 5 && Math.max(...spans) <= 256,
+      `up to ${Math.max(...spans)} in ${spans.length}`,
     );
   });
 
