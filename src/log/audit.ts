@@ -55,7 +55,10 @@ const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mar
  * Audits the log in a folder. It needs no key and no running log, and it opens what `openLog` would refuse:
  * damage is reported, each with its place. Throws `LogError` `log_missing` only where there is no log.
  */
-export function verifyLog(dir: string, options: VerifyOptions = {}): Promise<LogReport> {
+export async function verifyLog(dir: string, options: VerifyOptions = {}): Promise<LogReport> {
+  if (options.mark !== undefined && !existsSync(options.mark)) {
+    throw misuse('range', 'option_invalid', `there is no mark at ${options.mark}`);
+  }
   return auditFiles(logPaths(dir, { mark: options.mark }), options);
 }
 

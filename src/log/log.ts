@@ -12,8 +12,7 @@ import {
 import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
-import type { AuditReport } from '../verify/index.ts';
-import { auditFiles, type VerifyOptions } from './audit.ts';
+import { auditFiles, type LogReport, type VerifyOptions } from './audit.ts';
 import { type Backup, backupLog } from './backup.ts';
 import { type Created, createFiles } from './create.ts';
 import { FollowerRunner } from './followers/index.ts';
@@ -166,7 +165,7 @@ export class Log {
   }
 
   /** Audits the whole log: every byte that readers see is read again. Reports; throws only where it cannot read. */
-  verify(options: VerifyOptions = {}): Promise<AuditReport> {
+  verify(options: VerifyOptions = {}): Promise<LogReport> {
     return auditFiles(this.#paths, options);
   }
 

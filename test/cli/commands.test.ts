@@ -280,6 +280,7 @@ describe('verify', () => {
     const vkey = readFileSync(join(log, 'log.vkey'), 'utf8').trim();
     const pinned = indelible(['verify', log, '--vkey', vkey, '--index']);
     assert.equal(pinned.status, 0, pinned.stdout);
+    assert.match(pinned.stdout, /index +covers \d+ of \d+ entries/);
     assert.doesNotMatch(pinned.stdout, /found inside/);
   });
 

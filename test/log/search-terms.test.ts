@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { searchText, tokenize } from 'indelible/event';
 import { Skimmer } from '#dist/log/search/skim.js';
-import { Terms, textMark } from '#dist/log/search/terms.js';
+import { Terms, targetName, textMark } from '#dist/log/search/terms.js';
 import { anyEvent, entriesOf, eventOf } from './search-world.ts';
 
 function wordsOf(text: string): string[] {
@@ -69,7 +69,7 @@ describe('skimming', () => {
             assert.ok(found.has(token), `${token} of ${searchText(event)}`);
           for (const { type, id } of event.targets) {
             assert.ok(found.has(textMark('targetType', type)));
-            assert.ok(found.has(textMark('target', id)));
+            assert.ok(found.has(textMark('target', targetName(type, id))));
           }
           assert.deepEqual(columns, {
             occurred: Date.parse(event.occurredAt),

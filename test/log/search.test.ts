@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { StoredEntry } from 'indelible';
 import { type Filter, matches, parseQuery, type RecordedEvent } from 'indelible/event';
 import { Searcher, SearchIndex, type SearchOrder } from '#dist/log/search/index.js';
-import { anyEvent, anyFilter, entriesOf, eventOf, signIns } from './search-world.ts';
+import { anyEvent, anyFilter, entriesOf, eventOf, NOON, signIns } from './search-world.ts';
 
 const orders: readonly SearchOrder[] = ['index', 'occurredAt'];
 
@@ -114,6 +114,54 @@ describe('answers', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test('by time, where entries come late, from two sources one after the other, or in no order at all', () => {
+    const minute = 60_000;
+    const patterns: Record<string, (index: number) => number> = {
+      late: (index) => index * 1000 - (index % 100 === 0 ? (index * 7919) % (900 * minute) : 0),
+      twice: (index) => (index % 9000) * 1000,
+      shuffled: (index) => (index * 7919) % 18_000,
+    };
+    for (const [name, time] of Object.entries(patterns)) {
+      const events = Array.from({ length: 18_000 }, (_, index) => ({
+        action: index % 3 === 0 ? 'a.b' : 'a.c',
+        actor: { type: 'user', id: `u_${index % 1000}` },
+        occurredAt: new Date(NOON - 20_000_000 + time(index)),
+      }));
+      const world = new World(entriesOf(events));
+      const middle = new Date(NOON - 20_000_000 + 9_000_000).toISOString();
+      for (const query of [
+        '',
+        'action:a.b',
+        'actor:u_7',
+        'actor:u_7 action:a.b',
+        `before:${middle} action:a.c`,
+      ]) {
+        const filter = parseQuery(query);
+        const expected = world.expected(filter, 'occurredAt');
+        const found: number[] = [];
+        let cursor: string | undefined;
+        for (const limit of [1, 30, 500, 20_000]) {
+          const page = world.searcher.page({
+            filter,
+            order: 'occurredAt',
+            limit,
+            ...(cursor === undefined ? {} : { cursor }),
+          });
+          found.push(...page.events.map(({ index }) => index));
+          cursor = page.next;
+          if (cursor === undefined) break;
+        }
+        while (cursor !== undefined) {
+          const page = world.searcher.page({ filter, order: 'occurredAt', limit: 20_000, cursor });
+          found.push(...page.events.map(({ index }) => index));
+          cursor = page.next;
+        }
+        assert.deepEqual(found, expected, `${name}: ${query}`);
+      }
+      world.index.close();
+    }
   });
 
   test('in the words of the query language', () => {

@@ -292,5 +292,6 @@ describe('a whole log', () => {
     writeFileSync(join(dir, 'log.db'), '');
     assert.equal((await verifyLog(dir, { vkey })).ok, false);
     await assert.rejects(verifyLog(join(folder, 'nothing')), { code: 'log_missing' });
+    await assert.rejects(verifyLog(honest, { mark: join(folder, 'no.mark') }), { code: 'option_invalid' });
   });
 });

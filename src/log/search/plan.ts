@@ -1,6 +1,6 @@
 import { type Filter, tokenize, type WordField } from '../../event/index.ts';
 import { behind, type Dictionary, type NameKind, type NameUse } from './dictionary.ts';
-import { idMark, type Mark, textMark } from './terms.ts';
+import { idMark, type Mark, targetName, textMark } from './terms.ts';
 import type { TimeWindow } from './zones.ts';
 
 /** An SQL expression over the columns of `events`, and what stands for its question marks. */
@@ -202,12 +202,15 @@ function nameTest(column: NameKind, prefixes: readonly string[], negated: boolea
 /** A target is asked for by `type/id`, or by the id alone. */
 function target({ value, prefix }: { value: string; prefix: boolean }): Condition {
   if (prefix && value === '') return ANYTHING;
-  const byId = term('target', { value, prefix });
   const slash = value.indexOf('/');
-  if (slash < 0) return prefix ? some([byId, term('targetType', { value, prefix })]) : byId;
-  const type = term('targetType', { value: value.slice(0, slash), prefix: false });
-  const id = value.slice(slash + 1);
-  return some([byId, id === '' && prefix ? type : every([type, term('target', { value: id, prefix })])]);
+  const [type, id] = slash < 0 ? [value, ''] : [value.slice(0, slash), value.slice(slash + 1)];
+  if (prefix) {
+    const byId = term('target', { value, prefix });
+    const byType = term('targetType', { value: type, prefix: slash < 0 });
+    return some([byId, id === '' ? byType : every([byType, term('target', { value: id, prefix })])]);
+  }
+  const byId = { terms: `${quoted(textMark('target', targetName('', value)))}*` };
+  return slash < 0 ? byId : some([byId, term('target', { value: targetName(type, id), prefix })]);
 }
 
 function term(kind: Mark, { value, prefix }: { value: string; prefix: boolean }): Condition {

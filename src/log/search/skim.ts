@@ -1,6 +1,6 @@
 import { JSON_DEPTH_MAX, parseJson, utf8Decode, VerificationError } from '../../bytes/index.ts';
 import type { StoredEntry } from '../../store/index.ts';
-import type { Terms } from './terms.ts';
+import { type Terms, targetName } from './terms.ts';
 
 /** What the columns of the index say of an event: fields that stand in the open in every entry. */
 export interface Columns {
@@ -108,7 +108,7 @@ export class Skimmer {
           return this.#elements(() => {
             const [type, id] = this.#party();
             this.#terms.mark('targetType', type);
-            this.#terms.mark('target', id);
+            this.#terms.mark('target', targetName(type, id));
           });
         case 'source':
           return this.#source();

@@ -70,6 +70,12 @@ export interface TimePosition {
 /** Candidates that are remembered while others are looked for; beyond, the earliest are dropped and found again later. */
 const POOL_MAX = 16_384;
 
+/** Zones that are visited, at 1 + 2 + 4 + … of them, before it is tried whether few enough events fit to find all at once. */
+const ZONES_BEFORE_ALL = 16;
+
+/** What few is. */
+const FEW = 1000;
+
 /**
  * Candidates by the time they give themselves, the latest first. Zones are visited by their latest time, in growing numbers,
  * until none that is left can hold anything later than what was found. In a log where entries come in about the order of
@@ -129,15 +135,36 @@ export class TimeStream implements CandidateStream {
   }
 
   #visitMore(): void {
+    if (this.#visit === ZONES_BEFORE_ALL && this.#foundAll()) return;
     const visited = this.#left.splice(-this.#visit).sort((a, b) => a - b);
     this.#visit *= 2;
     for (const range of ranges(visited, this.#size)) {
-      for (const candidate of this.#finder.find(range, Number.MAX_SAFE_INTEGER)) {
-        const isNext = this.#behind === undefined || isBehind(candidate, this.#behind);
-        if (isNext && !(this.#floor !== undefined && isBehind(candidate, this.#floor)))
-          this.#pool.push(candidate);
-      }
+      for (const candidate of this.#finder.find(range, Number.MAX_SAFE_INTEGER)) this.#keep(candidate);
     }
+    this.#tidy();
+  }
+
+  /** Where few events fit, finds them all at once, and no zone is left to visit. */
+  #foundAll(): boolean {
+    const range = { from: Math.min(...this.#left) * ZONE_ENTRIES, to: this.#size };
+    const found = this.#finder.find(range, FEW + 1);
+    if (found.length > FEW) return false;
+    const left = new Set(this.#left);
+    // What lies in zones that were visited before is in the pool, or was handed out.
+    for (const candidate of found) {
+      if (left.has(Math.floor(candidate.index / ZONE_ENTRIES))) this.#keep(candidate);
+    }
+    this.#left.length = 0;
+    this.#tidy();
+    return true;
+  }
+
+  #keep(candidate: Candidate): void {
+    if (this.#behind !== undefined && !isBehind(candidate, this.#behind)) return;
+    if (this.#floor === undefined || !isBehind(candidate, this.#floor)) this.#pool.push(candidate);
+  }
+
+  #tidy(): void {
     this.#pool.sort((a, b) => a.occurred - b.occurred || a.index - b.index);
     if (this.#pool.length > POOL_MAX) {
       this.#pool = this.#pool.slice(-POOL_MAX);

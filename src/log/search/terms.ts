@@ -131,6 +131,11 @@ export function textMark(kind: Mark, text: string): string {
   return term.length * 3 <= MARK_BYTES_MAX ? term : cutMark(term);
 }
 
+/** A target as its mark names it: the id first, so that the beginning of one term finds it whatever its type is. */
+export function targetName(type: string, id: string): string {
+  return `${id}/${type}`;
+}
+
 /** The term for a name in the dictionary. */
 export function idMark(kind: Mark, id: number): string {
   return MARK + letters[kind] + id.toString(36);
