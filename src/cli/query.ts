@@ -12,7 +12,7 @@ import { show } from './terminal.ts';
 interface QueryOptions {
   readonly log: string;
   readonly limit: number;
-  readonly order?: 'index' | 'occurredAt';
+  readonly order: 'index' | 'occurredAt';
   readonly cursor?: string;
   readonly json?: boolean;
 }
@@ -39,7 +39,7 @@ export function queryCommand(io: Io): Command {
     .argument('[query...]', 'what to look for; nothing matches all')
     .addOption(logOption())
     .addOption(new Option('--limit <n>', 'most events to print').argParser(parseCount).default(limitDefault))
-    .addOption(new Option('--order <by>', 'newest by').choices(['index', 'occurredAt']))
+    .addOption(new Option('--order <by>', 'newest by').choices(['index', 'occurredAt']).default('index'))
     .option('--cursor <text>', 'go on where an earlier page ended')
     .addOption(jsonOption('print one event a line, whole'))
     .addHelpText('after', help)
@@ -48,6 +48,7 @@ export function queryCommand(io: Io): Command {
 
 async function query(io: Io, text: string, options: QueryOptions): Promise<void> {
   await using log = await openLog(options.log, { readOnly: true });
+  const { order } = options;
   let cursor = options.cursor;
   let left = options.limit;
   // How far the answer is complete, its first page says: what later ones lack was recorded after the search began.
@@ -55,7 +56,7 @@ async function query(io: Io, text: string, options: QueryOptions): Promise<void>
   const found: RecordedEvent[] = [];
   do {
     const limit = Math.min(left, pageEventsMax);
-    const page = await log.query(text.trim(), { limit, ...given({ cursor, order: options.order }) }).page();
+    const page = await log.query(text.trim(), { limit, order, ...given({ cursor }) }).page();
     left -= page.events.length;
     first ??= page;
     cursor = page.next;

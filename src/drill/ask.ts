@@ -34,10 +34,14 @@ const consequences: ReadonlySet<string> = new Set([
   'search_differs',
 ]);
 
-/** Orders findings: causes before consequences, and of each what says most closely where it is. */
+/**
+ * Orders findings: causes before consequences, and of each what says most closely where it is. Hashes tell where and not
+ * what, so of two that are as close, the one that is not about a tile comes first.
+ */
 function moreTelling(a: Finding, b: Finding): number {
   const rank = ({ code }: Finding): number => (consequences.has(code) ? 1 : 0);
-  return rank(a) - rank(b) || a.to - a.from - (b.to - b.from);
+  const ofTile = ({ code }: Finding): number => (code === 'tile_mismatch' ? 1 : 0);
+  return rank(a) - rank(b) || a.to - a.from - (b.to - b.from) || ofTile(a) - ofTile(b);
 }
 
 /** Asks the verifier that everybody uses about the log in `dir`. */
