@@ -85,6 +85,29 @@ describe('applying', () => {
     assert.ok(index.stats().bytes > 0);
   });
 
+  test('leaves pieces that are tidied up without a trace', (t) => {
+    const path = join(temporaryFolder(t), 'index.db');
+    const index = SearchIndex.open(path);
+    for (let size = 0; size < 300; size += 1) {
+      const from = size === 0 ? index.cursor() : at(size);
+      assert.equal(index.apply(entries.slice(size, size + 1), { from, to: at(size + 1) }), 'applied');
+    }
+    const pieces = (): number => {
+      const db = new DatabaseSync(path, { readOnly: true });
+      const sql = 'SELECT count(DISTINCT id >> 37) AS pieces FROM terms_data WHERE id > 10';
+      const { pieces: found } = db.prepare(sql).get()!;
+      db.close();
+      return Number(found);
+    };
+    const before = pieces();
+    for (let steps = 0; index.tidy(); steps += 1) assert.ok(steps < 1000, 'there is no end to it');
+    assert.ok(pieces() < before, `${before} pieces became ${pieces()}`);
+    assert.equal(index.tidy(), false);
+    assert.deepEqual(search(index, 'word7'), [7]);
+    index.close();
+    assert.deepEqual(compared(path), { covered: 300, differences: [] });
+  });
+
   test('does not wait while another process writes', (t) => {
     const path = join(temporaryFolder(t), 'index.db');
     const index = SearchIndex.open(path);

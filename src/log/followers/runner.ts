@@ -30,7 +30,7 @@ const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
  * Runs the followers of one log: `log.followers`.
  *
  * Of all processes that have the log open, the one that holds the lease runs its followers; the others wait, and one of
- * them takes over when the lease runs out. Each follower is run by itself, so that one that fails holds up no other.
+ * them takes over when the lease runs out. So each process should add the same followers. Each follower is run by itself, so that one that fails holds up no other.
  */
 export class FollowerRunner {
   readonly #source: FollowerSource;

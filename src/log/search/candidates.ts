@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LogError } from '../../store/index.ts';
+import { REPAIR_HINT } from './index-connection.ts';
 import type { Plan } from './plan.ts';
 import type { IndexRange } from './zones.ts';
 
@@ -74,7 +75,7 @@ function candidate([index, occurred, action, actor, outcome, severity, row]: unk
     'index_corrupt',
     `the search index holds terms of entry ${row}, but no row that is whole`,
     {
-      hint: 'run verify --index, then delete index.db: it is made anew',
+      hint: REPAIR_HINT,
     },
   );
 }

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { compareBytes, utf8Encode } from '../../bytes/index.ts';
 import { isLogError, LogError, type StoredEntry, sqliteCode } from '../../store/index.ts';
+import type { IndexCursor } from './index-connection.ts';
 import { BUSY_TIMEOUT_MS, isDamage } from './index-file.ts';
 import { indexDrift, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
-import { APPLY_ENTRIES, type IndexCursor, SearchIndex } from './search-index.ts';
+import { APPLY_ENTRIES, SearchIndex } from './search-index.ts';
 
 /** What an index says that does not follow from the log. */
 export interface IndexDifference {

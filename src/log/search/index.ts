@@ -23,11 +23,11 @@ export {
   type IndexComparison,
   type IndexDifference,
 } from './compare.ts';
+export type { IndexCursor } from './index-connection.ts';
 export type { SearchOrder } from './page-cursor.ts';
 export {
   APPLY_ENTRIES,
   type Applied,
-  type IndexCursor,
   SearchIndex,
   type SearchIndexOptions,
 } from './search-index.ts';

@@ -37,6 +37,9 @@ const WORDS_MAX = 12;
 /** What more than one event in so many fits is common: it is tested on rows that something rarer, or nothing, has found. */
 const COMMON_SHARE = 8;
 
+/** What more than one event in so many fits is not looked up beside something rarer: testing the rarer one's rows is faster. */
+const FREQUENT_SHARE = 32;
+
 const ALL_TIMES: TimeWindow = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
 
 /** What is known of the events that fit one part of a filter. An empty object: nothing. */
@@ -55,11 +58,7 @@ const NOTHING: Condition = { nothing: true, uses: 0 };
 /** Plans how to find what fits `filter` in an index of `size` entries. */
 export function planFilter(filter: Filter, dictionary: Dictionary, size: number): Plan {
   const parts = conjuncts(filter).map((part) => new Planner(dictionary).condition(part, false));
-  const selective = parts.filter(({ terms, columns, uses }) => {
-    return (
-      terms !== undefined && !(columns !== undefined && uses !== undefined && uses * COMMON_SHARE > size)
-    );
-  });
+  const selective = worthLookingUp(parts, size);
   const whole = every(parts);
   return {
     nothing: whole.nothing ?? false,
@@ -67,6 +66,19 @@ export function planFilter(filter: Filter, dictionary: Dictionary, size: number)
     columns: whole.columns ?? { sql: 'TRUE', values: [] },
     window: whole.window ?? ALL_TIMES,
   };
+}
+
+/** The parts that are looked up by their terms; the others are tested on the rows that these find. */
+function worthLookingUp(parts: readonly Condition[], size: number): Condition[] {
+  const found = parts.filter(({ terms }) => terms !== undefined);
+  const counted = found.filter(({ columns, uses }) => columns !== undefined && uses !== undefined);
+  const rarest = Math.min(...counted.map(({ uses }) => uses!));
+  const isAlone = counted.length === found.length;
+  return found.filter((part) => {
+    if (!counted.includes(part)) return true;
+    const isDriver = isAlone && part.uses === rarest;
+    return part.uses! * (isDriver ? COMMON_SHARE : FREQUENT_SHARE) <= size;
+  });
 }
 
 /** The filters that all have to fit. */
