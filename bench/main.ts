@@ -12,7 +12,7 @@ import { type Options, parseOptions, usage } from './options.ts';
 import { formatPage, formatTable, type Judged, type Outcome } from './page.ts';
 import type { Cost } from './profile.ts';
 import { explain, runRounds } from './rounds.ts';
-import { rows } from './rows/index.ts';
+import { type Check, rows } from './rows/index.ts';
 import { type Listing, scenarios } from './scenario.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
@@ -94,10 +94,17 @@ function beside(): string {
   }
 }
 
+/** A row that lacks a scenario's figures, its own or a baseline's, is missed: it did not run to its end. */
 function judge(measured: Outcome['measured']): Judged[] {
   const byName = new Map(measured.map(({ listing, median }) => [listing.name, median]));
   const of = (name: string) => byName.get(name) ?? {};
-  return rows.filter(({ scenario }) => byName.has(scenario)).map((row) => ({ row, checks: row.checks(of) }));
+  const failed: Check = { says: 'did not run to its end', reached: false };
+  return rows
+    .filter(({ scenario }) => byName.has(scenario))
+    .map((row) => {
+      const complete = [row.scenario, ...row.baselines].every((name) => Object.keys(of(name)).length > 0);
+      return { row, checks: complete ? row.checks(of) : [failed] };
+    });
 }
 
 function printCosts(name: string, costs: readonly Cost[]): void {

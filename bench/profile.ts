@@ -18,21 +18,28 @@ interface CpuProfile {
 }
 
 /**
- * The functions with the most self time of each thread that did much, out of the `.cpuprofile` files that V8 left in `dir`. Time in which a
- * thread slept does not count; native work (SQLite, hashing) counts for the built-in function that was called.
+ * The functions with the most self time of each thread that did much, out of the `.cpuprofile` files that V8 left in `dir`; where
+ * several processes ran, threads of one number are added up. Time in which a thread slept does not count; native work (SQLite,
+ * hashing) counts for the built-in function that was called.
  */
 export function topCosts(dir: string, { each = 8 }: { each?: number } = {}): Cost[] {
-  const files = readdirSync(dir).filter((name) => name.endsWith('.cpuprofile'));
-  const threads = files.map((name) => ({ thread: threadOf(name), ...selfTimes(join(dir, name)) }));
-  const busiest = Math.max(0, ...threads.map(({ busy }) => busy));
-  return threads
-    .filter(({ busy }) => busy > busiest / 8)
-    .sort((a, b) => a.thread.localeCompare(b.thread))
-    .flatMap(({ thread, busy, times }) =>
+  const threads = new Map<string, Map<string, number>>();
+  for (const name of readdirSync(dir).filter((file) => file.endsWith('.cpuprofile'))) {
+    const thread = threadOf(name);
+    const times = threads.get(thread) ?? new Map<string, number>();
+    threads.set(thread, addSelfTimes(times, join(dir, name)));
+  }
+  const busy = (times: ReadonlyMap<string, number>) =>
+    [...times.values()].reduce((sum, time) => sum + time, 0);
+  const busiest = Math.max(0, ...[...threads.values()].map(busy));
+  return [...threads]
+    .filter(([, times]) => busy(times) > busiest / 8)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .flatMap(([thread, times]) =>
       [...times]
         .sort((a, b) => b[1] - a[1])
         .slice(0, each)
-        .map(([where, time]) => ({ thread, where, share: time / busy })),
+        .map(([where, time]) => ({ thread, where, share: time / busy(times) })),
     );
 }
 
@@ -42,19 +49,15 @@ function threadOf(name: string): string {
   return thread === '0' ? 'main' : `worker ${thread}`;
 }
 
-function selfTimes(path: string): { busy: number; times: Map<string, number> } {
+/** Adds one profile's microseconds by function to `times`. */
+function addSelfTimes(times: Map<string, number>, path: string): Map<string, number> {
   const profile = JSON.parse(readFileSync(path, 'utf8')) as CpuProfile;
   const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
-  const times = new Map<string, number>();
-  let busy = 0;
   profile.samples.forEach((id, at) => {
     const name = names.get(id)!;
-    if (name === '(idle)') return;
-    const time = profile.timeDeltas[at] ?? 0;
-    busy += time;
-    times.set(name, (times.get(name) ?? 0) + time);
+    if (name !== '(idle)') times.set(name, (times.get(name) ?? 0) + (profile.timeDeltas[at] ?? 0));
   });
-  return { busy, times };
+  return times;
 }
 
 function nameOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): string {

@@ -24,10 +24,12 @@ export async function runRounds(
     for (const [listing, figures] of found) {
       if (listing.once && round > 0) continue;
       process.stdout.write(`\n${listing.name} (${round + 1} of ${listing.once ? 1 : options.rounds})\n`);
-      const result = await runInChild({ module: listing.module, parent: dir, task });
+      const result = await orNothing(listing.name, runInChild({ module: listing.module, parent: dir, task }));
+      if (result === undefined) continue;
       figures.push(result);
-      for (const [name, value] of Object.entries(result))
+      for (const [name, value] of Object.entries(result)) {
         console.log(`  ${name.padEnd(20)} ${formatNumber(value)}`);
+      }
     }
   }
   return [...found].map(([listing, rounds]) => ({ listing, rounds, median: medians(rounds) }));
@@ -45,8 +47,19 @@ export async function explain(
     console.log(`\nprofiling ${name}`);
     const module = scenarios.find((listing) => listing.name === name)!.module;
     const folder = mkdtempSync(join(dir, 'profile-'));
-    await runInChild({ module, parent: dir, task, profiles: folder });
+    await orNothing(name, runInChild({ module, parent: dir, task, profiles: folder }));
     profiles.set(name, topCosts(folder));
   }
   return profiles;
+}
+
+/** What a run gave; where it failed, its stack is printed, the benchmark will exit with 1, and the hours before are not lost. */
+async function orNothing(name: string, run: Promise<Figures>): Promise<Figures | undefined> {
+  try {
+    return await run;
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(`${name} failed:`, error);
+    return undefined;
+  }
 }

@@ -92,7 +92,7 @@ for (const [name, scene] of Object.entries(scenes)) {
           if (wasInjected(output)) injected += 1;
           const where = `${effect} at ${site.call} ${site.ordinal}, on ${site.file}: `;
           const died = mustHold(run, where);
-          if (site.call === 'fsync' && site.file.endsWith('/log.db-wal')) {
+          if (site.call === 'fsync' && site.file === '/log/log.db-wal') {
             syncs += 1;
             if (died) deaths += 1;
           }

@@ -147,10 +147,11 @@ describe('applying', () => {
     let covered = 0;
     for (let round = 0; round < 6; round += 1) {
       const worker = applier(path, { steps: 'slow' });
+      const exited = once(worker, 'exit');
       await once(worker, 'message');
       await new Promise((resolve) => setTimeout(resolve, 5 + 11 * round));
       worker.kill('SIGKILL');
-      await once(worker, 'exit');
+      await exited;
       const comparison = compared(path);
       assert.deepEqual(comparison.differences, []);
       assert.ok(comparison.covered >= covered);
