@@ -14,7 +14,7 @@ export const projectRoot = path.resolve(import.meta.dirname, '../..');
 export const rooms: readonly string[] = readRooms();
 
 /** The rooms that run in a browser: no Node, no DOM, no clock, no randomness, no input or output. */
-export const pureRooms: readonly string[] = ['bytes', 'merkle', 'note', 'event', 'verify'];
+export const pureRooms: readonly string[] = ['bytes', 'merkle', 'note', 'event', 'verify', 'wire'];
 
 /** One TypeScript file, parsed. */
 export interface SourceFile {

@@ -13,12 +13,17 @@ export const PURE_FILE_LINES_MAX = 500;
 /** Lines a file may have everywhere else. */
 export const FILE_LINES_MAX = 400;
 
+const packages: Readonly<Record<string, readonly string[]>> = {
+  http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
+  cli: ['commander'],
+};
+
 /** Packages that a room may import, besides node: above the pure rooms. */
 export function packagesAllowed(room: string): readonly string[] {
   if (pureRooms.includes(room)) {
     return ['@noble/hashes', '@noble/curves', '@noble/post-quantum'];
   }
-  return room === 'cli' ? ['commander'] : [];
+  return packages[room] ?? [];
 }
 
 /** Imports that pass a room's index.ts by, by `path specifier`, each with its reason. */
