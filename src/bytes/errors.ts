@@ -34,6 +34,10 @@ export const verificationCodes = [
   'malformed_disclosure',
   'malformed_entry',
   'malformed_genesis',
+  // client: what a server shows that contradicts what it showed before, or what was sent.
+  'forked',
+  'receipt_invalid',
+  'rolled_back',
 ] as const;
 
 /** One of `verificationCodes`. */

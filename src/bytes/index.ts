@@ -50,4 +50,5 @@ export {
   parseCanonicalJson,
   parseJson,
 } from './json.ts';
+export { isLogError, LogError, type LogErrorCode, type LogErrorOptions, logErrorCodes } from './log-error.ts';
 export { sha256Text, utf8Decode, utf8Encode, utf8Length } from './text.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { utf8Encode } from '../bytes/index.ts';
+import { isLogError, utf8Encode } from '../bytes/index.ts';
 import { Frontier, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
 import type { Append, Head, HeadTransaction, LogStore, NewEntry } from './contract.ts';
-import { isLogError } from './errors.ts';
 
 /** One case of the suite that every store must pass. */
 export interface ConformanceCase {

@@ -8,6 +8,15 @@
  * `MemoryStore` polices the contract; `SqliteStore` is the embedded default. Every store passes the
  * suite in `conformance.ts`.
  */
+
+// Whoever works with a store catches these.
+export {
+  isLogError,
+  LogError,
+  type LogErrorCode,
+  type LogErrorOptions,
+  logErrorCodes,
+} from '../bytes/index.ts';
 export type {
   Append,
   Awaitable,
@@ -20,7 +29,6 @@ export type {
   TileHashes,
   TileId,
 } from './contract.ts';
-export { isLogError, LogError, type LogErrorCode, type LogErrorOptions, logErrorCodes } from './errors.ts';
 export { MemoryStore } from './memory-store.ts';
 export { openReadable, SQLITE_VERSION_MIN } from './sqlite-connection.ts';
 export { SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode, sqliteFailure } from './sqlite-failure.ts';

@@ -1,7 +1,6 @@
-import { equalBytes } from '../bytes/index.ts';
+import { equalBytes, LogError } from '../bytes/index.ts';
 import { Frontier, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
 import type { Append, Head, HeadTransaction, LogReader, LogStore, StoredEntry, TileId } from './contract.ts';
-import { LogError } from './errors.ts';
 
 interface Kept {
   readonly id: string;

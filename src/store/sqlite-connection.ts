@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { LogError } from './errors.ts';
+import { LogError } from '../bytes/index.ts';
 import { inOurWords, SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_READONLY, sqliteCode } from './sqlite-failure.ts';
 import { pragma } from './sqlite-schema.ts';
 

@@ -1,4 +1,4 @@
-import { LogError } from './errors.ts';
+import { LogError } from '../bytes/index.ts';
 
 /** SQLite's primary result codes that we tell apart (sqlite.org/rescode.html). */
 export const SQLITE_ERROR = 1;

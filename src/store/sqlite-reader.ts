@@ -1,7 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { utf8Decode } from '../bytes/index.ts';
+import { LogError, utf8Decode } from '../bytes/index.ts';
 import type { Head, LogReader, StoredEntry, TileId } from './contract.ts';
-import { LogError } from './errors.ts';
 import { inOurWords } from './sqlite-failure.ts';
 
 /** A row as SQLite returned it, before anything in it is believed. */

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { LogError } from './errors.ts';
+import { LogError } from '../bytes/index.ts';
 import { inOurWords } from './sqlite-failure.ts';
 
 /** `PRAGMA application_id` of a log: "Indl" in ASCII. */

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { equalBytes } from '../bytes/index.ts';
+import { equalBytes, LogError } from '../bytes/index.ts';
 import type {
   Append,
   Awaitable,
@@ -11,7 +11,6 @@ import type {
   TileHashes,
   TileId,
 } from './contract.ts';
-import { LogError } from './errors.ts';
 import { openWritable } from './sqlite-connection.ts';
 import { inOurWords, SQLITE_BUSY, SQLITE_FULL, sqliteCode, sqliteFailure } from './sqlite-failure.ts';
 import { packDisclosures, SqliteReader } from './sqlite-reader.ts';

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../event/index.ts';
+import type { AuditEvent, RecordedEvent } from '../event/index.ts';
 import type { Problem } from './problem.ts';
 
 /** The bytes of one entry, for a reader who checks. */
@@ -27,6 +27,26 @@ export interface EventPage {
   readonly complete: number;
   readonly size: number;
 }
+
+/**
+ * Which event of which process this is, as the sender counts. `service` and `credential` are not the sender's to say: they
+ * follow from its key. An event that comes without it gets the server's own instance, and `seq: null`.
+ */
+export interface SourceClaim {
+  /** A UUID of the sending process's start. */
+  readonly instance: string;
+  /** Counts what this instance was handed, from 0; null for events that nobody counts. */
+  readonly seq: number | null;
+  readonly version?: string;
+  /**
+   * When the sender was handed the event: `occurredAt` where the event itself does not say. An event out of a spool arrives
+   * late, and this does not count as given when a repeat is compared.
+   */
+  readonly handedInAt?: string;
+}
+
+/** One event in the body of `POST /v1/logs/{log}/events`: alone, in an array, or a line of NDJSON. */
+export type SentEvent = AuditEvent & { readonly source?: SourceClaim };
 
 /** What `record` answers; see `Receipt` of the log. */
 export interface ReceiptWire {

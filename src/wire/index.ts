@@ -16,6 +16,8 @@ export type {
   EventWire,
   ReceiptWire,
   RecordAnswer,
+  SentEvent,
+  SourceClaim,
   Stats,
   StatsBucket,
   StreamEvent,

@@ -1,6 +1,8 @@
 /** Every code that a {@link LogError} can carry; `docs/errors.md` explains each. */
 export const logErrorCodes = [
+  'answer_invalid',
   'closed',
+  'credential_refused',
   'disk_full',
   'head_invalid',
   'head_moved',
@@ -20,11 +22,15 @@ export const logErrorCodes = [
   'outcome_unknown',
   'overloaded',
   'read_only',
+  'request_refused',
   'rolled_back',
   'schema_changed',
   'schema_newer',
+  'spool_full',
+  'spool_locked',
   'sqlite_too_old',
   'store_contract',
+  'unreachable',
   'worker_failed',
 ] as const;
 
