@@ -69,7 +69,9 @@ export {
   clockJumpedEvent,
   configChangedEvent,
   type ErasureRequest,
+  type Exporting,
   erasedEvent,
+  exportedEvent,
   type Genesis,
   genesisEvent,
   type KeyRotation,
@@ -78,6 +80,8 @@ export {
   logOpenedEvent,
   parseGenesis,
   SEALING,
+  type Viewing,
+  viewedEvent,
 } from './own.ts';
 export { type PrepareOptions, prepareEvent } from './prepare.ts';
 export { PSEUDONYM_KEY_BYTES_MIN, pseudonym } from './pseudonym.ts';

@@ -108,6 +108,54 @@ export function configChangedEvent({ settings, actor, reason }: ConfigChange): A
   return { ...event, severity: 'medium', ...(reason !== undefined && { reason }) };
 }
 
+/** What somebody read, over a while. */
+export interface Viewing {
+  readonly actor: Actor;
+  readonly requests: number;
+  /** How many events were shown, counted each time. */
+  readonly events: number;
+  /** The indexes among which they lie; absent where nothing was shown. */
+  readonly range?: { readonly from: number; readonly to: number };
+  /** The fields that the queries asked for, without what they were compared with. */
+  readonly fields: readonly string[];
+  /** The queries themselves. They may name persons, so they are sealed, and nobody's to erase. */
+  readonly queries: readonly string[];
+  readonly from: string;
+  readonly to: string;
+}
+
+/** `log.viewed`: somebody read events. */
+export function viewedEvent({ actor, queries, ...counts }: Viewing): AuditEvent {
+  return readingEvent('log.viewed', actor, counts, queries);
+}
+
+/** What somebody took away. */
+export interface Exporting {
+  readonly actor: Actor;
+  readonly format: string;
+  readonly events: number;
+  readonly fields: readonly string[];
+  readonly queries: readonly string[];
+  /** Whether all of it was sent; false where the reader went away, or an error ended it. */
+  readonly isWhole: boolean;
+}
+
+/** `log.exported`: somebody took events away. */
+export function exportedEvent({ actor, queries, ...counts }: Exporting): AuditEvent {
+  return readingEvent('log.exported', actor, counts, queries);
+}
+
+function readingEvent(
+  action: string,
+  actor: Actor,
+  counts: { readonly [name: string]: EventValue | undefined },
+  queries: readonly string[],
+): AuditEvent {
+  if (queries.length === 0) return ownEvent(action, counts as { readonly [name: string]: EventValue }, actor);
+  const event = ownEvent(action, { ...(counts as { readonly [name: string]: EventValue }), queries }, actor);
+  return { ...event, seals: [{ path: '/metadata/queries', subjects: [] }] };
+}
+
 /** Reads the first entry of a log. Throws `malformed_genesis`. */
 export function parseGenesis(entry: Entry): Genesis {
   if (entry.action !== 'log.created') throw malformed('The first entry of a log is log.created.');

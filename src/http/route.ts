@@ -1,6 +1,7 @@
 import type { Filter } from '../event/index.ts';
 import type { Log } from '../log/index.ts';
-import type { LogSummary, Scope } from '../wire/index.ts';
+import type { LogError } from '../store/index.ts';
+import type { LogRequest, LogSummary, Scope } from '../wire/index.ts';
 
 /** A JSON Schema (draft 2020-12, the dialect of OpenAPI 3.1). */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -52,14 +53,21 @@ export interface OpenLog {
   readonly name: string;
   readonly log: Log;
   readonly isPublic: boolean;
+  /** Why nothing can be recorded: what was found when the log was opened. It is then open for reading alone. */
+  readonly damage: LogError | undefined;
 }
 
 /** All logs of a server: opened at need, closed when they rest. */
 export interface Logs {
   /** Opens a log and keeps it open until `release`; undefined where there is none. */
   take(name: string): Promise<TakenLog | undefined>;
+  /** The tenants' logs, in order; not those that the server keeps of itself, whose names begin with `_`. */
   names(): Promise<readonly string[]>;
   summary(name: string): Promise<LogSummary | undefined>;
+  /** Makes a log. Throws `LogError` `log_exists`, misuse `option_invalid`. Only the server itself makes `_…`. */
+  create(request: LogRequest): Promise<LogSummary>;
+  /** Whether checkpoint and hash tiles are served without a credential. */
+  setPublic(name: string, isPublic: boolean): Promise<LogSummary | undefined>;
   close(): Promise<void>;
 }
 
@@ -74,11 +82,13 @@ export type Access = 'public' | 'anyone' | readonly Scope[];
 /** One route: what answers, and what `/openapi.json` says of it. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** OpenAPI's form: `/v1/logs/{log}/events/{id}`. `{log}` is resolved, and checked against the caller, before `handle`. */
+  /** OpenAPI's form: `/v1/logs/{log}/events/{id}`. `{+name}`, at the end, takes the rest, slashes too. `{log}` is resolved, and checked against the caller, before `handle`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
   readonly access: Access;
+  /** Whether it asks for no credential where the log is public. False if absent. */
+  readonly isPublicWithLog?: boolean;
   /** Whether a short-lived viewer token may call it. False if absent. */
   readonly forViewerTokens?: boolean;
   /** An object schema of the query string; unknown parameters are refused. */

@@ -42,7 +42,7 @@ export {
   type FollowerStatus,
 } from './followers/index.ts';
 export { readSigner, readVerifierKey } from './keys.ts';
-export { createLog, Log, makeLog, openLog, type Receipt, type RecordResult } from './log.ts';
+export { createLog, Log, makeLog, openLog } from './log.ts';
 export {
   type CreateOptions,
   type CreationOptions,
@@ -57,6 +57,9 @@ export {
   type Page,
   Query,
   type QueryOptions,
+  type Rows,
 } from './query.ts';
 export { QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
+export type { ReaderHandle } from './reader-thread.ts';
+export type { Behalf, Receipt, RecordResult } from './receipt.ts';

@@ -5,6 +5,7 @@ import {
   type AuditEvent,
   type Draft,
   draftId,
+  type EventSource,
   type Filter,
   prepareEvent,
   type RecordedEvent,
@@ -28,25 +29,8 @@ import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { openReader, type ReaderHandle } from './reader-thread.ts';
+import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { openWriterHere, openWriterThread, type WriterHandle } from './writer-thread.ts';
-
-/**
- * What `record` answers: the event is durable and part of the tree. Plain data: keep it, send it, print it.
- * Whoever holds a receipt can tell a log that was rewritten.
- */
-export interface Receipt {
-  readonly id: string;
-  readonly index: number;
-  /** SHA-256 of the leaf, standard base64. */
-  readonly leafHash: string;
-  /** A signed checkpoint that covers the event (c2sp.org/tlog-checkpoint). */
-  readonly checkpoint: string;
-}
-
-/** What became of one of many events. */
-export type RecordResult =
-  | { readonly ok: true; readonly receipt: Receipt }
-  | { readonly ok: false; readonly error: Error };
 
 /** Entries that `entries()` reads at once. */
 const READ_ENTRIES = 512;
@@ -130,6 +114,42 @@ export class Log {
     return Promise.all(results);
   }
 
+  /**
+   * Records an event that came through a server: `source` says from whom. As {@link record}.
+   * @internal
+   */
+  recordFor(event: unknown, behalf: Behalf): Promise<Receipt> {
+    const { service, credential, counted } = behalf;
+    const { instance } = this.#source;
+    const source = {
+      ...(counted ?? { instance, seq: null }),
+      service,
+      ...(credential === undefined ? {} : { credential }),
+    };
+    return new Promise<Receipt>((resolve, reject) => {
+      this.#take(this.#draft(event, { source }), (id) => new One(id, resolve, reject));
+    });
+  }
+
+  /**
+   * Records an entry of the log's own, `log.viewed` and the like. As {@link record}.
+   * @internal
+   */
+  recordOwn(event: AuditEvent): Promise<Receipt> {
+    return new Promise<Receipt>((resolve, reject) => {
+      const source = { ...this.#source, seq: null };
+      this.#take(this.#draft(event, { source, own: true }), (id) => new One(id, resolve, reject));
+    });
+  }
+
+  /**
+   * The reading half, for what a server hands on: rows, tiles, bundles.
+   * @internal
+   */
+  get reader(): ReaderHandle {
+    return this.#reader;
+  }
+
   /** The event recorded under `id`, or undefined. */
   get(id: string): Promise<RecordedEvent | undefined> {
     return this.#reader.get(id);
@@ -192,41 +212,28 @@ export class Log {
   }
 
   #push(event: AuditEvent, waiter: (id: string) => Waiter): void {
+    this.#take(this.#draft(event, { source: { ...this.#source, seq: this.#seq } }), waiter);
+    this.#seq += 1;
+  }
+
+  #take(draft: Draft, waiter: (id: string) => Waiter): void {
     if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
     if (this.#queue === undefined) throw new LogError('read_only', 'the log was opened for reading only');
-    const draft = this.#draft(event);
     this.#queue.push(draft, waiter(draftId(draft)));
-    this.#seq += 1;
     this.#reader.wake();
   }
 
-  #draft(event: AuditEvent): Draft {
+  #draft(event: unknown, { source, own = false }: { source: EventSource; own?: boolean }): Draft {
     const now = systemClock.wall();
     return prepareEvent(event, {
       id: uuidv7(now),
       occurredAt: isoTime(now),
       now,
-      source: { ...this.#source, seq: this.#seq },
+      source,
+      own,
       personalIds: this.#personalIds,
       ...(this.#options.pseudonymKey === undefined ? {} : { pseudonymKey: this.#options.pseudonymKey }),
     });
-  }
-}
-
-/** Waits for one event. */
-class One implements Waiter {
-  readonly #id: string;
-  readonly #resolve: (receipt: Receipt) => void;
-  readonly refused: (error: unknown) => void;
-
-  constructor(id: string, resolve: (receipt: Receipt) => void, reject: (error: unknown) => void) {
-    this.#id = id;
-    this.#resolve = resolve;
-    this.refused = reject;
-  }
-
-  recorded(index: number, leafHash: string, checkpoint: string): void {
-    this.#resolve({ id: this.#id, index, leafHash, checkpoint });
   }
 }
 

@@ -1,6 +1,6 @@
 import { misuse } from '../bytes/index.ts';
 import { type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
-import { LogError } from '../store/index.ts';
+import { LogError, type StoredEntry } from '../store/index.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 
 /** Events on a page where the caller does not say. */
@@ -43,6 +43,14 @@ export interface PageRequest {
   readonly order: 'index' | 'occurredAt';
   readonly waitMs: number;
   readonly cursor?: string;
+}
+
+/** A page with what its events are made of, for whoever hands it on to be checked elsewhere. */
+export interface Rows extends Page {
+  /** SHA-256 of the leaf of each event, standard base64. */
+  readonly leafHashes: readonly string[];
+  /** The entry of each event, where it was asked for. */
+  readonly stored?: readonly StoredEntry[];
 }
 
 /** A search. Nothing is asked before it is iterated or a page is taken. */

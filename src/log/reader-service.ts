@@ -1,10 +1,11 @@
-import { base64Decode } from '../bytes/index.ts';
+import { base64Decode, base64Encode } from '../bytes/index.ts';
 import type { RecordedEvent } from '../event/index.ts';
+import { hashLeaf, type Tile } from '../merkle/index.ts';
 import { isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest } from './query.ts';
+import type { Page, PageRequest, Rows } from './query.ts';
 import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import { Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';
@@ -59,6 +60,31 @@ export class ReaderService {
 
   proveId(id: string): Promise<Proof> {
     return this.#reader.proveId(id);
+  }
+
+  /** The entry recorded under `id`, as it is stored. */
+  find(id: string): StoredEntry | undefined {
+    return this.#reader.find(id);
+  }
+
+  proveMany(indexes: readonly number[]): Promise<Proof[]> {
+    return this.#reader.proveMany(indexes);
+  }
+
+  tile(tile: Tile): Promise<Uint8Array | undefined> {
+    return this.#reader.tile(tile);
+  }
+
+  bundle(index: number, width: number): Uint8Array | undefined {
+    return this.#reader.bundle(index, width);
+  }
+
+  /** A page, as {@link page}, with the leaf of each event and, if asked for, its entry. */
+  async rows(request: PageRequest, withEntries: boolean): Promise<Rows> {
+    const page = await this.page(request);
+    const stored = page.events.flatMap(({ index }) => this.#reader.entries(index, index + 1));
+    const leafHashes = stored.map(({ entry }) => base64Encode(hashLeaf(entry)));
+    return { ...page, leafHashes, ...(withEntries ? { stored } : {}) };
   }
 
   /** A page of a query, after the index covers everything recorded before it, or `waitMs` have passed. */

@@ -1,8 +1,9 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { RecordedEvent } from '../event/index.ts';
+import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest } from './query.ts';
+import type { Page, PageRequest, Rows } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
@@ -17,6 +18,15 @@ export interface ReaderHandle {
   prove(index: number): Promise<Proof>;
   proveId(id: string): Promise<Proof>;
   page(request: PageRequest): Promise<Page>;
+  /** A page with the leaf of each event, and its entry if asked for. */
+  rows(request: PageRequest, withEntries: boolean): Promise<Rows>;
+  /** The entry recorded under `id`, as it is stored. */
+  find(id: string): Promise<StoredEntry | undefined>;
+  /** Proofs of several entries under one checkpoint. */
+  proveMany(indexes: readonly number[]): Promise<Proof[]>;
+  /** A tile of hashes, and a bundle of entries, as they are published; undefined where the tree has not come so far. */
+  tile(tile: Tile): Promise<Uint8Array | undefined>;
+  bundle(index: number, width: number): Promise<Uint8Array | undefined>;
   /** Throws `LogError` `rolled_back` where the log does not continue this state. */
   checkContinues(state: { readonly size: number; readonly root: string }): Promise<void>;
   /** How far the search index has come. */
@@ -48,6 +58,11 @@ function hereHandle(service: ReaderService): ReaderHandle {
     prove: async (at) => service.prove(at),
     proveId: async (id) => service.proveId(id),
     page: (request) => service.page(request),
+    rows: (request, withEntries) => service.rows(request, withEntries),
+    find: async (id) => service.find(id),
+    proveMany: (indexes) => service.proveMany(indexes),
+    tile: (tile) => service.tile(tile),
+    bundle: async (at, width) => service.bundle(at, width),
     checkContinues: (state) => service.checkContinues(state),
     indexed: async () => service.indexed(),
     wake: () => {},
@@ -74,6 +89,11 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     prove: (at) => remote.call('prove', at),
     proveId: (id) => remote.call('proveId', id),
     page: (request) => remote.call('page', request),
+    rows: (request, withEntries) => remote.call('rows', request, withEntries),
+    find: (id) => remote.call('find', id),
+    proveMany: (indexes) => remote.call('proveMany', indexes),
+    tile: (tile) => remote.call('tile', tile),
+    bundle: (at, width) => remote.call('bundle', at, width),
     checkContinues: (state) => remote.call('checkContinues', state),
     indexed: () => remote.call('indexed'),
     wake: () => {
@@ -110,6 +130,11 @@ export function serveReader(port: MessagePort): void {
     prove: (index: number) => service().prove(index),
     proveId: (id: string) => service().proveId(id),
     page: (request: PageRequest) => service().page(request),
+    rows: (request: PageRequest, withEntries: boolean) => service().rows(request, withEntries),
+    find: (id: string) => service().find(id),
+    proveMany: (indexes: readonly number[]) => service().proveMany(indexes),
+    tile: (tile: Tile) => service().tile(tile),
+    bundle: (index: number, width: number) => service().bundle(index, width),
     checkContinues: (state: { readonly size: number; readonly root: string }) =>
       service().checkContinues(state),
     indexed: () => service().indexed(),

@@ -2,12 +2,16 @@ import type { DatabaseSync } from 'node:sqlite';
 import { base64Encode, equalBytes, utf8Decode } from '../bytes/index.ts';
 import { type Genesis, openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
 import {
+  encodeEntryBundle,
   foldHashes,
   type Hash,
   hashLeaf,
+  partialWidth,
   planInclusion,
   rangeNodes,
   rootFromInclusion,
+  TILE_WIDTH,
+  type Tile,
 } from '../merkle/index.ts';
 import { parseVerifierKey, type VerifierKey } from '../note/index.ts';
 import {
@@ -146,8 +150,19 @@ export class Reader {
    * Proves the entry at `index` under the newest checkpoint, and checks the proof before it leaves.
    * Throws `LogError` `not_found`, `log_damaged`.
    */
-  async prove(index: number): Promise<Proof> {
+  prove(index: number): Promise<Proof> {
+    return this.#prove(index, this.head());
+  }
+
+  /** Proves several entries under one checkpoint, the newest. As {@link prove}. */
+  async proveMany(indexes: readonly number[]): Promise<Proof[]> {
     const head = this.head();
+    const proofs: Proof[] = [];
+    for (const index of indexes) proofs.push(await this.#prove(index, head));
+    return proofs;
+  }
+
+  async #prove(index: number, head: Head): Promise<Proof> {
     const [stored] = index < head.size ? this.#reader.readEntries(index, index + 1) : [];
     if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
     const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size);
@@ -169,9 +184,36 @@ export class Reader {
     return this.prove(stored.index);
   }
 
+  /** The bytes of a tile, as they are published; undefined where the tree has not come so far. */
+  async tile({ level, index, width }: Tile): Promise<Uint8Array | undefined> {
+    const { size } = this.head();
+    if (width > widthNow(size, level, index)) return undefined;
+    return (await this.#tree.tile({ level, index }, size)).slice(0, width * 32);
+  }
+
+  /** The bytes of an entry bundle, as {@link tile}. Throws `LogError` `log_damaged` where entries are missing. */
+  bundle(index: number, width: number): Uint8Array | undefined {
+    if (width > widthNow(this.head().size, 0, index)) return undefined;
+    const begin = index * TILE_WIDTH;
+    const entries = this.#reader.readEntries(begin, begin + width);
+    if (entries.length !== width) {
+      throw new LogError('log_damaged', `entries are missing between ${begin} and ${begin + width}`, {
+        hint: 'run verify: it names everything that was changed',
+      });
+    }
+    return encodeEntryBundle(entries.map(({ entry }) => entry));
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
+}
+
+/** How many hashes a tile has in the tree of `size` entries. */
+function widthNow(size: number, level: number, index: number): number {
+  const full = Math.floor(size / TILE_WIDTH ** (level + 1));
+  if (index < full) return TILE_WIDTH;
+  return index === full ? partialWidth(size, level) : 0;
 }
 
 /** An entry with its disclosures joined back, as it is shown. */

@@ -1,0 +1,46 @@
+import type { Waiter } from './queue.ts';
+
+/**
+ * What `record` answers: the event is durable and part of the tree. Plain data: keep it, send it, print it.
+ * Whoever holds a receipt can tell a log that was rewritten.
+ */
+export interface Receipt {
+  readonly id: string;
+  readonly index: number;
+  /** SHA-256 of the leaf, standard base64. */
+  readonly leafHash: string;
+  /** A signed checkpoint that covers the event (c2sp.org/tlog-checkpoint). */
+  readonly checkpoint: string;
+}
+
+/** What became of one of many events. */
+export type RecordResult =
+  | { readonly ok: true; readonly receipt: Receipt }
+  | { readonly ok: false; readonly error: Error };
+
+/** On whose behalf a server records an event. */
+export interface Behalf {
+  /** What `source.service` says. */
+  readonly service: string;
+  /** The public id of the credential that was used. Another one's repeat of an id is a conflict. */
+  readonly credential?: string;
+  /** The start of the process that the event comes from, and its count there; without them nothing is counted. */
+  readonly counted?: { readonly instance: string; readonly seq: number };
+}
+
+/** Waits for one event, and makes its receipt. */
+export class One implements Waiter {
+  readonly #id: string;
+  readonly #resolve: (receipt: Receipt) => void;
+  readonly refused: (error: unknown) => void;
+
+  constructor(id: string, resolve: (receipt: Receipt) => void, reject: (error: unknown) => void) {
+    this.#id = id;
+    this.#resolve = resolve;
+    this.refused = reject;
+  }
+
+  recorded(index: number, leafHash: string, checkpoint: string): void {
+    this.#resolve({ id: this.#id, index, leafHash, checkpoint });
+  }
+}
