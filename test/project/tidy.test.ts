@@ -31,7 +31,10 @@ import {
 } from './tidy-rules.ts';
 
 const shipped = readSources('src/**/*.ts');
-const ours = [...shipped, ...readSources('tools/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts')];
+const ours = [
+  ...shipped,
+  ...readSources('tools/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts', 'viewer/**/*.{ts,tsx}'),
+];
 
 /** Fails with every finding on a line of its own, so that one run shows all there is to mend. */
 function assertNone(findings: readonly string[]): void {
@@ -298,11 +301,13 @@ test('the lock file holds no download addresses', () => {
   );
 });
 
-test('tests, tools and benchmarks type-check', () => {
-  const tsc = path.join(projectRoot, 'node_modules/typescript/bin/tsc');
-  const result = spawnSync(process.execPath, [tsc, '-p', 'test'], { cwd: projectRoot, encoding: 'utf8' });
-  assert.equal(result.status, 0, result.stdout);
-});
+for (const project of ['test', 'viewer']) {
+  test(`what ${project}/tsconfig.json names type-checks: tests, tools and benchmarks, or the viewer`, () => {
+    const tsc = path.join(projectRoot, 'node_modules/typescript/bin/tsc');
+    const result = spawnSync(process.execPath, [tsc, '-p', project], { cwd: projectRoot, encoding: 'utf8' });
+    assert.equal(result.status, 0, result.stdout);
+  });
+}
 
 test('lint and format: biome has nothing to say', () => {
   const biome = path.join(projectRoot, 'node_modules/@biomejs/biome/bin/biome');

@@ -1,0 +1,193 @@
+import {
+  base64Decode,
+  base64Encode,
+  equalBytes,
+  utf8Decode,
+  VerificationError,
+} from '../../../src/bytes/index.ts';
+import {
+  planConsistency,
+  TILE_WIDTH,
+  type Tile,
+  TileAuthenticator,
+  tilePath,
+  verifyConsistency,
+} from '../../../src/merkle/index.ts';
+import { openWithPolicy } from '../../../src/note/index.ts';
+import { policyOf, type Trust } from '../../../src/verify/index.ts';
+import { settleSignatures } from './browser-signatures.ts';
+import type { CheckedRow, HeadVerdict, Row, RowVerdict, SeenCheckpoint, SignedHead } from './model.ts';
+import { type OpenedRow, openRow } from './open-row.ts';
+
+/** What a verifier needs: a key that was given beforehand, a memory, and somebody who fetches. */
+export interface LogVerifierOptions {
+  readonly trust: Trust;
+  readonly seen: SeenCheckpoint | undefined;
+  fetchCheckpoint(): Promise<Uint8Array>;
+  fetchTile(path: string): Promise<Uint8Array>;
+  now(): Date;
+}
+
+/**
+ * Checks one log in the page: the signature of its checkpoints under the pinned key, that each continues the last one
+ * that this browser saw, and that every row shown is the leaf at its index.
+ *
+ * It starts from bytes alone. What the server says of an event, of a proof or of itself does not come in here.
+ */
+export class LogVerifier {
+  readonly #options: LogVerifierOptions;
+  #seen: SeenCheckpoint | undefined;
+  #verdict: HeadVerdict | undefined;
+  #authenticator: TileAuthenticator | undefined;
+  #refreshing: Promise<HeadVerdict> | undefined;
+  /** Full tiles never change; kept over checkpoints, and authenticated anew under each. */
+  readonly #tiles = new Map<string, Uint8Array>();
+
+  constructor(options: LogVerifierOptions) {
+    this.#options = options;
+    this.#seen = options.seen;
+  }
+
+  /** The last verdict about the log; undefined before the first. */
+  get verdict(): HeadVerdict | undefined {
+    return this.#verdict;
+  }
+
+  /** The newest checkpoint that held. */
+  get seen(): SeenCheckpoint | undefined {
+    return this.#seen;
+  }
+
+  /** Fetches the checkpoint and checks it. A log that was found broken stays broken for this verifier. */
+  refresh(): Promise<HeadVerdict> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  async #refresh(): Promise<HeadVerdict> {
+    if (this.#verdict?.state === 'broken') return this.#verdict;
+    try {
+      this.#verdict = await this.#advance();
+    } catch (error) {
+      if (!(error instanceof VerificationError)) {
+        return { state: 'unreachable', message: messageOf(error) };
+      }
+      this.#verdict = { state: 'broken', code: error.code, message: error.message };
+    }
+    return this.#verdict;
+  }
+
+  async #advance(): Promise<HeadVerdict> {
+    const { trust, fetchCheckpoint, now } = this.#options;
+    const bytes = await fetchCheckpoint();
+    const policy = policyOf(trust);
+    await settleSignatures(
+      bytes,
+      [...policy.logs, ...policy.witnesses].map(({ key }) => key),
+    );
+    const { checkpoint, note, verified } = openWithPolicy(bytes, policy);
+    const { origin, size, root } = checkpoint;
+    const authenticator = new TileAuthenticator({
+      size,
+      root,
+      readTiles: (tiles) => Promise.all(tiles.map((tile) => this.#readTile(tile))),
+    });
+    const continues = this.#seen;
+    if (continues !== undefined) await requireContinues(continues, { size, root }, authenticator);
+    this.#authenticator = authenticator;
+    this.#seen = { size, root: base64Encode(root), at: now().toISOString() };
+    const signatures = note.verified.length + note.unknown.length;
+    const head: SignedHead = {
+      origin,
+      size,
+      root,
+      note: utf8Decode(bytes),
+      witnessed: verified.length - 1,
+      witnesses: signatures - 1,
+    };
+    return { state: 'sealed', head, continues };
+  }
+
+  /** Checks rows, in their order. Fetches a newer checkpoint where one of them lies beyond the last. */
+  async check(rows: readonly Row[]): Promise<CheckedRow[]> {
+    const opened = rows.map(openRow);
+    const highest = Math.max(-1, ...rows.map(({ index }) => index));
+    if (this.#verdict?.state !== 'sealed' || highest >= this.#verdict.head.size) await this.refresh();
+    const byTile = Map.groupBy(opened, ({ index }) => Math.floor(index / TILE_WIDTH));
+    await Promise.all([...byTile.values()].map((together) => this.#judge(together)));
+    return opened.map(({ index, verdict, event, fields }) => ({
+      index,
+      verdict: verdict ?? { state: 'pending' },
+      event,
+      fields,
+    }));
+  }
+
+  /** Fills in the verdicts of rows whose leaves stand in one tile, so that a bad tile condemns only its own. */
+  async #judge(rows: readonly OpenedRow[]): Promise<void> {
+    const verdict = this.#verdict;
+    const unread = rows.filter((row) => row.verdict === undefined);
+    if (verdict?.state !== 'sealed' || this.#authenticator === undefined) {
+      for (const row of unread) row.verdict = withoutHead(verdict);
+      return;
+    }
+    const { size } = verdict.head;
+    const covered = unread.filter(({ index }) => index < size);
+    try {
+      const leaves = await this.#authenticator.readHashes(covered.map(({ index }) => ({ level: 0, index })));
+      covered.forEach((row, position) => {
+        row.verdict = equalBytes(row.leafHash!, leaves[position]!)
+          ? { state: 'sealed', size, leafHash: base64Encode(row.leafHash!) }
+          : { state: 'broken', code: 'inclusion_invalid', message: mismatch(row.index) };
+      });
+    } catch (error) {
+      const failed: RowVerdict =
+        error instanceof VerificationError
+          ? { state: 'broken', code: error.code, message: error.message }
+          : { state: 'unchecked', message: messageOf(error) };
+      for (const row of covered) row.verdict = failed;
+    }
+  }
+
+  async #readTile(tile: Tile): Promise<Uint8Array> {
+    const path = tilePath(tile);
+    const kept = this.#tiles.get(path);
+    if (kept !== undefined) return kept;
+    const bytes = await this.#options.fetchTile(path);
+    if (tile.width === TILE_WIDTH) this.#tiles.set(path, bytes);
+    return bytes;
+  }
+}
+
+/** Shows that the tree which this browser saw is the beginning of the one that is now signed. */
+async function requireContinues(
+  seen: SeenCheckpoint,
+  newer: { readonly size: number; readonly root: Uint8Array },
+  authenticator: TileAuthenticator,
+): Promise<void> {
+  if (seen.size === 0) return;
+  if (newer.size < seen.size) {
+    const message = `This browser saw ${seen.size} entries on ${seen.at}; the log now signs only ${newer.size}. Entries that were there are gone.`;
+    throw new VerificationError('consistency_invalid', message, { size1: seen.size, size2: newer.size });
+  }
+  const plan = planConsistency(seen.size, newer.size);
+  const proof = plan.assemble(await authenticator.readHashes(plan.nodes));
+  const root1 = base64Decode(seen.root);
+  verifyConsistency({ size1: seen.size, root1, size2: newer.size, root2: newer.root, proof });
+}
+
+function withoutHead(verdict: HeadVerdict | undefined): RowVerdict {
+  if (verdict?.state === 'broken') return verdict;
+  const message = verdict?.state === 'unreachable' ? verdict.message : 'No checkpoint has been checked.';
+  return { state: 'unchecked', message };
+}
+
+function mismatch(index: number): string {
+  return `The entry that was shown is not the one that the signed tree holds at index ${index}.`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

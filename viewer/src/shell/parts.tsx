@@ -1,0 +1,86 @@
+import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
+import { formatAbsolute, formatRelative } from './format.ts';
+
+let now = Date.now();
+const clockListeners = new Set<() => void>();
+setInterval(() => {
+  now = Date.now();
+  for (const listener of clockListeners) listener();
+}, 15_000);
+
+function subscribeClock(listener: () => void): () => void {
+  clockListeners.add(listener);
+  return () => clockListeners.delete(listener);
+}
+
+/** A time as its distance from now; absolute, with its zone, on hover and for screen readers. */
+export function When({ time }: { time: string }) {
+  const current = useSyncExternalStore(subscribeClock, () => now);
+  return (
+    <time dateTime={time} title={`${formatAbsolute(time)} (${time})`}>
+      {formatRelative(time, current)}
+    </time>
+  );
+}
+
+/** Copies a text, and says that it has. */
+export function CopyButton({ text, label }: { text: string; label: string }) {
+  const [isCopied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!isCopied) return;
+    const timer = setTimeout(() => setCopied(false), 1600);
+    return () => clearTimeout(timer);
+  }, [isCopied]);
+  const copy = async (): Promise<void> => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+  };
+  return (
+    <button type="button" className="quiet" onClick={() => void copy()} aria-label={`Copy ${label}`}>
+      {isCopied ? 'Copied' : 'Copy'}
+    </button>
+  );
+}
+
+/** A command or a text to take along. */
+export function Copyable({ text, label }: { text: string; label: string }) {
+  return (
+    <div className="copyable">
+      <code>{text}</code>
+      <CopyButton text={text} label={label} />
+    </div>
+  );
+}
+
+/** Something went wrong: what, and what to do. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const problem = (error as { problem?: { code?: string; hint?: string; requestId?: string } }).problem;
+  return (
+    <div className="failure" role="alert">
+      <p>
+        {error instanceof Error ? error.message : String(error)}
+        {problem?.hint && <> {problem.hint}</>}
+      </p>
+      <p className="muted small">
+        {problem?.code && <code>{problem.code}</code>}
+        {problem?.requestId && <> · request {problem.requestId}</>}
+      </p>
+      {retry && (
+        <button type="button" onClick={retry}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** A section of a page, under its heading. */
+export function Section({ title, note, children }: { title: string; note?: string; children: ReactNode }) {
+  return (
+    <section className="section">
+      <h2>{title}</h2>
+      {note && <p className="muted">{note}</p>}
+      {children}
+    </section>
+  );
+}

@@ -1,0 +1,59 @@
+import path from 'node:path';
+import react from '@vitejs/plugin-react';
+import type { InlineConfig } from 'vite';
+
+const root = import.meta.dirname;
+const project = path.resolve(root, '..');
+
+/** The rooms that check, and what they need: one file, so that its size can be read off and held to its limit. */
+const verifier =
+  /[\\/](?:src[\\/](?:bytes|merkle|note|event|verify)|viewer[\\/]src[\\/]proof|@noble[\\/]hashes)[\\/]/;
+
+const shared: InlineConfig = {
+  configFile: false,
+  root,
+  // The page may lie under any path of a server: nothing in it is addressed from the root.
+  base: './',
+  logLevel: 'warn',
+  plugins: [react()],
+  resolve: {
+    alias: {
+      '#sha256': path.join(project, 'src/bytes/sha256-portable.ts'),
+      '#signatures': path.join(root, 'src/proof/browser-signatures.ts'),
+    },
+  },
+};
+
+/** The page itself. Nothing is written into the HTML or inlined as data, so that a strict policy allows all of it. */
+export const pageConfig: InlineConfig = {
+  ...shared,
+  build: {
+    target: 'es2024',
+    outDir: path.join(project, 'dist/viewer'),
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    license: { fileName: 'licenses.md' },
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: 'verifier', test: verifier }] } },
+    },
+  },
+};
+
+/** The custom element: one file under a name that stays, which any page may load. */
+export const embedConfig: InlineConfig = {
+  ...shared,
+  define: { 'process.env.NODE_ENV': '"production"' },
+  build: {
+    target: 'es2024',
+    outDir: path.join(project, 'dist/viewer'),
+    emptyOutDir: false,
+    copyPublicDir: false,
+    assetsInlineLimit: 0,
+    minify: true,
+    rolldownOptions: {
+      input: path.join(root, 'src/embed.tsx'),
+      output: { format: 'es', entryFileNames: 'embed.js', codeSplitting: false, minify: true },
+    },
+  },
+};
