@@ -1,5 +1,6 @@
 import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
 import { HASH_BYTES, type Hash, hashNode } from './hashing.ts';
+import { foldHashes } from './nodes.ts';
 import { type Interval, type ProofPlan, planIntervals } from './proof-plan.ts';
 import { halve, requireIndex, requireSize, splitPoint } from './sizes.ts';
 
@@ -84,6 +85,30 @@ export function rootFromInclusion(claim: InclusionPath): Hash {
   }
   if (last !== 0) fail(claim, 'is too short');
   return hash;
+}
+
+/**
+ * The root over the leaves before `index`, which every inclusion proof of that leaf holds: the hashes to the left of its way
+ * to the root are the complete subtrees of the first `index` leaves. Worth as much as the proof: verify that first. So who
+ * holds the root of size n learns from the proof of leaf n, and from nothing else, that the log has only grown.
+ */
+export function rootBeforeLeaf({ index, size, proof }: InclusionPath): Hash {
+  requireSize(size);
+  requireIndex(index);
+  const lefts: Hash[] = [];
+  let position = index;
+  let last = size - 1;
+  for (const sibling of proof) {
+    // As in `rootFromInclusion`: where the node has no sibling to its right, it rises until it is a right child.
+    while (position === last && position % 2 === 0 && position !== 0) {
+      position = halve(position);
+      last = halve(last);
+    }
+    if (position % 2 === 1) lefts.unshift(sibling);
+    position = halve(position);
+    last = halve(last);
+  }
+  return foldHashes(lefts);
 }
 
 function fail({ index, size, proof }: InclusionPath, what: string): never {

@@ -33,6 +33,7 @@ export {
   type InclusionPath,
   type InclusionProof,
   planInclusion,
+  rootBeforeLeaf,
   rootFromInclusion,
   verifyInclusion,
 } from './inclusion.ts';
