@@ -1,10 +1,8 @@
-import { base64Encode, equalBytes, isLogError, utf8Encode, VerificationError } from '../bytes/index.ts';
+import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
-  foldHashes,
   type Hash,
   hashLeaf,
   planConsistency,
-  rangeNodes,
   type ReadTiles,
   TILE_WIDTH,
   type Tile,
@@ -53,7 +51,8 @@ export class History {
   #loaded: Promise<void> | undefined;
   /** Admissions, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
-  #tiles: TileAuthenticator | undefined;
+  /** The authenticator of the tree that was asked about last, with the tiles that it remembers. */
+  #tiles: (KnownRoot & { readonly tiles: TileAuthenticator }) | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #isUnwritten = false;
 
@@ -92,7 +91,9 @@ export class History {
    * Whether these are the entries of the log at these indexes, by the tiles under the largest tree seen. Throws
    * `VerificationError` `inclusion_invalid`, `tile_invalid`.
    */
-  async verifyEntries(entries: readonly { readonly index: number; readonly entry: Uint8Array }[]): Promise<void> {
+  async verifyEntries(
+    entries: readonly { readonly index: number; readonly entry: Uint8Array }[],
+  ): Promise<void> {
     const tree = await this.seen();
     if (tree === undefined || entries.length === 0) return;
     const hashes = await this.#tilesOf(tree).readHashes(entries.map(({ index }) => ({ level: 0, index })));
@@ -148,7 +149,13 @@ export class History {
     const plan = planConsistency(older.size, newer.size);
     const proof = plan.assemble(await tiles.readHashes(plan.nodes));
     try {
-      verifyConsistency({ size1: older.size, root1: older.root, size2: newer.size, root2: newer.root, proof });
+      verifyConsistency({
+        size1: older.size,
+        root1: older.root,
+        size2: newer.size,
+        root2: newer.root,
+        proof,
+      });
     } catch (cause) {
       if (cause instanceof VerificationError) throw forked(older, newer);
       throw cause;
@@ -156,15 +163,12 @@ export class History {
   }
 
   #tilesOf({ size, root }: SignedTree): TileAuthenticator {
-    if (this.#tiles !== undefined && this.#tilesSize === size && equalBytes(this.#tilesRoot!, root)) return this.#tiles;
-    this.#tiles = new TileAuthenticator({ size, root, readTiles: this.#readTiles });
-    this.#tilesSize = size;
-    this.#tilesRoot = root;
-    return this.#tiles;
+    const kept = this.#tiles;
+    if (kept !== undefined && kept.size === size && equalBytes(kept.root, root)) return kept.tiles;
+    const tiles = new TileAuthenticator({ size, root, readTiles: this.#readTiles });
+    this.#tiles = { size, root, tiles };
+    return tiles;
   }
-
-  #tilesSize = 0;
-  #tilesRoot: Hash | undefined;
 
   readonly #readTiles: ReadTiles = (tiles) => Promise.all(tiles.map((tile) => this.#readTile(tile)));
 

@@ -112,7 +112,11 @@ export function checkOptions(options: AuditClientOptions): ClientPlace {
     throw misuse('type', 'option_invalid', 'onFailure must be block or spool');
   }
   if (onFailure === 'spool' && state === undefined) {
-    throw misuse('type', 'option_invalid', 'onFailure: spool needs state, the folder in which the spool lies');
+    throw misuse(
+      'type',
+      'option_invalid',
+      'onFailure: spool needs state, the folder in which the spool lies',
+    );
   }
   return placeOf(options);
 }
@@ -133,10 +137,18 @@ function checkNumbers(options: AuditClientOptions): void {
 function placeOf({ url, log, allowPlainHttp }: AuditClientOptions): ClientPlace {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    throw misuse('type', 'option_invalid', 'url must be the address of a server, as https://audit.example.com');
+    throw misuse(
+      'type',
+      'option_invalid',
+      'url must be the address of a server, as https://audit.example.com',
+    );
   }
   if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '') {
-    throw misuse('type', 'option_invalid', 'url must hold nothing but host and path; the key has its own option');
+    throw misuse(
+      'type',
+      'option_invalid',
+      'url must hold nothing but host and path; the key has its own option',
+    );
   }
   const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(parsed.hostname);
   if (parsed.protocol === 'http:' && !isHere && allowPlainHttp !== true) {
@@ -145,7 +157,10 @@ function placeOf({ url, log, allowPlainHttp }: AuditClientOptions): ClientPlace 
   }
   const [, prefix = '', named] = /^(.*?)(?:\/v1)?(?:\/logs\/([^/]+))?\/*$/.exec(parsed.pathname) ?? [];
   const name = log ?? named ?? 'main';
-  if ((log !== undefined && named !== undefined && log !== named) || !/^[a-z0-9_][a-z0-9-]{0,62}$/.test(name)) {
+  if (
+    (log !== undefined && named !== undefined && log !== named) ||
+    !/^[a-z0-9_][a-z0-9-]{0,62}$/.test(name)
+  ) {
     throw misuse('type', 'option_invalid', 'log must be the name of one log: a-z, 0-9 and hyphens');
   }
   return { base: `${parsed.origin}${prefix}`, log: name };

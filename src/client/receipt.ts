@@ -1,7 +1,6 @@
 import {
   base64Decode,
   base64Encode,
-  equalBytes,
   type JsonObject,
   type JsonValue,
   parseJson,
@@ -56,7 +55,11 @@ export interface ReceiptTrust {
  * with nothing added, left out or sealed otherwise. Throws `VerificationError`: `receipt_invalid`, `inclusion_invalid`,
  * and what a malformed part is called; `LogError` `answer_invalid`.
  */
-export function verifyReceipt(answer: Answer, sent: Sent, { tree, pseudonymKey }: ReceiptTrust): VerifiedReceipt {
+export function verifyReceipt(
+  answer: Answer,
+  sent: Sent,
+  { tree, pseudonymKey }: ReceiptTrust,
+): VerifiedReceipt {
   const bytes = answer['bytes'];
   if (!isObject(bytes)) throw invalidAnswer('a receipt comes without the bytes that it is for');
   const proof = parseProof(utf8Encode(textOf(answer, 'proof')));
@@ -88,7 +91,8 @@ function checkSame(
 ): void {
   if (entry.id !== sent.id) throw invalid(sent, 'is for another event');
   const opened = openEntry(entry, disclosures, 0);
-  if (opened.problems.length > 0) throw invalid(sent, `comes with a value that does not fit: ${opened.problems[0]!.message}`);
+  if (opened.problems.length > 0)
+    throw invalid(sent, `comes with a value that does not fit: ${opened.problems[0]!.message}`);
   // A value that is not shown could be any value.
   if (opened.event.withheld.length > 0) {
     throw invalid(sent, 'is for an entry of which values are withheld, or have been erased since');
@@ -145,9 +149,4 @@ function asText(value: JsonValue): string {
 
 function invalid(sent: Sent, what: string): VerificationError {
   return new VerificationError('receipt_invalid', `The receipt for ${sent.id} ${what}.`, { id: sent.id });
-}
-
-/** Whether two receipts are for one entry. */
-export function isSameLeaf(left: string, right: Uint8Array): boolean {
-  return equalBytes(base64Decode(left), right);
 }

@@ -31,6 +31,15 @@ export function uuidv7(ms: number): string {
 
 /** Waits; ends early, and quietly, when the signal fires. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(ms, signal, () => {});
+}
+
+/** As `pause`, and keeps no process alive by itself, where the runtime makes that difference. */
+export function restfulPause(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(ms, signal, rest);
+}
+
+function wait(ms: number, signal: AbortSignal, made: (timer: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
       resolve();
@@ -42,6 +51,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(done, ms);
+    made(timer);
     signal.addEventListener('abort', done);
   });
 }
@@ -49,6 +59,10 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** Calls `work` again and again. Where the runtime tells timers apart that keep a process alive, this one does not. */
 export function every(ms: number, work: () => void): () => void {
   const timer: unknown = setInterval(work, ms);
-  if (typeof timer === 'object' && timer !== null && 'unref' in timer) (timer as { unref(): void }).unref();
+  rest(timer);
   return () => clearInterval(timer as number);
+}
+
+function rest(timer: unknown): void {
+  if (typeof timer === 'object' && timer !== null && 'unref' in timer) (timer as { unref(): void }).unref();
 }

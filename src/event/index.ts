@@ -91,5 +91,13 @@ export { type EventCode, EventError, eventCodes } from './refusal.ts';
 export { sameEvent } from './repeat.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';
+export {
+  SeqCounter,
+  type SeqRange,
+  type SourceFrame,
+  sourceActions,
+  sourceEvent,
+  sourceFrameOf,
+} from './source-frames.ts';
 export { searchText, TOKEN_LENGTH_MAX, tokenize } from './tokens.ts';
 export { type Action, actionVocabulary, type KnownAction } from './vocabulary.ts';

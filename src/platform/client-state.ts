@@ -128,7 +128,8 @@ function guarded<Result>(what: string, run: () => Result): Result {
         hint: 'give each process a state folder of its own',
       });
     }
-    if (code === SQLITE_FULL) throw new LogError('disk_full', `${what}: ${message}`, { cause, retryable: true });
+    if (code === SQLITE_FULL)
+      throw new LogError('disk_full', `${what}: ${message}`, { cause, retryable: true });
     throw new LogError('io_failed', `${what}: ${message}`, { cause });
   }
 }

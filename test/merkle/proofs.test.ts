@@ -6,6 +6,7 @@ import {
   type ProofPlan,
   planConsistency,
   planInclusion,
+  rootBeforeLeaf,
   rootFromInclusion,
   SIZE_MAX,
   verifyConsistency,
@@ -28,6 +29,7 @@ test('every inclusion proof up to size 64 is that of RFC 6962, verifies, and fai
       assert.deepEqual(proof, tree.path(index, 0, size));
       verifyInclusion(claim);
       assert.deepEqual(rootFromInclusion(claim), root);
+      assert.deepEqual(rootBeforeLeaf(claim), tree.hash(0, index));
       for (const [how, spoiled] of spoiledProofs(proof)) {
         assert.throws(
           () => verifyInclusion({ ...claim, proof: spoiled }),

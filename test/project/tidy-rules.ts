@@ -58,7 +58,7 @@ const clockRooms = (file: SourceFile): boolean =>
   file.room === undefined ||
   file.room === 'platform' ||
   file.room === 'cli' ||
-  file.path === 'src/client/platform-portable.ts';
+  file.path === 'src/client/runtime.ts';
 const speakingRooms = (file: SourceFile): boolean => file.room === undefined || file.room === 'cli';
 const outsideMerkle = (file: SourceFile): boolean => file.room !== 'merkle';
 

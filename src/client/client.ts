@@ -1,0 +1,339 @@
+import { openStateFolder, warn as warnHere } from '#client-state';
+import { base64Encode, isLogError, misuse, utf8Encode, VerificationError } from '../bytes/index.ts';
+import {
+  type AuditEvent,
+  type Filter,
+  openEntry,
+  prepareEvent,
+  type RecordedEvent,
+  SeqCounter,
+  type SeqRange,
+  type sourceActions,
+  sourceEvent,
+} from '../event/index.ts';
+import { verifyProof } from '../verify/index.ts';
+import { Connection } from './connection.ts';
+import { type Delivered, Delivery } from './delivery.ts';
+import { History, type SignedTree } from './history.ts';
+import {
+  type AuditClientOptions,
+  checkOptions,
+  HEARTBEAT_MS_DEFAULT,
+  type OnFailure,
+  RETRY_MS_DEFAULT,
+  SPOOL_AFTER_MS_DEFAULT,
+  SPOOL_EVENTS_MAX,
+  TIMEOUT_MS_DEFAULT,
+} from './options.ts';
+import { Outbox, type Outcome } from './outbox.ts';
+import { readAnswer } from './problems.ts';
+import { Query, type QueryOptions } from './query.ts';
+import { formatSent, parseSent, type Receipt, readShown } from './receipt.ts';
+import { every, isoTime, pause, uuidv7, wallMs } from './runtime.ts';
+import type { ClientState } from './state.ts';
+
+/** The event is on this machine's disk, and will be delivered; there is no receipt yet. */
+export interface Spooled {
+  readonly id: string;
+  readonly isSpooled: true;
+}
+
+/** What `record` answers: a receipt; from a client that spools, perhaps that it has the event in its spool. */
+export type Recorded<Mode extends OnFailure> = Mode extends 'spool' ? Receipt | Spooled : Receipt;
+
+/** What became of one of many events. */
+export type RecordResult<Mode extends OnFailure = 'block'> =
+  | { readonly ok: true; readonly receipt: Recorded<Mode> }
+  | { readonly ok: false; readonly error: Error };
+
+/** A checkpoint of a log. */
+export interface SignedCheckpoint {
+  readonly size: number;
+  /** Root over all entries, standard base64. */
+  readonly root: string;
+  /** The signed note (c2sp.org/tlog-checkpoint). */
+  readonly note: string;
+}
+
+/** Everything that proves one entry, to be handed to whoever asks. */
+export interface Proof {
+  readonly index: number;
+  /** A `.tlog-proof` file (c2sp.org/tlog-proof). */
+  readonly proof: string;
+  /** The exact bytes of the entry. */
+  readonly entry: Uint8Array;
+  /** The texts of its disclosures: hand out those that the other side may see. */
+  readonly disclosures: readonly string[];
+}
+
+/** How long `close` waits for the last `source.stopped`, milliseconds. */
+const STOPPED_MS_MAX = 2_000;
+
+/** A log at a server. Calls may overlap freely. */
+export class AuditClient<Mode extends OnFailure = 'block'> {
+  /** The verifier key to which everything is held. */
+  readonly vkey: string;
+  readonly #options: AuditClientOptions<Mode>;
+  readonly #log: string;
+  readonly #retryMs: number;
+  readonly #heartbeatMs: number;
+  readonly #connection: Connection;
+  readonly #history: History;
+  readonly #outbox: Outbox;
+  readonly #instance = uuidv7(wallMs());
+  readonly #seq = new SeqCounter();
+  #stopHeartbeat: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Throws misuse `option_unknown`, `option_invalid`; `VerificationError` `malformed_key`. Asks nobody yet. */
+  constructor(options: AuditClientOptions<Mode>) {
+    const place = checkOptions(options);
+    const { timeoutMs = TIMEOUT_MS_DEFAULT, onFailure, pseudonymKey, key, vkey } = options;
+    const state = typeof options.state === 'string' ? openStateFolder(options.state) : options.state;
+    this.vkey = vkey;
+    this.#options = options;
+    this.#log = place.log;
+    this.#retryMs = options.retryMs ?? (onFailure === 'spool' ? SPOOL_AFTER_MS_DEFAULT : RETRY_MS_DEFAULT);
+    this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT;
+    // The runtime's own is called as a function of the global object, which it insists on.
+    const fetcher = options.fetch ?? ((input, init) => fetch(input, init));
+    const connection = new Connection({ ...place, key, timeoutMs, fetch: fetcher });
+    this.#connection = connection;
+    const store = state?.checkpoints ?? { read: () => undefined, write: () => {} };
+    const history = new History({ vkey, store, fetchTile: (path) => this.#fetchTile(path) });
+    this.#history = history;
+    this.#outbox = new Outbox({
+      delivery: new Delivery({ connection, history, log: place.log, pseudonymKey }),
+      retryMs: this.#retryMs,
+      openSpool: onFailure === 'spool' ? spoolOf(state) : undefined,
+      spoolEventsMax: options.spoolEventsMax ?? SPOOL_EVENTS_MAX,
+      closing: connection.closing,
+      warn: (message) => this.#warn(message),
+      onDelivered: (text, outcome) => this.#noteSpooled(text, outcome),
+    });
+  }
+
+  /**
+   * Records one event. Resolves when the server has it on its disk and in its tree, and this client has verified that; a
+   * repeat (same id, same event) resolves with the same `id`, `index` and `leafHash`. A client that spools may resolve with
+   * `{ id, isSpooled: true }` instead: then the event is on this machine's disk.
+   *
+   * Rejects with `EventError` where the event is refused; `VerificationError` where the server's evidence fails, above all
+   * `forked`, `rolled_back`, `receipt_invalid`; `LogError`: `id_conflict`, `unreachable`, `overloaded`, `credential_refused`,
+   * `spool_full`, `closed`.
+   */
+  async record(event: AuditEvent): Promise<Recorded<Mode>> {
+    return this.#send(event, true);
+  }
+
+  /**
+   * Records many events, in their order; each has its own result, and a refused one fails no other. Where more events are
+   * handed in than may wait, it waits for room. Never rejects for an event's sake.
+   */
+  async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult<Mode>[]> {
+    const results: Promise<RecordResult<Mode>>[] = [];
+    for (const event of events) {
+      if (this.#outbox.isFull) await Promise.race(results.slice(-1));
+      results.push(
+        this.#send(event, true).then(
+          (receipt) => ({ ok: true, receipt }) as const,
+          (error: Error) => ({ ok: false, error }) as const,
+        ),
+      );
+    }
+    return Promise.all(results);
+  }
+
+  /** The event recorded under `id`, proven to be in the log; undefined where the server has none. */
+  async get(id: string): Promise<RecordedEvent | undefined> {
+    try {
+      const shown = await this.#shown(id);
+      return openEntry(shown.parsed, shown.disclosures, shown.index).event;
+    } catch (error) {
+      if (isLogError(error, 'not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Proves an entry under a checkpoint of the server, and verifies the proof. Throws as `record`; `LogError` `not_found`. */
+  async prove(entry: string | Receipt): Promise<Proof> {
+    const id = typeof entry === 'string' ? entry : entry.id;
+    const asked = await this.#history.seen();
+    const { entry: bytes, disclosures, index } = await this.#shown(id);
+    const path = `/v1/logs/${this.#log}/events/${encodeURIComponent(id)}/proof`;
+    const proof = (await this.#ask(path)).text();
+    const verdict = verifyProof({ proof: utf8Encode(proof), entry: bytes, policy: { vkey: this.vkey } });
+    const isMeant = typeof entry === 'string' || base64Encode(verdict.leafHash) === entry.leafHash;
+    if (verdict.index !== index || !isMeant) {
+      const message = `The server proves another entry than that of ${id}.`;
+      throw new VerificationError('receipt_invalid', message, { id, index: verdict.index });
+    }
+    const note = proof.slice(proof.indexOf('\n\n') + 2);
+    await this.#history.admit({ size: verdict.size, root: verdict.root, note }, { asked });
+    return { index, proof, entry: bytes, disclosures };
+  }
+
+  /** Searches: iterate over it, newest first, or take it page by page. Every event that it gives is proven to be in the log. */
+  query(query: string | Filter = '', options: QueryOptions = {}): Query {
+    const parts = {
+      connection: this.#connection,
+      history: this.#history,
+      log: this.#log,
+      retryMs: this.#retryMs,
+      reach: (size: number) => this.#reach(size),
+    };
+    return new Query(parts, query, options);
+  }
+
+  /** The server's newest checkpoint, held to the last one that was seen. */
+  async checkpoint(): Promise<SignedCheckpoint> {
+    const { size, root, note } = await this.#newest();
+    return { size, root: base64Encode(root), note };
+  }
+
+  /** Events that wait in the spool. */
+  get spooled(): number {
+    return this.#outbox.spooled;
+  }
+
+  /**
+   * Waits for everything that was handed in, says `source.stopped`, keeps the last checkpoint. What is in the spool stays
+   * there for the next client with this state. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stopHeartbeat?.();
+    await this.#outbox.drained();
+    if (this.#stopHeartbeat !== undefined && !this.#outbox.isSpooling) {
+      // A server that is away is not waited for: its silence says as much as this event would.
+      await Promise.race([this.#frame('stopped'), pause(STOPPED_MS_MAX, this.#connection.closing)]);
+    }
+    this.#connection.close();
+    await this.#outbox.close();
+    await this.#outbox.closeSpool();
+    await this.#history.flush();
+  }
+
+  async #send(event: AuditEvent, isCounted: boolean): Promise<Recorded<Mode>> {
+    const now = wallMs();
+    const id = (event as { id?: string } | undefined)?.id ?? uuidv7(now);
+    const handedInAt = isoTime(now);
+    const { version, pseudonymKey } = this.#options;
+    const seq = isCounted ? this.#seq.next : null;
+    const source = { instance: this.#instance, seq, ...(version === undefined ? {} : { version }) };
+    // Checked here as the server will check it: a bad event is refused alone, and before it takes a number.
+    prepareEvent(event, {
+      id,
+      occurredAt: handedInAt,
+      now,
+      source: { service: 'client', ...source },
+      personalIds: pseudonymKey === undefined ? 'allow' : 'pseudonymise',
+      ...(pseudonymKey === undefined ? {} : { pseudonymKey }),
+    });
+    const outcome = this.#outbox.push(formatSent(event, id, { ...source, handedInAt }));
+    if (seq !== null) this.#seq.take();
+    if (isCounted) this.#beginFrames();
+    return this.#settled(id, seq, await outcome);
+  }
+
+  #settled(id: string, seq: number | null, outcome: Outcome): Recorded<Mode> {
+    if (outcome.ok === 'spooled') return { id, isSpooled: true } as Recorded<Mode>;
+    this.#note(seq, outcome);
+    if (outcome.ok) return outcome.receipt as Recorded<Mode>;
+    throw outcome.error;
+  }
+
+  /** A number for which no entry comes is told in the next frame. Of what nobody answered, nobody knows. */
+  #note(seq: number | null, outcome: Delivered): void {
+    if (seq === null) return;
+    if (outcome.ok ? outcome.isRepeat : !isLogError(outcome.error, 'unreachable')) this.#seq.void(seq);
+  }
+
+  #noteSpooled(text: string, outcome: Delivered): void {
+    const { source } = parseSent(text);
+    if (source.instance === this.#instance) this.#note(source.seq, outcome);
+  }
+
+  /** The first event brings `source.started` along. */
+  #beginFrames(): void {
+    if (this.#stopHeartbeat !== undefined || this.#heartbeatMs === 0 || this.#closing !== undefined) return;
+    this.#stopHeartbeat = every(this.#heartbeatMs, () => {
+      // While the server is away its silence is the message; late heartbeats would say nothing.
+      if (!this.#outbox.isSpooling) void this.#frame('heartbeat');
+    });
+    void this.#frame('started');
+  }
+
+  async #frame(kind: keyof typeof sourceActions): Promise<void> {
+    const unrecorded: SeqRange[] = this.#seq.takeUnrecorded();
+    const { last } = this.#seq;
+    const frame = { instance: this.#instance, seq: last, unrecorded, everyMs: this.#heartbeatMs };
+    try {
+      await this.#send(sourceEvent(kind, frame), false);
+    } catch {
+      // Whatever is wrong, the events themselves meet it too, and their callers hear of it.
+      this.#seq.putBack(unrecorded);
+    }
+  }
+
+  async #shown(id: string): Promise<ReturnType<typeof readShown>> {
+    const path = `/v1/logs/${this.#log}/events/${encodeURIComponent(id)}?include=entry`;
+    const shown = readShown(readAnswer((await this.#ask(path)).text()));
+    if (shown.parsed.id !== id) {
+      const message = `The server shows another event than ${id}.`;
+      throw new VerificationError('receipt_invalid', message, { id, index: shown.index });
+    }
+    await this.#reach(shown.index + 1);
+    await this.#history.verifyEntries([shown]);
+    return shown;
+  }
+
+  /** Sees to it that the tree that was seen last holds so many entries. */
+  async #reach(size: number): Promise<void> {
+    const seen = await this.#history.seen();
+    if (seen !== undefined && seen.size >= size) return;
+    const { size: found } = await this.#newest();
+    if (found >= size) return;
+    const message = `The server shows an entry at ${size - 1}, and signs a tree of ${found}.`;
+    throw new VerificationError('inclusion_invalid', message, { index: size - 1, size: found });
+  }
+
+  async #newest(): Promise<SignedTree> {
+    const asked = await this.#history.seen();
+    const note = (await this.#ask(`/logs/${this.#log}/checkpoint`)).text();
+    const tree = this.#history.open(note);
+    await this.#history.admit(tree, { asked });
+    return tree;
+  }
+
+  async #fetchTile(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return (await this.#ask(`/logs/${this.#log}/${path}`)).bytes;
+    } catch (error) {
+      if (isLogError(error, 'not_found')) return undefined;
+      throw error;
+    }
+  }
+
+  #ask(path: string): ReturnType<Connection['ask']> {
+    return this.#connection.ask({ path, untilMs: wallMs() + this.#retryMs });
+  }
+
+  #warn(message: string): void {
+    (this.#options.warn ?? warnHere)(message);
+  }
+}
+
+function spoolOf(state: ClientState | undefined): NonNullable<ClientState['openSpool']> {
+  const open = state?.openSpool;
+  if (open !== undefined) return () => open.call(state);
+  throw misuse('type', 'option_invalid', 'state has no openSpool, which onFailure: spool needs');
+}
