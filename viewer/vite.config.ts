@@ -5,9 +5,15 @@ import type { InlineConfig } from 'vite';
 const root = import.meta.dirname;
 const project = path.resolve(root, '..');
 
-/** The rooms that check, and what they need: one file, so that its size can be read off and held to its limit. */
+/**
+ * What checks signatures, consistency and inclusion, and all that it needs: one file, so that its size can be read off and
+ * held to its limit. Reading an event out of bytes that were found in the tree is not part of it.
+ */
 const verifier =
-  /[\\/](?:src[\\/](?:bytes|merkle|note|event|verify)|viewer[\\/]src[\\/]proof|@noble[\\/]hashes)[\\/]/;
+  /[\\/]src[\\/](?:(?:bytes|merkle|note|verify)[\\/]|proof[\\/](?!pins|open-row))|@noble[\\/]hashes[\\/](?:sha2|_md|_u64|utils)\.js/;
+
+/** The rooms of `src` are pure: what nobody uses of them need not be there. */
+const moduleSideEffects = (id: string): boolean => !id.startsWith(`${path.join(project, 'src')}${path.sep}`);
 
 const shared: InlineConfig = {
   configFile: false,
@@ -35,7 +41,12 @@ export const pageConfig: InlineConfig = {
     modulePreload: { polyfill: false },
     license: { fileName: 'licenses.md' },
     rolldownOptions: {
-      output: { codeSplitting: { groups: [{ name: 'verifier', test: verifier }] } },
+      treeshake: { moduleSideEffects },
+      output: {
+        codeSplitting: {
+          groups: [{ name: 'verifier', test: verifier, includeDependenciesRecursively: false }],
+        },
+      },
     },
   },
 };
@@ -53,6 +64,7 @@ export const embedConfig: InlineConfig = {
     minify: true,
     rolldownOptions: {
       input: path.join(root, 'src/embed.tsx'),
+      treeshake: { moduleSideEffects },
       output: { format: 'es', entryFileNames: 'embed.js', codeSplitting: false, minify: true },
     },
   },

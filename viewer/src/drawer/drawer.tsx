@@ -125,7 +125,7 @@ function EventView({ shown }: { shown: ShownEvent }) {
         </span>
         <code className="action">{event.action}</code>
         <span className={`outcome ${event.outcome}`}>{event.outcome}</span>
-        {event.severity && <span className="severity">{event.severity}</span>}
+        {event.severity && <span className={`severity ${event.severity}`}>{event.severity}</span>}
       </p>
       {verdict.state === 'broken' && (
         <p className="alarm" role="alert">

@@ -94,7 +94,7 @@ function OutcomeCell({ shown: { event } }: { shown: ShownEvent }) {
   return (
     <>
       <span className={`outcome ${outcome}`}>{outcome}</span>
-      {isLoud && <span className="second-line severity">{severity}</span>}
+      {isLoud && <span className={`second-line severity ${severity}`}>{severity}</span>}
     </>
   );
 }

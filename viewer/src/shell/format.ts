@@ -49,6 +49,8 @@ const units: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 export function formatRelative(time: string, now: number): string {
   return inTime(time, (date) => {
     const away = date.getTime() - now;
+    // The clock of the page ticks rarely; what is newer than its last tick is now.
+    if (away > -5000 && away < 60_000) return relative.format(0, 'second');
     const [unit, ms] = units.find(([, length]) => Math.abs(away) >= length) ?? ['second', 1000];
     return relative.format(Math.round(away / ms), unit);
   });

@@ -56,7 +56,7 @@ export function Copyable({ text, label }: { text: string; label: string }) {
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = (error as { problem?: { code?: string; hint?: string; requestId?: string } }).problem;
   return (
-    <div className="failure" role="alert">
+    <div className="trouble" role="alert">
       <p>
         {error instanceof Error ? error.message : String(error)}
         {problem?.hint && <> {problem.hint}</>}
