@@ -67,7 +67,7 @@ export interface Logs {
   /** Makes a log. Throws `LogError` `log_exists`, misuse `option_invalid`. Only the server itself makes `_…`. */
   create(request: LogRequest): Promise<LogSummary>;
   /** Whether checkpoint and hash tiles are served without a credential. */
-  setPublic(name: string, isPublic: boolean): Promise<LogSummary | undefined>;
+  setPublic(name: string, isPublic: boolean, by?: Caller): Promise<LogSummary | undefined>;
   close(): Promise<void>;
 }
 
@@ -82,13 +82,11 @@ export type Access = 'public' | 'anyone' | readonly Scope[];
 /** One route: what answers, and what `/openapi.json` says of it. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** OpenAPI's form: `/v1/logs/{log}/events/{id}`. `{+name}`, at the end, takes the rest, slashes too. `{log}` is resolved, and checked against the caller, before `handle`. */
+  /** OpenAPI's form: `/v1/logs/{log}/events/{id}`. A last `{path+}` takes the rest, slashes too. `{log}` is resolved, and checked against the caller, before `handle`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
   readonly access: Access;
-  /** Whether it asks for no credential where the log is public. False if absent. */
-  readonly isPublicWithLog?: boolean;
   /** Whether a short-lived viewer token may call it. False if absent. */
   readonly forViewerTokens?: boolean;
   /** An object schema of the query string; unknown parameters are refused. */

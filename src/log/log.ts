@@ -119,7 +119,7 @@ export class Log {
    * @internal
    */
   recordFor(event: unknown, behalf: Behalf): Promise<Receipt> {
-    const { service, credential, counted } = behalf;
+    const { service, credential, counted, occurredAt } = behalf;
     const { instance } = this.#source;
     const source = {
       ...(counted ?? { instance, seq: null }),
@@ -127,7 +127,8 @@ export class Log {
       ...(credential === undefined ? {} : { credential }),
     };
     return new Promise<Receipt>((resolve, reject) => {
-      this.#take(this.#draft(event, { source }), (id) => new One(id, resolve, reject));
+      const given = { source, ...(occurredAt === undefined ? {} : { occurredAt }) };
+      this.#take(this.#draft(event, given), (id) => new One(id, resolve, reject));
     });
   }
 
@@ -223,11 +224,12 @@ export class Log {
     this.#reader.wake();
   }
 
-  #draft(event: unknown, { source, own = false }: { source: EventSource; own?: boolean }): Draft {
+  #draft(event: unknown, given: { source: EventSource; own?: boolean; occurredAt?: string }): Draft {
+    const { source, own = false, occurredAt } = given;
     const now = systemClock.wall();
     return prepareEvent(event, {
       id: uuidv7(now),
-      occurredAt: isoTime(now),
+      occurredAt: occurredAt ?? isoTime(now),
       now,
       source,
       own,

@@ -25,7 +25,9 @@ export interface Behalf {
   /** The public id of the credential that was used. Another one's repeat of an id is a conflict. */
   readonly credential?: string;
   /** The start of the process that the event comes from, and its count there; without them nothing is counted. */
-  readonly counted?: { readonly instance: string; readonly seq: number };
+  readonly counted?: { readonly instance: string; readonly seq: number | null; readonly version?: string };
+  /** When it happened, if the event does not say: RFC 3339, UTC, milliseconds. Now, if not given. */
+  readonly occurredAt?: string;
 }
 
 /** Waits for one event, and makes its receipt. */

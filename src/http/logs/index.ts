@@ -1,0 +1,24 @@
+/**
+ * The logs of a server, and the routes into them.
+ *
+ * `registry.ts` keeps the logs of a data directory open while they are used. The routes are data (`route.ts`): each does its
+ * own thing with a log that the foundation has opened for a caller that it has identified. Reading leaves a trace: `views.ts`
+ * gathers who read what into entries of the log itself.
+ */
+import type { Route } from '../route.ts';
+import type { LogRouteDeps } from './deps.ts';
+import { eventRoutes } from './events.ts';
+import { logsRoutes } from './log-routes.ts';
+import { Pulse } from './pulse.ts';
+import { recordRoute } from './record.ts';
+import { tileRoutes } from './tiles.ts';
+
+export type { LogRouteDeps } from './deps.ts';
+export { BATCH_BYTES_MAX, BATCH_EVENTS_MAX } from './record.ts';
+export { LOGS_OPEN_MAX, LogRegistry, type LogsOptions, openLogs } from './registry.ts';
+
+/** Every route of the logs. */
+export function logRoutes(deps: LogRouteDeps): Route[] {
+  const desk = { ...deps, pulse: new Pulse() };
+  return [...logsRoutes(desk), recordRoute(desk), ...eventRoutes(desk), ...tileRoutes(desk)];
+}

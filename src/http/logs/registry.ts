@@ -1,0 +1,241 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { misuse } from '../../bytes/index.ts';
+import { configChangedEvent } from '../../event/index.ts';
+import { isLogError, type Log, LogError, makeLog, openLog, type QueueLimits } from '../../log/index.ts';
+import { createExclusive, randomBytes, readPrivate, replaceFile } from '../../platform/index.ts';
+import type { LogRequest, LogSummary } from '../../wire/index.ts';
+import type { Caller, Logs, TakenLog } from '../route.ts';
+import { CursorSeal } from './cursor-seal.ts';
+import { actorOf, Views } from './views.ts';
+
+/** How the logs of a server are kept. */
+export interface LogsOptions {
+  /** What the origins of new logs begin with, where the request names none: `<base>/<name>`. */
+  readonly originBase?: string;
+  /** Logs that stay open when nobody uses them. Default {@link LOGS_OPEN_MAX}. */
+  readonly openMax?: number;
+  /** Limits of what may wait to be recorded in one log. */
+  readonly queue?: QueueLimits;
+  readonly warn?: (message: string) => void;
+}
+
+/** Logs that stay open when nobody uses them. */
+export const LOGS_OPEN_MAX = 64;
+
+/** A tenant's log is named so; the server's own begin with `_`. */
+const tenantName = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const ownName = /^_[a-z0-9-]{1,62}$/;
+
+/** `source.service` of what the server itself records. */
+const SERVICE = 'indelible-server';
+
+/** What opening a log for writing may find; it is then opened for reading, so that the damage can be seen. */
+const damageCodes = new Set<string>([
+  'head_invalid',
+  'key_insecure',
+  'key_mismatch',
+  'key_missing',
+  'log_damaged',
+  'mark_invalid',
+  'rolled_back',
+  'schema_changed',
+]);
+
+interface Opened {
+  readonly log: Log;
+  readonly damage: LogError | undefined;
+}
+
+interface Slot {
+  readonly opening: Promise<Opened>;
+  users: number;
+}
+
+/**
+ * The logs of one data directory: `<data>/logs/<name>/`, each a folder like any other log's, with its mark and the server's
+ * settings for it beside. Those that are used lately stay open; one that somebody has taken is never closed under their hands.
+ */
+export class LogRegistry implements Logs {
+  /** Seals cursors, so that none is of use in another log or under another filter. */
+  readonly cursors: CursorSeal;
+  /** Who reads what, on its way into the logs. */
+  readonly views: Views;
+  readonly #dir: string;
+  readonly #options: LogsOptions;
+  /** The most recently used last. */
+  readonly #slots = new Map<string, Slot>();
+  readonly #closing = new Map<string, Promise<void>>();
+  #closed: Promise<void> | undefined;
+  #isClosed = false;
+
+  /** @internal Use {@link openLogs}. */
+  constructor(dataDir: string, options: LogsOptions) {
+    this.#dir = join(dataDir, 'logs');
+    this.#options = options;
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    this.views = new Views(this, options.warn);
+    this.cursors = new CursorSeal(secretAt(join(dataDir, 'cursor.key')));
+  }
+
+  async take(name: string): Promise<TakenLog | undefined> {
+    if (this.#isClosed) throw new LogError('closed', 'the server is stopping');
+    if (!isName(name) || !existsSync(join(this.#dir, name, 'log.db'))) return undefined;
+    await this.#closing.get(name);
+    const slot = this.#slots.get(name) ?? { opening: this.#open(name), users: 0 };
+    this.#slots.delete(name);
+    this.#slots.set(name, slot);
+    slot.users += 1;
+    try {
+      const { log, damage } = await slot.opening;
+      return this.#taken({ name, slot, log, damage });
+    } catch (error) {
+      if (this.#slots.get(name) === slot) this.#slots.delete(name);
+      throw error;
+    }
+  }
+
+  async names(): Promise<readonly string[]> {
+    return readdirSync(this.#dir)
+      .filter((name) => tenantName.test(name) && existsSync(join(this.#dir, name, 'log.db')))
+      .sort();
+  }
+
+  async summary(name: string): Promise<LogSummary | undefined> {
+    const taken = await this.take(name);
+    if (taken === undefined) return undefined;
+    try {
+      const { log, isPublic } = taken;
+      const { size, root, note } = await log.checkpoint();
+      return { name, origin: log.origin, vkey: log.vkey, size, root, checkpoint: note, isPublic };
+    } finally {
+      taken.release();
+    }
+  }
+
+  async create({ name, origin, personalIds, isPublic }: LogRequest): Promise<LogSummary> {
+    if (!isName(name)) {
+      throw misuse('range', 'option_invalid', 'a log is named with 1 to 63 of a-z 0-9 -, no - in front');
+    }
+    const base = this.#options.originBase ?? 'localhost';
+    await makeLog(
+      join(this.#dir, name),
+      { origin: origin ?? `${base}/${name}`, ...(personalIds === undefined ? {} : { personalIds }) },
+      { service: SERVICE },
+    );
+    if (isPublic === true) this.#writeSettings(name, { isPublic });
+    return (await this.summary(name))!;
+  }
+
+  async setPublic(name: string, isPublic: boolean, by?: Caller): Promise<LogSummary | undefined> {
+    const taken = await this.take(name);
+    if (taken === undefined) return undefined;
+    try {
+      const from = taken.isPublic;
+      if (from !== isPublic) {
+        // The entry first: a setting that is in force and not in the log would be a change that nobody can see.
+        if (taken.damage !== undefined) throw taken.damage;
+        await taken.log.recordOwn(
+          configChangedEvent({
+            settings: { isPublic: { from, to: isPublic } },
+            ...(by && { actor: actorOf(by) }),
+          }),
+        );
+        this.#writeSettings(name, { isPublic });
+      }
+    } finally {
+      taken.release();
+    }
+    return this.summary(name);
+  }
+
+  /** Closes all logs, after everything that is under way in them. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
+    await this.views.close();
+    this.#isClosed = true;
+    const slots = [...this.#slots.values()];
+    this.#slots.clear();
+    await Promise.allSettled(slots.map(async ({ opening }) => (await opening).log.close()));
+    await Promise.allSettled(this.#closing.values());
+  }
+
+  async #open(name: string): Promise<Opened> {
+    const { queue, warn } = this.#options;
+    const dir = join(this.#dir, name);
+    const options = { service: SERVICE, ...(warn && { warn: (text: string) => warn(`${name}: ${text}`) }) };
+    try {
+      const log = await openLog(dir, { ...options, ...(queue && { queue }) });
+      return { log, damage: undefined };
+    } catch (error) {
+      if (!isLogError(error) || !damageCodes.has(error.code)) throw error;
+      warn?.(`${name}: open for reading only: ${error.message} (${error.code})`);
+      return { log: await openLog(dir, { ...options, readOnly: true }), damage: error };
+    }
+  }
+
+  #taken({ name, slot, log, damage }: { name: string; slot: Slot } & Opened): TakenLog {
+    let isHeld = true;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      slot.users -= 1;
+      this.#trim();
+    };
+    return { name, log, damage, isPublic: this.#settings(name).isPublic, release };
+  }
+
+  /** Closes what nobody uses, the least recently used first, until few enough are open. */
+  #trim(): void {
+    let over = this.#slots.size - (this.#options.openMax ?? LOGS_OPEN_MAX);
+    for (const [name, slot] of this.#slots) {
+      if (over <= 0) return;
+      if (slot.users > 0) continue;
+      over -= 1;
+      this.#slots.delete(name);
+      const closing = slot.opening
+        .then(({ log }) => log.close())
+        .catch((error: unknown) => this.#options.warn?.(`${name}: ${(error as Error).message}`))
+        .finally(() => this.#closing.delete(name));
+      this.#closing.set(name, closing);
+    }
+  }
+
+  #settings(name: string): { readonly isPublic: boolean } {
+    const path = this.#settingsPath(name);
+    if (!existsSync(path)) return { isPublic: false };
+    return { isPublic: readFileSync(path, 'utf8') === settingsText({ isPublic: true }) };
+  }
+
+  #writeSettings(name: string, settings: { readonly isPublic: boolean }): void {
+    replaceFile(this.#settingsPath(name), settingsText(settings));
+  }
+
+  #settingsPath(name: string): string {
+    return join(this.#dir, `${name}.settings.json`);
+  }
+}
+
+/** Opens the logs of a data directory, which is made where there is none. */
+export function openLogs(dataDir: string, options: LogsOptions = {}): LogRegistry {
+  return new LogRegistry(dataDir, options);
+}
+
+function isName(name: string): boolean {
+  return tenantName.test(name) || ownName.test(name);
+}
+
+function settingsText(settings: { readonly isPublic: boolean }): string {
+  return `${JSON.stringify(settings)}\n`;
+}
+
+function secretAt(path: string): Uint8Array {
+  createExclusive(path, Buffer.from(randomBytes(32)).toString('hex'), 0o600);
+  const { text, loose } = readPrivate(path);
+  if (loose) throw new LogError('key_insecure', `${path} can be read or written by others than its owner`);
+  return Buffer.from(text, 'hex');
+}
