@@ -1,5 +1,6 @@
 import { EventError, limits } from '../../event/index.ts';
 import type { Behalf } from '../../log/index.ts';
+import { systemClock } from '../../platform/index.ts';
 import type { Caller } from '../route.ts';
 
 /** An event without what the sender says of itself, and on whose behalf it is recorded. */
@@ -50,7 +51,7 @@ function handedIn(time: unknown): { readonly occurredAt?: string } {
   const ms = typeof time === 'string' && timeText.test(time) ? Date.parse(time) : Number.NaN;
   if (Number.isNaN(ms) || new Date(ms).toISOString() !== time)
     throw refuse('event_time_invalid', '/handedInAt', 'must be a time', 'As 2026-01-31T23:59:59.999Z.');
-  if (ms > Date.now() + limits.futureMsMax)
+  if (ms > systemClock.wall() + limits.futureMsMax)
     throw refuse('event_time_future', '/handedInAt', 'must not lie ahead', 'Set the clock of the sender.');
   return { occurredAt: time as string };
 }

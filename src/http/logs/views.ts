@@ -1,5 +1,6 @@
 import { type Viewing, viewedEvent } from '../../event/index.ts';
 import { LogError } from '../../log/index.ts';
+import { systemClock } from '../../platform/index.ts';
 import type { Call, Caller, Logs } from '../route.ts';
 
 /** How often what was read is recorded, milliseconds: one entry for each reader, log and such a while. */
@@ -107,7 +108,7 @@ function begun(log: string, caller: Caller): Gathered {
   return {
     log,
     caller,
-    from: new Date().toISOString(),
+    from: isoNow(),
     fields: new Set(),
     queries: new Set(),
     requests: 0,
@@ -125,7 +126,11 @@ function viewingOf({ caller, requests, events, first, last, fields, queries, fro
     fields: [...fields].sort(),
     queries: [...queries],
     from,
-    to: new Date().toISOString(),
+    to: isoNow(),
     ...(last < 0 ? {} : { range: { from: first, to: last } }),
   };
+}
+
+function isoNow(): string {
+  return new Date(systemClock.wall()).toISOString();
 }
