@@ -5,9 +5,10 @@ import { type Desk, json, nothingHere } from './deps.ts';
 
 const name = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' };
 
+const wire = (description: string) => ({ description, contentType: 'application/json' });
+
 /** `POST` and `GET /v1/logs`, `GET` and `PATCH /v1/logs/{log}`. */
 export function logsRoutes(desk: Desk): Route[] {
-  const wire = (description: string) => ({ description, contentType: 'application/json' });
   return [
     {
       method: 'GET',
@@ -46,6 +47,12 @@ export function logsRoutes(desk: Desk): Route[] {
         return json(summary, { status: 201, headers: { location: `/v1/logs/${summary.name}` } });
       },
     },
+    ...oneLogRoutes(desk),
+  ];
+}
+
+function oneLogRoutes(desk: Desk): Route[] {
+  return [
     {
       method: 'GET',
       path: '/v1/logs/{log}',

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { misuse } from '../../bytes/index.ts';
+import { hexDecode, hexEncode, misuse } from '../../bytes/index.ts';
 import { configChangedEvent } from '../../event/index.ts';
 import { isLogError, type Log, LogError, makeLog, openLog, type QueueLimits } from '../../log/index.ts';
 import { createExclusive, randomBytes, readPrivate, replaceFile } from '../../platform/index.ts';
@@ -234,8 +234,8 @@ function settingsText(settings: { readonly isPublic: boolean }): string {
 }
 
 function secretAt(path: string): Uint8Array {
-  createExclusive(path, Buffer.from(randomBytes(32)).toString('hex'), 0o600);
+  createExclusive(path, hexEncode(randomBytes(32)), 0o600);
   const { text, loose } = readPrivate(path);
   if (loose) throw new LogError('key_insecure', `${path} can be read or written by others than its owner`);
-  return Buffer.from(text, 'hex');
+  return hexDecode(text);
 }
