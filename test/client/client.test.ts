@@ -28,10 +28,15 @@ interface World {
 }
 
 async function makeWorld(t: TestContext): Promise<World> {
-  const folder = temporaryFolder(t);
+  const last: (() => unknown)[] = [];
+  const folder = temporaryFolder({ after: (remove) => void last.push(remove as () => unknown) });
+  // Clients first, then the log, then the folder: hooks run in the order in which they are registered.
+  t.after(async () => {
+    for (const end of last.reverse()) await end();
+  });
   const log = await createLog(join(folder, 'log'), { origin, thread: 'caller' });
   const server = await startHostileServer(t, log);
-  t.after(() => log.close());
+  last.push(() => log.close());
   return {
     folder,
     log,
@@ -45,7 +50,7 @@ async function makeWorld(t: TestContext): Promise<World> {
         retryMs: 1500,
         ...options,
       } as never);
-      t.after(() => made.close());
+      last.push(() => made.close());
       return made as never;
     },
   };
