@@ -80,6 +80,8 @@ export {
   logOpenedEvent,
   parseGenesis,
   SEALING,
+  type SourceGapFound,
+  sourceGapEvent,
   type Viewing,
   viewedEvent,
 } from './own.ts';

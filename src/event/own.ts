@@ -55,6 +55,21 @@ export function clockJumpedEvent({ stepMs }: { readonly stepMs: number }): Audit
   return { ...ownEvent('log.clock_jumped', { stepMs }), severity: 'medium' };
 }
 
+/** What is missing of a source. */
+export interface SourceGapFound {
+  readonly service: string;
+  readonly instance: string;
+  readonly kind: 'seq' | 'heartbeat';
+  readonly missingFrom?: number;
+  readonly missingTo?: number;
+  readonly since: string;
+}
+
+/** `log.source_gap`: numbers of a source have not arrived, or it fell silent without saying that it stops. */
+export function sourceGapEvent(gap: SourceGapFound): AuditEvent {
+  return { ...ownEvent('log.source_gap', { ...gap }), severity: 'high' };
+}
+
 /** What an erasure is recorded with. */
 export interface ErasureRequest {
   /** Whose values: `type/id`. */

@@ -63,3 +63,12 @@ export { QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queu
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
 export type { Behalf, Receipt, RecordResult } from './receipt.ts';
+export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
+export { GAP_GRACE_MS } from './source-state.ts';
+export {
+  CHECK_MS_DEFAULT,
+  SOURCES_MAX,
+  SourceWatch,
+  type SourceWatchOptions,
+  watchSources,
+} from './source-watch.ts';

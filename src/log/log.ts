@@ -19,6 +19,7 @@ import { type Created, createFiles } from './create.ts';
 import { FollowerRunner } from './followers/index.ts';
 import {
   type CreateOptions,
+  checkHeartbeat,
   checkLimits,
   checkOptions,
   type OpenOptions,
@@ -30,6 +31,7 @@ import { Queue, type Waiter } from './queue.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { openReader, type ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
+import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
 import { openWriterHere, openWriterThread, type WriterHandle } from './writer-thread.ts';
 
 /** Entries that `entries()` reads at once. */
@@ -50,7 +52,7 @@ export class Log {
   readonly #queue: Queue | undefined;
   readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
   readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
-  #seq = 0;
+  readonly #frames: SourceFrames;
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link openLog}. */
@@ -76,6 +78,11 @@ export class Log {
       ...(options.version === undefined ? {} : { version: options.version }),
     };
     this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue);
+    this.#frames = new SourceFrames({
+      instance,
+      everyMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
+      send: (event) => this.recordOwn(event),
+    });
     this.followers = new FollowerRunner(reader, paths.followers);
   }
 
@@ -197,7 +204,7 @@ export class Log {
 
   /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#frames.stop().then(() => this.#close());
     return this.#closing;
   }
 
@@ -213,8 +220,10 @@ export class Log {
   }
 
   #push(event: AuditEvent, waiter: (id: string) => Waiter): void {
-    this.#take(this.#draft(event, { source: { ...this.#source, seq: this.#seq } }), waiter);
-    this.#seq += 1;
+    const seq = this.#frames.next;
+    const draft = this.#draft(event, { source: { ...this.#source, seq } });
+    this.#take(draft, (id) => this.#frames.heard(seq, waiter(id)));
+    this.#frames.take();
   }
 
   #take(draft: Draft, waiter: (id: string) => Waiter): void {
@@ -259,6 +268,7 @@ function isoTime(ms: number): string {
 export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
   checkOptions(options, 'create');
   checkLimits(options.queue);
+  checkHeartbeat(options.heartbeatMs);
   const { origin, rootVkey, personalIds, ...open } = options;
   await makeLog(dir, { origin, rootVkey, personalIds }, open);
   return start(dir, open, false);
@@ -308,6 +318,7 @@ async function keyTextOf({ key }: OpenOptions): Promise<string | undefined> {
 export async function openLog(dir: string, options: OpenOptions = {}): Promise<Log> {
   checkOptions(options, 'open');
   checkLimits(options.queue);
+  checkHeartbeat(options.heartbeatMs);
   const paths = logPaths(dir, placesOf(options));
   let announce = true;
   if (!existsSync(paths.database)) {

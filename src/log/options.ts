@@ -27,6 +27,12 @@ export interface OpenOptions {
   readonly queue?: QueueLimits;
   /** Secret of the keyed hash that stands for personal ids, for logs created with `personalIds: 'pseudonymise'`. */
   readonly pseudonymKey?: Uint8Array;
+  /**
+   * How often this process says that it is there, milliseconds, from which a reader tells when it fell silent
+   * (`source.started`, `source.heartbeat`, `source.stopped`); 0: never. Default 20,000; the first when so long has passed
+   * since the first event.
+   */
+  readonly heartbeatMs?: number;
   /** Receives warnings; `process.emitWarning` by default. */
   readonly warn?: (message: string) => void;
 }
@@ -57,6 +63,7 @@ const openNames = [
   'thread',
   'queue',
   'pseudonymKey',
+  'heartbeatMs',
   'warn',
 ];
 const creationNames = ['origin', 'rootVkey', 'personalIds'];
@@ -79,6 +86,12 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
     const hint = near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
     throw misuse('type', 'option_unknown', `unknown option ${name}: ${hint}`);
   }
+}
+
+/** Refuses a pause that is none. Throws `RangeError` `option_invalid`. */
+export function checkHeartbeat(ms: number | undefined): void {
+  if (ms === undefined || ms === 0 || (Number.isSafeInteger(ms) && ms > 0)) return;
+  throw misuse('range', 'option_invalid', 'heartbeatMs must be a whole number of milliseconds, or 0');
 }
 
 /** Refuses limits that limit nothing. Throws `RangeError` `option_invalid`. */
