@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { parseJson } from '../bytes/index.ts';
+import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
 import { reportFailure } from './exit.ts';
@@ -12,6 +13,7 @@ import { keyCommand } from './key.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
+import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
 import { verifyCommand } from './verify.ts';
@@ -28,6 +30,8 @@ const commands = [
   backupCommand,
   drillCommand,
   keyCommand,
+  serveCommand,
+  apiKeyCommand,
 ];
 
 const exitHelp = `

@@ -76,7 +76,10 @@ export interface TakenLog extends OpenLog {
   release(): void;
 }
 
-/** What a caller must hold: any one of these scopes; `public` asks for no credential; `anyone` for any credential at all. */
+/**
+ * What a caller must hold: any one of these scopes; `anyone`: any credential at all; `public`: none. Where a `public`
+ * path names a `{log}`, no credential is asked for if the log is public, any credential for this log if it is not.
+ */
 export type Access = 'public' | 'anyone' | readonly Scope[];
 
 /** One route: what answers, and what `/openapi.json` says of it. */
@@ -89,6 +92,10 @@ export interface Route {
   readonly access: Access;
   /** Whether a short-lived viewer token may call it. False if absent. */
   readonly forViewerTokens?: boolean;
+  /** Answers also when the server is as busy as it may be: for probes. Such a route asks for no credential. */
+  readonly isAlwaysOpen?: boolean;
+  /** Whether its answer goes on for long: the log stays taken until the last byte was read. False if absent. */
+  readonly isStreamed?: boolean;
   /** An object schema of the query string; unknown parameters are refused. */
   readonly query?: Schema;
   readonly body?: {

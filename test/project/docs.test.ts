@@ -7,6 +7,7 @@ import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { misuseCodes, verificationCodes } from 'indelible/bytes';
 import { eventCodes, formatFilter, parseQuery } from 'indelible/event';
+import { problemCodes } from 'indelible/http';
 import { logErrorCodes } from 'indelible/store';
 import { findingCodes } from 'indelible/verify';
 import ts from 'typescript';
@@ -172,6 +173,7 @@ const codeLists: Readonly<Record<string, readonly string[]>> = {
   'Events that are refused': eventCodes,
   'Evidence that fails': verificationCodes,
   'Operations that fail': logErrorCodes,
+  'Problems of a server': problemCodes,
   'Findings of a whole-log audit': findingCodes,
 };
 

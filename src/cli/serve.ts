@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDecimal } from '../bytes/index.ts';
+import { createHandler, type Handler, type Listening, listen, operatorLogger } from '../http/index.ts';
+import { dataOption } from './api-key.ts';
+import { UsageError } from './exit.ts';
+import type { Io } from './io.ts';
+import { show } from './terminal.ts';
+
+interface ServeOptions {
+  readonly data: string;
+  readonly port: number;
+  readonly host: string;
+  readonly behindProxy?: true | string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly publicUrl?: string;
+}
+
+const help = `
+Example:
+  indelible serve --data data/server
+  indelible serve --data data/server --host 0.0.0.0 --tls-cert server.crt --tls-key server.key
+  indelible serve --data data/server --host 0.0.0.0 --behind-proxy 10.0.0.0/8 --public-url https://audit.example.com
+
+  On a new data directory it makes a log named main and an API key, which it prints this once.
+  Stop it with Ctrl-C or SIGTERM: what is under way is finished first.
+`;
+
+const PORT_DEFAULT = 4040;
+
+/** `serve --data DIR`: the server. */
+export function serveCommand(io: Io): Command {
+  return new Command('serve')
+    .description('serve logs, their API and the viewer over HTTP')
+    .addOption(dataOption())
+    .addOption(new Option('--port <port>', 'port, 0 for any').argParser(parsePort).default(PORT_DEFAULT))
+    .option(
+      '--host <address>',
+      'address to listen on; beyond loopback only with TLS or --behind-proxy',
+      '127.0.0.1',
+    )
+    .option(
+      '--behind-proxy [addresses]',
+      'a proxy in front speaks TLS; its addresses, whose X-Forwarded-For is believed',
+    )
+    .option('--tls-cert <file>', 'certificate chain, PEM')
+    .option('--tls-key <file>', 'private key, PEM')
+    .option('--public-url <url>', 'where others reach this server, as https://audit.example.com')
+    .addHelpText('after', help)
+    .action((options: ServeOptions) => serve(io, options));
+}
+
+function parsePort(text: string): number {
+  let port: number;
+  try {
+    port = parseDecimal(text);
+  } catch {
+    throw new InvalidArgumentError('It is not a port.');
+  }
+  if (port > 65_535) throw new InvalidArgumentError('It is not a port.');
+  return port;
+}
+
+async function serve(io: Io, options: ServeOptions): Promise<void> {
+  const { data, behindProxy, publicUrl } = options;
+  const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
+  const handler = createHandler({
+    data,
+    logger,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),
+  });
+  let server: Listening | undefined;
+  try {
+    const tls = tlsOf(options);
+    // Before anybody can ask: who finds the server ready finds its first log and key.
+    const key = await prepare(handler);
+    server = await listen(handler, {
+      port: options.port,
+      host: options.host,
+      isBehindProxy: behindProxy !== undefined,
+      ...(tls === undefined ? {} : { tls }),
+    });
+    await welcome(io, { handler, data, url: publicUrl ?? server.url, key });
+    await stopSignal();
+  } finally {
+    await Promise.all([server?.close(), handler.close()]);
+  }
+}
+
+function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string } | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new UsageError('--tls-cert and --tls-key go together');
+  }
+  return { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+}
+
+/** On a new data directory: a first log, and a key that may do everything with it. */
+async function prepare({ desk }: Handler): Promise<string | undefined> {
+  if (!desk.isNew) return undefined;
+  await desk.ensureLog('main');
+  const { key } = await desk.createKey({ name: 'first key', scopes: ['write', 'read', 'audit', 'admin'] });
+  return key;
+}
+
+interface Welcome {
+  readonly handler: Handler;
+  readonly data: string;
+  readonly url: string;
+  readonly key: string | undefined;
+}
+
+/** What a person needs to begin: the address, a way into the viewer, a key, and a command to try it with. */
+async function welcome(io: Io, { handler, data, url, key }: Welcome): Promise<void> {
+  const { desk } = handler;
+  const address = new URL(url).origin;
+  const { paint } = io.out;
+  await io.out.line(show`Serving ${data} at ${paint('bold', address)}`);
+  await io.out.line(show``);
+  await io.out.line(
+    show`Viewer, once, within 15 minutes:  ${desk.createLink(address, ['read', 'audit', 'admin'])}`,
+  );
+  if (key === undefined) {
+    await io.out.line(
+      show`Another key:                      indelible api-key create --data ${data} --name NAME --scopes write,read`,
+    );
+    return;
+  }
+  await io.out.line(show`Key (write read audit admin):     ${key}`);
+  await io.out.line(
+    show`  It is shown this once. Another: indelible api-key create --data ${data} --name NAME --scopes write,read`,
+  );
+  await io.out.line(show``);
+  await io.out.line(show`Record an event:`);
+  await io.out.line(show`  curl ${address}/v1/logs/main/events -H 'authorization: Bearer ${key}' \\`);
+  await io.out.line(show`    -H 'content-type: application/json' \\`);
+  await io.out.line(show`    -d '{"action":"user.signed_in","actor":{"type":"user","id":"u_42"}}'`);
+}
+
+/** Resolves when somebody asks the process to end. A second time, it ends at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}

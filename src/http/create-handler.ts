@@ -1,0 +1,91 @@
+import type { ApiKeyCreated, ApiKeyRequest, Scope } from '../wire/index.ts';
+import { compileRoutes } from './compiled-route.ts';
+import { Foundation } from './foundation.ts';
+import { Dispatcher } from './handler.ts';
+import type { HandlerOptions } from './handler-options.ts';
+import { keyRoutes } from './key-routes.ts';
+import { logRoutes, openLogs } from './logs/index.ts';
+import { openApiRoute } from './openapi.ts';
+import { operatorRoutes } from './operator-routes.ts';
+import type { Connection } from './peer.ts';
+import { problemOf } from './problem.ts';
+import type { Route } from './route.ts';
+import { Schemas } from './schemas.ts';
+import { linkUrl, sessionRoutes } from './session-routes.ts';
+import { ViewerFiles } from './viewer-files.ts';
+
+/** What lets a person or a program in, made by whoever runs the process: no request can ask for these. */
+export interface FrontDesk {
+  /** Whether no key was ever made: a data directory that is new. */
+  readonly isNew: boolean;
+  /** Makes an API key; the answer is the only time that it is shown. */
+  createKey(request: ApiKeyRequest): Promise<ApiKeyCreated>;
+  /** A link that opens the viewer once, with these scopes, under the address by which people reach the server. */
+  createLink(origin: string, scopes: readonly Scope[]): string;
+  /** Makes a log if there is none of this name. */
+  ensureLog(name: string): Promise<void>;
+}
+
+/** A handler of requests, and what it holds open. */
+export interface Handler {
+  /** Answers one request. Never rejects. `connection` says what the request cannot: who is at the other end. */
+  (request: Request, connection?: Connection): Promise<Response>;
+  readonly desk: FrontDesk;
+  /** The routes that it answers, as `/openapi.json` describes them. */
+  readonly routes: readonly Route[];
+  /** Lets requests under way finish, takes no more, and closes logs and files. */
+  close(): Promise<void>;
+}
+
+/**
+ * A server as one function from `Request` to `Response`, to be mounted wherever such functions are. Opens the data
+ * directory; `close` when done.
+ */
+export function createHandler(options: HandlerOptions): Handler {
+  const house = new Foundation(options, ({ data, origin, logger }) =>
+    openLogs(data, { originBase: origin, warn: (message) => logger.warn({}, message) }),
+  );
+  const others = [
+    ...operatorRoutes(house, []),
+    ...keyRoutes(house),
+    ...sessionRoutes(house),
+    ...logRoutes({ logs: house.logs, problemOf }),
+  ];
+  const routes = [...others, openApiRoute(others)];
+  const dispatcher = new Dispatcher(house, compileRoutes(routes, new Schemas()), new ViewerFiles());
+  let closing: Promise<void> | undefined;
+  const answer = (request: Request, connection: Connection = {}): Promise<Response> =>
+    dispatcher.answer(request, connection);
+  const close = (): Promise<void> => {
+    closing ??= house.close();
+    return closing;
+  };
+  return Object.assign(answer, { desk: deskOf(house), routes, close });
+}
+
+function deskOf(house: Foundation): FrontDesk {
+  return {
+    get isNew() {
+      return house.keys.isEmpty;
+    },
+    createKey: async (request) => {
+      const created = house.keys.create(request);
+      await house.serverLog.administered(
+        'api_key.created',
+        undefined,
+        { type: 'api-key', id: created.id, name: created.name },
+        undefined,
+        { scopes: created.scopes },
+      );
+      return created;
+    },
+    createLink: (origin, scopes) =>
+      linkUrl(
+        house.publicUrl?.origin ?? origin,
+        house.sessions.createLink({ name: 'operator', scopes, issuer: '' }).token,
+      ),
+    ensureLog: async (name) => {
+      if (!(await house.logs.names()).includes(name)) await house.logs.create({ name });
+    },
+  };
+}

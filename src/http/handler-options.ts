@@ -1,0 +1,57 @@
+import { misuse } from '../bytes/index.ts';
+import type { Clock } from '../platform/index.ts';
+import type { Rate } from './limits.ts';
+
+/** What the handler tells its operator; pino's own interface, as far as it is used. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Options of `createHandler`. */
+export interface HandlerOptions {
+  /** The data directory: `server.db`, and the logs. Made where there is none. */
+  readonly data: string;
+  /** Where people and clients reach this server, as `https://audit.example.com`. Taken from each request if absent. */
+  readonly publicUrl?: string;
+  /** Addresses, or CIDR blocks, of proxies whose `X-Forwarded-For` is believed. None by default. */
+  readonly trustedProxies?: readonly string[];
+  /** Requests of one credential; {@link RATE_DEFAULT} by default. */
+  readonly rate?: Rate;
+  /** Requests under way at once, beyond which the answer is 503; {@link UNDER_WAY_MAX_DEFAULT} by default. */
+  readonly underWayMax?: number;
+  /** Receives one line for each trouble; nothing by default. Never a credential, nor the content of an event. */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** Requests of one credential. */
+export const RATE_DEFAULT: Rate = { perSecond: 25_000, burst: 50_000 };
+
+/** Wrong credentials that one address may try. */
+export const FAILURE_RATE: Rate = { perSecond: 5, burst: 50 };
+
+/** Requests under way at once. */
+export const UNDER_WAY_MAX_DEFAULT = 4096;
+
+const names = ['data', 'publicUrl', 'trustedProxies', 'rate', 'underWayMax', 'logger', 'clock'];
+
+/** Refuses options that nobody reads, by name, and values that cannot be. */
+export function checkHandlerOptions(options: HandlerOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${names.join(', ')}`);
+    }
+  }
+  if (typeof options.data !== 'string' || options.data === '') {
+    throw misuse('type', 'option_invalid', 'data must name the data directory');
+  }
+  const { publicUrl } = options;
+  if (publicUrl !== undefined && !/^https?:$/.test(URL.parse(publicUrl)?.protocol ?? '')) {
+    throw misuse('type', 'option_invalid', 'publicUrl must be an http or https URL');
+  }
+}
+
+/** A logger that says nothing. */
+export const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
