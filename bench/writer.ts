@@ -6,7 +6,7 @@ import { makeEvents } from './events.ts';
 import type { WriterReport, WriterSpan, WriterTask } from './scenarios/processes.ts';
 
 /** Recorded before the common start, so that no process is measured before its code is compiled. */
-const WARMUP_EVENTS = 100;
+const WARMUP_EVENTS = 3_000;
 
 const events = makeEvents(0, 5_000);
 

@@ -3,6 +3,9 @@ import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
 import { AuditFile, type ComparedIndex } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
 
+/** Room for young objects on an auditor's thread, MiB: V8 takes more where it may, and memory then grows with the log. */
+const YOUNG_MB = 8;
+
 /** Audits spans of one file, on this thread or on another. */
 export interface Auditor {
   chunk(span: Span): Promise<ChunkReport>;
@@ -23,7 +26,10 @@ export function auditHere(path: string, request: ChunkRequest): Auditor {
 
 /** An auditor on a thread of its own. */
 export async function auditOnThread(path: string, request: ChunkRequest): Promise<Auditor> {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'auditor' } });
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData: { role: 'auditor' },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   const remote = new Remote(worker, () => {});
   try {
     await remote.call('open', path, request);

@@ -2,8 +2,11 @@ import type { Draft } from '../event/index.ts';
 import { LogError } from '../store/index.ts';
 import type { CommitReply } from './commit.ts';
 
-/** Events that share one transaction at most. */
-export const GROUP_EVENTS_MAX = 4096;
+/**
+ * Events that share one transaction at most. The wait for the disk is a twentieth of so many; in larger groups callers and
+ * writer would take turns instead of working at the same time.
+ */
+export const GROUP_EVENTS_MAX = 512;
 
 interface Waiting {
   readonly drafts: readonly Draft[];

@@ -16,11 +16,11 @@ export const QUEUE_EVENTS_MAX = 65_536;
 /** Default limit of the characters of their drafts: about as many bytes of memory. */
 export const QUEUE_CHARACTERS_MAX = 128 * 1024 * 1024;
 
-/** Events that are handed over at once. */
-const HANDOVER_EVENTS_MAX = 2048;
+/** Events that are handed over at once: few, so that the writer is at work while the caller still prepares the rest. */
+const HANDOVER_EVENTS_MAX = 64;
 
-/** One handover is committed while the next lies ready; more would only make a longer wait. */
-const UNDERWAY_MAX = 2;
+/** Handovers that lie with the writer, who joins what has arrived into one transaction; more would only make a longer wait. */
+const UNDERWAY_MAX = 16;
 
 /** Receives what became of one event. */
 export interface Waiter {
@@ -71,7 +71,8 @@ export class Queue {
     this.#events += 1;
     this.#characters += draft.length;
     this.#queued.push({ draft, waiter });
-    this.#schedule();
+    if (this.#queued.length >= HANDOVER_EVENTS_MAX) this.#handOver();
+    else this.#schedule();
   }
 
   /** Resolves when some of what waits has been answered. */

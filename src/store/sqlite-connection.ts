@@ -11,6 +11,12 @@ export const SQLITE_VERSION_MIN = '3.51.3';
 /** Pages of cache a connection may hold, KiB. */
 const CACHE_KIB = 16_384;
 
+/**
+ * Pages that gather in the write-ahead log before they are copied into the file, in a pause of every writer: 32 MiB. At
+ * SQLite's default of 1,000 the pause comes every 1,500 events or so, and is what the 99th percentile of 64 callers shows.
+ */
+const CHECKPOINT_PAGES = 8_000;
+
 /** How long a reader or the opening of a file waits for a lock, milliseconds. Writers wait by themselves. */
 const BUSY_TIMEOUT_MS = 10_000;
 
@@ -33,6 +39,7 @@ PRAGMA checkpoint_fullfsync=ON;
 PRAGMA secure_delete=ON;
 PRAGMA trusted_schema=OFF;
 PRAGMA cell_size_check=ON;
+PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES};
 PRAGMA cache_size=-${CACHE_KIB}`);
     const mode = String(Object.values(db.prepare('PRAGMA journal_mode').get() ?? {})[0]);
     if (mode !== 'wal') throw notDurable('journal_mode', mode);
