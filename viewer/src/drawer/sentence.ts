@@ -56,9 +56,9 @@ const templates: Readonly<Record<string, string>> = {
 };
 
 const endings: Readonly<Record<string, string>> = {
-  failure: ', and it failed',
-  denied: ', and was refused',
-  unknown: '; how it ended is not known',
+  failure: ' (failed)',
+  denied: ' (denied)',
+  unknown: ' (how it ended is not known)',
 };
 
 /** An event in plain words. It never stands in for the event itself, which is shown below it. */
