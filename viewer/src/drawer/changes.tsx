@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../../../src/bytes/index.ts';
-import { Value, visible } from './value.tsx';
+import { Value } from './value.tsx';
+import { visible } from './visible.ts';
 
 /** What changed: the value before, struck in red, and the value after, in green; and in words for who sees neither. */
 export function Changes({ changes }: { changes: readonly JsonValue[] }) {

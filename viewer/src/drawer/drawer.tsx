@@ -9,10 +9,12 @@ import { formatAbsolute } from '../shell/format.ts';
 import type { ShownEvent } from '../shell/log-proof.ts';
 import { CopyButton, Failure, When } from '../shell/parts.tsx';
 import { useRoute } from '../shell/route.ts';
+import { useVerify } from '../shell/use-verify.ts';
 import { Changes } from './changes.tsx';
 import { ProofPanel } from './proof-panel.tsx';
 import { linkOf, type Piece, sentenceOf } from './sentence.ts';
-import { Pairs, Value, visible } from './value.tsx';
+import { Pairs, Value } from './value.tsx';
+import { visible } from './visible.ts';
 import { WithheldValues } from './withheld.tsx';
 
 /** One event beside the list: the sentence, what changed, the context, the proof, and the raw entry last. */
@@ -97,9 +99,8 @@ function DrawerBar({
 }
 
 function EventView({ shown }: { shown: ShownEvent }) {
-  const { proof } = useViewer();
   const { event, verdict, index } = shown;
-  const verify = (): void => void proof.check([shown], { again: true });
+  const verify = useVerify();
   if (event === undefined) {
     return (
       <div className="drawer-body">

@@ -3,7 +3,7 @@ import { base64Decode } from '../../../src/bytes/index.ts';
 import { type Erasure, erasureOf, judge, parseEntry } from '../../../src/event/index.ts';
 import { useViewer } from '../shell/context.tsx';
 import type { ShownEvent } from '../shell/log-proof.ts';
-import { visible } from './value.tsx';
+import { visible } from './visible.ts';
 
 /** Sealed values that are not here, each with its reason: erased on record, or not handed over. */
 export function WithheldValues({ shown }: { shown: ShownEvent }) {

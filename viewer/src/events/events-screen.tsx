@@ -8,6 +8,7 @@ import { formatNumber } from '../shell/format.ts';
 import type { ShownEvent } from '../shell/log-proof.ts';
 import { Failure } from '../shell/parts.tsx';
 import { useRoute } from '../shell/route.ts';
+import { useVerify } from '../shell/use-verify.ts';
 import { Coverage } from './coverage.tsx';
 import { EventList } from './event-list.tsx';
 import { ExportDialog } from './export-dialog.tsx';
@@ -28,16 +29,12 @@ export function EventsScreen({ onHelp }: { onHelp: () => void }) {
   const scroller = useRef<HTMLDivElement>(null);
   const { events, fresh } = useMerged(list.events, live.events);
   const { selected, step, open, close } = useSelection(events);
-  const { proof } = useViewer();
   useListKeys({
     onSearch: () => input.current?.focus(),
     onStep: step,
     onOpen: () => selected !== undefined && open(events[selected]!),
     onClose: close,
-    onVerify: () => {
-      const shown = selected === undefined ? undefined : events[selected];
-      if (shown !== undefined) void proof.check([shown], { again: true });
-    },
+    onVerify: useVerify(),
     onHelp,
   });
   const loadMore = useCallback(() => {

@@ -42,6 +42,8 @@ export class LogVerifier {
   #refreshing: Promise<HeadVerdict> | undefined;
   /** Full tiles never change; kept over checkpoints, and authenticated anew under each. */
   readonly #tiles = new Map<string, Uint8Array>();
+  /** Leaves that were found in a signed tree, by index. */
+  readonly #sealed = new Map<number, { readonly size: number; readonly leafHash: Uint8Array }>();
 
   constructor(options: LogVerifierOptions) {
     this.#options = options;
@@ -89,14 +91,10 @@ export class LogVerifier {
     );
     const { checkpoint, note, verified } = openWithPolicy(bytes, policy);
     const { origin, size, root } = checkpoint;
-    const authenticator = new TileAuthenticator({
-      size,
-      root,
-      readTiles: (tiles) => Promise.all(tiles.map((tile) => this.#readTile(tile))),
-    });
     const continues = this.#seen;
-    if (continues !== undefined) await requireContinues(continues, { size, root }, authenticator);
-    this.#authenticator = authenticator;
+    const isKnown = this.#authenticator !== undefined && continues?.size === size;
+    if (isKnown) requireSameRoot(continues, root);
+    else this.#authenticator = await this.#follow({ size, root }, continues);
     this.#seen = { size, root: base64Encode(root), at: now().toISOString() };
     const signatures = note.verified.length + note.unknown.length;
     const head: SignedHead = {
@@ -108,6 +106,15 @@ export class LogVerifier {
       witnesses: signatures - 1,
     };
     return { state: 'sealed', head, continues };
+  }
+
+  /** The tree of a newer checkpoint, once its right edge leads to its root and it continues what this browser saw. */
+  async #follow(newer: Tree, seen: SeenCheckpoint | undefined): Promise<TileAuthenticator> {
+    const readTiles = (tiles: readonly Tile[]) => Promise.all(tiles.map((tile) => this.#readTile(tile)));
+    const authenticator = new TileAuthenticator({ ...newer, readTiles });
+    if (newer.size > 0) await authenticator.readHashes([]);
+    if (seen !== undefined) await requireContinues(seen, newer, authenticator);
+    return authenticator;
   }
 
   /** Checks rows, in their order. Fetches a newer checkpoint where one of them lies beyond the last. */
@@ -127,8 +134,10 @@ export class LogVerifier {
 
   /** Fills in the verdicts of rows whose leaves stand in one tile, so that a bad tile condemns only its own. */
   async #judge(rows: readonly OpenedRow[]): Promise<void> {
+    for (const row of rows) row.verdict ??= this.#judgeByMemory(row);
     const verdict = this.#verdict;
     const unread = rows.filter((row) => row.verdict === undefined);
+    if (unread.length === 0) return;
     if (verdict?.state !== 'sealed' || this.#authenticator === undefined) {
       for (const row of unread) row.verdict = withoutHead(verdict);
       return;
@@ -138,9 +147,8 @@ export class LogVerifier {
     try {
       const leaves = await this.#authenticator.readHashes(covered.map(({ index }) => ({ level: 0, index })));
       covered.forEach((row, position) => {
-        row.verdict = equalBytes(row.leafHash!, leaves[position]!)
-          ? { state: 'sealed', size, leafHash: base64Encode(row.leafHash!) }
-          : { state: 'broken', code: 'inclusion_invalid', message: mismatch(row.index) };
+        this.#sealed.set(row.index, { size, leafHash: leaves[position]! });
+        row.verdict = this.#judgeByMemory(row);
       });
     } catch (error) {
       const failed: RowVerdict =
@@ -149,6 +157,15 @@ export class LogVerifier {
           : { state: 'unchecked', message: messageOf(error) };
       for (const row of covered) row.verdict = failed;
     }
+  }
+
+  /** What was found in a signed tree once stays true, and what differs from it is not what was signed. */
+  #judgeByMemory({ index, leafHash }: OpenedRow): RowVerdict | undefined {
+    const known = this.#sealed.get(index);
+    if (known === undefined || leafHash === undefined) return undefined;
+    return equalBytes(leafHash, known.leafHash)
+      ? { state: 'sealed', size: known.size, leafHash: base64Encode(leafHash) }
+      : { state: 'broken', code: 'inclusion_invalid', message: mismatch(index) };
   }
 
   async #readTile(tile: Tile): Promise<Uint8Array> {
@@ -161,10 +178,21 @@ export class LogVerifier {
   }
 }
 
+interface Tree {
+  readonly size: number;
+  readonly root: Uint8Array;
+}
+
+function requireSameRoot({ size, root, at }: SeenCheckpoint, now: Uint8Array): void {
+  if (base64Encode(now) === root) return;
+  const message = `The log has signed two different trees of ${size} entries: one that this browser saw on ${at}, and another now.`;
+  throw new VerificationError('consistency_invalid', message, { size1: size, size2: size });
+}
+
 /** Shows that the tree which this browser saw is the beginning of the one that is now signed. */
 async function requireContinues(
   seen: SeenCheckpoint,
-  newer: { readonly size: number; readonly root: Uint8Array },
+  newer: Tree,
   authenticator: TileAuthenticator,
 ): Promise<void> {
   if (seen.size === 0) return;
@@ -172,6 +200,7 @@ async function requireContinues(
     const message = `This browser saw ${seen.size} entries on ${seen.at}; the log now signs only ${newer.size}. Entries that were there are gone.`;
     throw new VerificationError('consistency_invalid', message, { size1: seen.size, size2: newer.size });
   }
+  if (newer.size === seen.size) return requireSameRoot(seen, newer.root);
   const plan = planConsistency(seen.size, newer.size);
   const proof = plan.assemble(await authenticator.readHashes(plan.nodes));
   const root1 = base64Decode(seen.root);
@@ -179,7 +208,9 @@ async function requireContinues(
 }
 
 function withoutHead(verdict: HeadVerdict | undefined): RowVerdict {
-  if (verdict?.state === 'broken') return verdict;
+  if (verdict?.state === 'broken') {
+    return { state: 'unchecked', message: `The log as a whole does not hold: ${verdict.message}` };
+  }
   const message = verdict?.state === 'unreachable' ? verdict.message : 'No checkpoint has been checked.';
   return { state: 'unchecked', message };
 }

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef } from 'react';
 import { Drawer } from '../drawer/drawer.tsx';
 import { sentenceOf } from '../drawer/sentence.ts';
-import { visible } from '../drawer/value.tsx';
+import { visible } from '../drawer/visible.ts';
 import { Badge } from '../events/badge.tsx';
 import { nameOf, railOf } from '../events/columns.tsx';
 import { useEvents } from '../events/use-events.ts';
@@ -10,6 +10,7 @@ import { formatClock, formatDay } from '../shell/format.ts';
 import type { ShownEvent } from '../shell/log-proof.ts';
 import { Failure } from '../shell/parts.tsx';
 import { type Route, useRoute } from '../shell/route.ts';
+import { useVerify } from '../shell/use-verify.ts';
 
 const sides = { both: 'Everything', actor: 'What it did', target: 'What was done to it' } as const;
 
@@ -32,7 +33,7 @@ export function EntityScreen({ onHelp }: { onHelp: () => void }) {
     onStep: step,
     onOpen: () => step(1),
     onClose: close,
-    onVerify: () => undefined,
+    onVerify: useVerify(),
     onHelp,
   });
   const name = nameIn(events, entity);

@@ -93,11 +93,9 @@ export class LogProof {
   }
 
   /** Checks events that are shown, each once. */
-  async check(events: readonly ShownEvent[], { again = false } = {}): Promise<void> {
+  async check(events: readonly ShownEvent[]): Promise<void> {
     await this.#start();
-    const rows = events.flatMap(({ row }) =>
-      row !== undefined && (again || !this.#isSettled(row)) ? [row] : [],
-    );
+    const rows = events.flatMap(({ row }) => (row !== undefined && !this.#isSettled(row) ? [row] : []));
     if (rows.length === 0 || this.#verifier === undefined) return;
     for (const checked of await this.#verifier.check(rows)) {
       const row = rows.find(({ index }) => index === checked.index)!;
