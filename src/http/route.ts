@@ -1,5 +1,5 @@
 import type { Filter } from '../event/index.ts';
-import type { Log } from '../log/index.ts';
+import type { Log, SourceWatch } from '../log/index.ts';
 import type { LogError } from '../store/index.ts';
 import type { LogRequest, LogSummary, Scope } from '../wire/index.ts';
 
@@ -55,6 +55,8 @@ export interface OpenLog {
   readonly isPublic: boolean;
   /** Why nothing can be recorded: what was found when the log was opened. It is then open for reading alone. */
   readonly damage: LogError | undefined;
+  /** What is missing of whom (`gaps`); absent where the log is open for reading only. */
+  readonly sources?: SourceWatch;
 }
 
 /** All logs of a server: opened at need, closed when they rest. */

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseJson } from '../bytes/index.ts';
-import { type Entry, parseEntry, sourceFrameOf, sourceGapEvent } from '../event/index.ts';
+import { sourceFrameOf, sourceGapEvent } from '../event/index.ts';
 import { replaceFile, systemClock } from '../platform/index.ts';
 import type { StoredEntry } from '../store/index.ts';
 import type { SourceGap } from '../wire/index.ts';
 import type { Follower, FollowerBatch } from './followers/index.ts';
 import type { Log } from './log.ts';
+import { type SourceSeen, skimSource } from './source-skim.ts';
 import { account, GAP_GRACE_MS, miss, newSource, patienceMs, type SourceState } from './source-state.ts';
 
 /** How often what was seen is judged, and kept, milliseconds. */
@@ -123,13 +124,13 @@ export class SourceWatch implements Follower {
   #see({ index, entry }: StoredEntry): void {
     if (index < this.#size!) return;
     this.#size = index + 1;
-    const parsed = parseEntry(entry);
-    const { seq } = parsed.source;
-    const frame = sourceFrameOf(parsed);
+    const seen = skimSource(entry);
+    const { seq } = seen.source;
+    const frame = seen.frame && sourceFrameOf(seen.frame);
     if (seq === null && frame === undefined) return;
     this.#isKept = false;
-    const atMs = Date.parse(parsed.recordedAt);
-    const source = this.#sourceOf(parsed, atMs);
+    const atMs = Date.parse(seen.recordedAt);
+    const source = this.#sourceOf(seen, atMs);
     source.lastMs = atMs;
     source.isSilenceReported = false;
     if (seq !== null) account(source, [seq, seq], atMs);
@@ -140,7 +141,7 @@ export class SourceWatch implements Follower {
   }
 
   /** Two credentials never share a source: what one of them claims says nothing of the other. */
-  #sourceOf({ source: { service, instance, credential } }: Entry, atMs: number): SourceState {
+  #sourceOf({ source: { service, instance, credential } }: SourceSeen, atMs: number): SourceState {
     const key = `${credential ?? ''} ${service} ${instance}`;
     const known = this.#sources.get(key);
     if (known !== undefined) return known;

@@ -196,3 +196,26 @@ test('what is known of the sources outlives the process, with or without its fil
     await again.close();
   }
 });
+
+test('names that a caller puts into an entry in the open do not speak for its source', async (t) => {
+  const { log, watch, send, pass } = await watched(t);
+  const forged = { credential: 'k1', instance, seq: 900, service: 'shop' };
+  await send(0, {
+    ...signIn(),
+    targets: [{ type: 'a', id: 'b', source: forged }],
+    clear: ['/targets/0/source'],
+  });
+  await send(1, { ...signIn(), metadata: { source: forged, recordedAt: 'x' }, clear: ['/metadata'] });
+  await send(2, {
+    ...signIn(),
+    reason: `"source":{"instance":"${instance}","seq":900,"service":"shop"}`,
+    clear: ['/reason'],
+  });
+  await log.recordFor(signIn(), { service: 'shop', credential: 'k2', counted: { instance, seq: 900 } });
+  await pass(60_000);
+  assert.deepEqual(
+    watch.gaps().map(({ missingFrom, missingTo }) => [missingFrom, missingTo]),
+    [[0, 899]],
+    'the other credential has a source of its own, of which all before is missing',
+  );
+});

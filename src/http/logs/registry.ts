@@ -2,7 +2,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hexDecode, hexEncode, misuse } from '../../bytes/index.ts';
 import { configChangedEvent } from '../../event/index.ts';
-import { isLogError, type Log, LogError, makeLog, openLog, type QueueLimits } from '../../log/index.ts';
+import {
+  isLogError,
+  type Log,
+  LogError,
+  makeLog,
+  openLog,
+  type QueueLimits,
+  type SourceWatch,
+  watchSources,
+} from '../../log/index.ts';
 import { createExclusive, randomBytes, readPrivate, replaceFile } from '../../platform/index.ts';
 import type { LogRequest, LogSummary } from '../../wire/index.ts';
 import type { Caller, Logs, TakenLog } from '../route.ts';
@@ -45,6 +54,8 @@ const damageCodes = new Set<string>([
 interface Opened {
   readonly log: Log;
   readonly damage: LogError | undefined;
+  /** Looks for what is missing, while the log is open. */
+  readonly sources?: SourceWatch;
 }
 
 interface Slot {
@@ -87,8 +98,7 @@ export class LogRegistry implements Logs {
     this.#slots.set(name, slot);
     slot.users += 1;
     try {
-      const { log, damage } = await slot.opening;
-      return this.#taken({ name, slot, log, damage });
+      return this.#taken({ name, slot, ...(await slot.opening) });
     } catch (error) {
       if (this.#slots.get(name) === slot) this.#slots.delete(name);
       throw error;
@@ -170,7 +180,7 @@ export class LogRegistry implements Logs {
     const options = { service: SERVICE, ...(warn && { warn: (text: string) => warn(`${name}: ${text}`) }) };
     try {
       const log = await openLog(dir, { ...options, ...(queue && { queue }) });
-      return { log, damage: undefined };
+      return { log, damage: undefined, sources: watchSources(log) };
     } catch (error) {
       if (!isLogError(error) || !damageCodes.has(error.code)) throw error;
       warn?.(`${name}: open for reading only: ${error.message} (${error.code})`);
@@ -178,7 +188,7 @@ export class LogRegistry implements Logs {
     }
   }
 
-  #taken({ name, slot, log, damage }: { name: string; slot: Slot } & Opened): TakenLog {
+  #taken({ name, slot, ...opened }: { name: string; slot: Slot } & Opened): TakenLog {
     let isHeld = true;
     const release = (): void => {
       if (!isHeld) return;
@@ -186,7 +196,7 @@ export class LogRegistry implements Logs {
       slot.users -= 1;
       this.#trim();
     };
-    return { name, log, damage, isPublic: this.#settings(name).isPublic, release };
+    return { name, ...opened, isPublic: this.#settings(name).isPublic, release };
   }
 
   /** Closes what nobody uses, the least recently used first, until few enough are open. */
