@@ -2,6 +2,7 @@ import { misuse } from '../bytes/index.ts';
 import { type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { ReaderHandle } from './reader-thread.ts';
+import type { CountRequest, Counts } from './search/index.ts';
 
 /** Events on a page where the caller does not say. */
 export const PAGE_EVENTS_DEFAULT = 50;
@@ -51,6 +52,17 @@ export interface Rows extends Page {
   readonly leafHashes: readonly string[];
   /** The entry of each event, where it was asked for. */
   readonly stored?: readonly StoredEntry[];
+}
+
+/** Counts, and how much of the log they cover. */
+export interface Stats extends Counts {
+  readonly complete: number;
+  readonly size: number;
+}
+
+/** Counts as they are asked for across threads. */
+export interface StatsRequest extends CountRequest {
+  readonly waitMs: number;
 }
 
 /** A search. Nothing is asked before it is iterated or a page is taken. */

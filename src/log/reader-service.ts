@@ -5,9 +5,9 @@ import { isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest, Rows } from './query.ts';
+import type { Page, PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
-import { Searcher, SearchIndex } from './search/index.ts';
+import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';
 
 /** The reading half of a log: answers questions, and keeps the search index behind the log. */
@@ -85,6 +85,14 @@ export class ReaderService {
     const stored = page.events.flatMap(({ index }) => this.#reader.entries(index, index + 1));
     const leafHashes = stored.map(({ entry }) => base64Encode(hashLeaf(entry)));
     return { ...page, leafHashes, ...(withEntries ? { stored } : {}) };
+  }
+
+  /** Counts, as far as the index has come after `waitMs`. */
+  async stats({ waitMs, ...request }: StatsRequest): Promise<Stats> {
+    const { pump, index } = this.#searching();
+    const { size } = this.#reader.head();
+    await pump.covers(size, waitMs);
+    return index.read((view) => ({ ...countEvents(view, request), complete: view.cursor.size, size }));
   }
 
   /** A page of a query, after the index covers everything recorded before it, or `waitMs` have passed. */

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../event/index.ts';
 import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest, Rows } from './query.ts';
+import type { Page, PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
@@ -20,6 +20,8 @@ export interface ReaderHandle {
   page(request: PageRequest): Promise<Page>;
   /** A page with the leaf of each event, and its entry if asked for. */
   rows(request: PageRequest, withEntries: boolean): Promise<Rows>;
+  /** Counts over what fits a filter. */
+  stats(request: StatsRequest): Promise<Stats>;
   /** The entry recorded under `id`, as it is stored. */
   find(id: string): Promise<StoredEntry | undefined>;
   /** Proofs of several entries under one checkpoint. */
@@ -59,6 +61,7 @@ function hereHandle(service: ReaderService): ReaderHandle {
     proveId: async (id) => service.proveId(id),
     page: (request) => service.page(request),
     rows: (request, withEntries) => service.rows(request, withEntries),
+    stats: (request) => service.stats(request),
     find: async (id) => service.find(id),
     proveMany: (indexes) => service.proveMany(indexes),
     tile: (tile) => service.tile(tile),
@@ -90,6 +93,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     proveId: (id) => remote.call('proveId', id),
     page: (request) => remote.call('page', request),
     rows: (request, withEntries) => remote.call('rows', request, withEntries),
+    stats: (request) => remote.call('stats', request),
     find: (id) => remote.call('find', id),
     proveMany: (indexes) => remote.call('proveMany', indexes),
     tile: (tile) => remote.call('tile', tile),
@@ -131,6 +135,7 @@ export function serveReader(port: MessagePort): void {
     proveId: (id: string) => service().proveId(id),
     page: (request: PageRequest) => service().page(request),
     rows: (request: PageRequest, withEntries: boolean) => service().rows(request, withEntries),
+    stats: (request: StatsRequest) => service().stats(request),
     find: (id: string) => service().find(id),
     proveMany: (indexes: readonly number[]) => service().proveMany(indexes),
     tile: (tile: Tile) => service().tile(tile),

@@ -92,7 +92,10 @@ export interface Stats {
   /** The times of the first and the last event that were counted, and of the whole log. */
   readonly from?: string;
   readonly to?: string;
-  /** False where counting stopped at a limit; the counts are then of the newest events. */
+  /**
+   * False where counting stopped at a limit, so that the counts are of the newest events; or where the query asks for words,
+   * targets or sources, of which the index may count a few too many.
+   */
   readonly isExact: boolean;
 }
 

@@ -11,6 +11,7 @@ import { eventRoutes } from './events.ts';
 import { logsRoutes } from './log-routes.ts';
 import { Pulse } from './pulse.ts';
 import { recordRoute } from './record.ts';
+import { statsRoute } from './stats.ts';
 import { tileRoutes } from './tiles.ts';
 
 export type { LogRouteDeps } from './deps.ts';
@@ -20,5 +21,11 @@ export { LOGS_OPEN_MAX, LogRegistry, type LogsOptions, openLogs } from './regist
 /** Every route of the logs. */
 export function logRoutes(deps: LogRouteDeps): Route[] {
   const desk = { ...deps, pulse: new Pulse() };
-  return [...logsRoutes(desk), recordRoute(desk), ...eventRoutes(desk), ...tileRoutes(desk)];
+  return [
+    ...logsRoutes(desk),
+    recordRoute(desk),
+    ...eventRoutes(desk),
+    statsRoute(desk),
+    ...tileRoutes(desk),
+  ];
 }

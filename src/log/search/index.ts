@@ -23,6 +23,7 @@ export {
   type IndexComparison,
   type IndexDifference,
 } from './compare.ts';
+export { type CountRequest, type Counts, countEvents, type ValueCount } from './counts.ts';
 export type { IndexCursor } from './index-connection.ts';
 export type { SearchOrder } from './page-cursor.ts';
 export {
