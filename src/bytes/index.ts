@@ -51,4 +51,5 @@ export {
   parseJson,
 } from './json.ts';
 export { isLogError, LogError, type LogErrorCode, type LogErrorOptions, logErrorCodes } from './log-error.ts';
+export { escapeText, safeJson } from './printable.ts';
 export { sha256Text, utf8Decode, utf8Encode, utf8Length } from './text.ts';

@@ -1,8 +1,6 @@
 import { Command, Option } from 'commander';
-import { openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
+import { csvColumns, csvRecord, csvRow, openEntry, parseEntry, type RecordedEvent } from '../event/index.ts';
 import { type Log, openLog } from '../log/index.ts';
-import { csvRecord } from './csv.ts';
-import { csvColumns, csvRow } from './csv-columns.ts';
 import type { Io } from './io.ts';
 import { logOption } from './options.ts';
 import { Progress } from './progress.ts';

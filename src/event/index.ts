@@ -34,6 +34,8 @@
  */
 
 export type { JsonObject, JsonValue } from '../bytes/index.ts';
+export { csvCell, csvRecord } from './csv.ts';
+export { csvColumns, csvRow } from './csv-columns.ts';
 export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure.ts';
 export { type Draft, draftId, entryText, type SealedDraft, sealDraft } from './draft.ts';
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';

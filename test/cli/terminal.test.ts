@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { csvCell, csvRecord } from '#dist/cli/csv.js';
+import { csvCell, csvRecord } from 'indelible/event';
 import { tableLines } from '#dist/cli/table.js';
 import { columnsOf, escapeText, fit, safeJson, show } from '#dist/cli/terminal.js';
 

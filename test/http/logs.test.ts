@@ -9,7 +9,7 @@ import { base64Decode, utf8Encode } from 'indelible/bytes';
 import { parseQuery } from 'indelible/event';
 import { decodeEntryBundle, hashLeaf } from 'indelible/merkle';
 import { verifyProof } from 'indelible/verify';
-import type { EventPage, EventWire, LogSummary, ReceiptWire, RecordAnswer } from 'indelible/wire';
+import type { EventPage, EventWire, LogSummary, ReceiptWire, RecordAnswer, Stats } from 'indelible/wire';
 import { callerWith, Routes } from './calls.ts';
 
 const event = (id: string, more: object = {}) => ({
@@ -393,6 +393,117 @@ describe('what reading leaves behind', () => {
     assert.equal((await query(again, { q: 'action:log.viewed' })).events.length, 1);
   });
 });
+
+describe('taking away, and looking on', () => {
+  test('attack-25: an export has everything, and no cell that a spreadsheet runs; it is an entry itself', async (t) => {
+    const { routes } = await withLog(t);
+    const formulas = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\uff1d1+1', '  =1'];
+    const json = formulas.map((name, n) => event(`e${n}`, { actor: { type: 'user', id: `u_${n}`, name } }));
+    await routes.call('recordEvents', { log: 'main', json });
+    const lines = await (await routes.call('exportEvents', { log: 'main' })).text();
+    const events = lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as EventWire);
+    assert.deepEqual(
+      events.slice(-8).map(({ actor }) => actor['name']),
+      formulas,
+    );
+    const csv = await (
+      await routes.call('exportEvents', { log: 'main', query: { format: 'csv', q: 'action:user.*' } })
+    ).text();
+    const records = csv.trimEnd().split('\r\n');
+    assert.equal(records.length, 9);
+    for (const cell of csv.split(/[,\r\n]+/))
+      assert.doesNotMatch(cell.replace(/^"/, ''), /^\s*[=+\-@\uff1d]/u);
+    const { events: exported } = await query(routes, { q: 'action:log.exported' });
+    assert.equal(exported.length, 2);
+    assert.deepEqual((exported[0]!.metadata as { queries: string[] }).queries, ['action:user.*']);
+    assert.equal((exported[0]!.metadata as { events: number }).events, 8);
+  });
+
+  test('attack-30: an export and a stream of a caller with a filter hold nothing else', async (t) => {
+    const { routes } = await withLog(t);
+    const json = [event('mine'), event('theirs', { actor: { type: 'user', id: 'u_2' } })];
+    await routes.call('recordEvents', { log: 'main', json });
+    const caller = callerWith({ filter: parseQuery('actor:user/u_1') });
+    const lines = await (await routes.call('exportEvents', { log: 'main', caller })).text();
+    assert.deepEqual(
+      lines
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as EventWire).id),
+      ['mine'],
+    );
+    const stream = await routes.call('streamEvents', { log: 'main', caller, query: { from: 0 } });
+    const { text, reader } = await until(stream, (said) => said.includes('"mine"'));
+    assert.ok(!text.includes('theirs'));
+    await reader.cancel();
+  });
+
+  test('an export that is given up is recorded as not whole, and lets the log go', async (t) => {
+    const { routes } = await withLog(t);
+    const json = Array.from({ length: 900 }, (_, n) => event(`e${n}`, { reason: 'because '.repeat(100) }));
+    await routes.call('recordEvents', { log: 'main', json });
+    const reader = (await routes.call('exportEvents', { log: 'main' })).body!.getReader();
+    await reader.read();
+    await reader.cancel();
+    const { events } = await query(routes, { q: 'action:log.exported' });
+    assert.equal((events[0]!.metadata as { isWhole: boolean }).isWhole, false);
+  });
+
+  test('a stream tells what is recorded, and goes on behind Last-Event-ID', async (t) => {
+    const { routes } = await withLog(t);
+    const stream = await routes.call('streamEvents', { log: 'main', query: { q: 'action:user.*' } });
+    assert.equal(stream.headers.get('content-type'), 'text/event-stream');
+    await routes.call('recordEvents', {
+      log: 'main',
+      json: [event('a'), event('b', { action: 'doc.read' })],
+    });
+    await routes.call('recordEvents', { log: 'main', json: event('c') });
+    const { text, reader } = await until(stream, (said) => said.includes('"c"'));
+    await reader.cancel();
+    const ids = [...text.matchAll(/^id: (\d+)\nevent: event$/gm)].map(([, id]) => Number(id));
+    assert.equal(ids.length, 2);
+    const resumed = await routes.call('streamEvents', {
+      log: 'main',
+      headers: { 'last-event-id': String(ids[0]) },
+    });
+    const rest = await until(resumed, (said) => said.includes('"c"'));
+    assert.ok(rest.text.includes('"b"') && !rest.text.includes('"id":"a"'));
+    await rest.reader.cancel();
+  });
+
+  test('counts over HTTP', async (t) => {
+    const { routes } = await withLog(t);
+    await routes.call('recordEvents', { log: 'main', json: [event('a'), event('b', { outcome: 'denied' })] });
+    const stats = (await (
+      await routes.call('countEvents', { log: 'main', query: { q: 'actor:u_1' } })
+    ).json()) as Stats;
+    assert.equal(stats.total, 2);
+    assert.deepEqual(stats.byActor, [{ value: 'user/u_1', count: 2 }]);
+    assert.equal(
+      stats.buckets.reduce((sum, { unsuccessful }) => sum + unsuccessful, 0),
+      1,
+    );
+    assert.equal(stats.isExact, true);
+  });
+});
+
+/** Reads a stream until what it said is enough. */
+async function until(
+  answer: Response,
+  isEnough: (said: string) => boolean,
+): Promise<{ text: string; reader: ReadableStreamDefaultReader<Uint8Array> }> {
+  const reader = answer.body!.getReader();
+  let text = '';
+  while (!isEnough(text)) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += new TextDecoder().decode(value);
+  }
+  return { text, reader };
+}
 
 describe('a log that was changed under the server', () => {
   test('an entry that was changed is not proven, nor is anything recorded on top after a restart', async (t) => {

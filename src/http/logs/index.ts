@@ -8,10 +8,12 @@
 import type { Route } from '../route.ts';
 import type { LogRouteDeps } from './deps.ts';
 import { eventRoutes } from './events.ts';
+import { exportRoute } from './export.ts';
 import { logsRoutes } from './log-routes.ts';
 import { Pulse } from './pulse.ts';
 import { recordRoute } from './record.ts';
 import { statsRoute } from './stats.ts';
+import { streamRoute } from './stream.ts';
 import { tileRoutes } from './tiles.ts';
 
 export type { LogRouteDeps } from './deps.ts';
@@ -26,6 +28,8 @@ export function logRoutes(deps: LogRouteDeps): Route[] {
     recordRoute(desk),
     ...eventRoutes(desk),
     statsRoute(desk),
+    exportRoute(desk),
+    streamRoute(desk),
     ...tileRoutes(desk),
   ];
 }

@@ -247,7 +247,7 @@ class Failures {
     );
     statement.setReturnArrays(true);
     const counts = new Uint16Array(BLOCK_ZONES);
-    const rows = statement.all(BigInt(begin), BigInt(end), success) as unknown as [number, number][];
+    const rows = statement.all(begin, end, success) as unknown as [number, number][];
     for (const [zone, count] of rows) counts[zone % BLOCK_ZONES] = count;
     if (end <= cursor.size) this.#blocks.set(block, counts);
     return counts;

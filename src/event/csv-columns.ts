@@ -1,5 +1,5 @@
 import type { JsonValue } from '../bytes/index.ts';
-import type { RecordedEvent } from '../event/index.ts';
+import type { RecordedEvent } from './model.ts';
 
 type Cell = string | number | undefined;
 

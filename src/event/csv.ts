@@ -1,4 +1,4 @@
-import { escapeText } from './terminal.ts';
+import { escapeText } from '../bytes/index.ts';
 
 /*
  * RFC 4180. A spreadsheet runs a cell that begins with one of = + - @ (or their full-width forms, or a tab or a
