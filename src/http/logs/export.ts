@@ -1,3 +1,4 @@
+import { utf8Encode } from '../../bytes/index.ts';
 import {
   csvColumns,
   csvRecord,
@@ -94,13 +95,12 @@ class Export {
   }
 
   stream(): ReadableStream<Uint8Array> {
-    const utf8 = new TextEncoder();
     let head = this.#format === 'csv' ? csvRecord(csvColumns) : '';
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         try {
           const { text, isDone } = await this.#next();
-          if (head + text !== '') controller.enqueue(utf8.encode(head + text));
+          if (head + text !== '') controller.enqueue(utf8Encode(head + text));
           head = '';
           if (!isDone) return;
           await this.#end(true);

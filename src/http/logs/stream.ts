@@ -1,4 +1,4 @@
-import { parseDecimal, VerificationError } from '../../bytes/index.ts';
+import { parseDecimal, utf8Encode, VerificationError } from '../../bytes/index.ts';
 import { matches } from '../../event/index.ts';
 import { LogError } from '../../log/index.ts';
 import { systemClock } from '../../platform/index.ts';
@@ -107,18 +107,17 @@ class Tail {
   }
 
   stream(): ReadableStream<Uint8Array> {
-    const utf8 = new TextEncoder();
     this.#parts.call.request.signal.addEventListener('abort', () => this.#gone.abort(), { once: true });
     return new ReadableStream<Uint8Array>({
       // Something at once, so that whoever asked knows that it is listening.
-      start: (controller) => controller.enqueue(utf8.encode(this.#silence())),
+      start: (controller) => controller.enqueue(utf8Encode(this.#silence())),
       pull: async (controller) => {
         try {
           const text = await this.#more();
           if (text === undefined) {
             this.#end();
             controller.close();
-          } else controller.enqueue(utf8.encode(text));
+          } else controller.enqueue(utf8Encode(text));
         } catch (error) {
           this.#end();
           controller.error(error);
