@@ -1,5 +1,5 @@
 /**
- * The show behind `npm start`: real commands on a real log in ./data, each printed before it runs, so that a newcomer
+ * The show behind `npm run demo`: real commands on a real log in ./data, each printed before it runs, so that a newcomer
  * can type it again. Run a second time it goes on with the same log, and nothing is recorded twice.
  */
 import { spawnSync } from 'node:child_process';
@@ -69,7 +69,7 @@ function findLog(): boolean {
   if (existsSync(vkey) && readFileSync(vkey, 'utf8').startsWith(`${origin}+`)) return true;
   if (existsSync(dir)) {
     say(`${dir} is there already and is no log of this demo, so it stays as it is.`);
-    say('Name another folder: npm start -- another-folder');
+    say('Name another folder: npm run demo -- another-folder');
     process.exit(2);
   }
   const mark = `${dir}.mark`;

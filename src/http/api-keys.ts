@@ -39,6 +39,7 @@ export class ApiKeys {
   readonly #timer: NodeJS.Timeout;
   #known: ReadonlyMap<string, Known> = new Map();
   #version = -1;
+  #isFresh = false;
 
   constructor(database: ServerDatabase, clock: Clock) {
     this.#database = database;
@@ -141,7 +142,13 @@ export class ApiKeys {
     this.flush();
   }
 
+  /** Reads the keys again if they changed; asks once in a turn of the event loop, however many requests it brought. */
   #refresh(): void {
+    if (this.#isFresh && this.#version !== -1) return;
+    this.#isFresh = true;
+    setImmediate(() => {
+      this.#isFresh = false;
+    });
     const version = this.#database.version;
     if (version === this.#version) return;
     const rows = this.#database.all<Row>('SELECT * FROM api_key');
