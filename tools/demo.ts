@@ -1,5 +1,5 @@
 /**
- * The show behind `npm run demo`: real commands on a real log in ./data, each printed before it runs, so that a newcomer
+ * The show behind `npm run demo`: real commands on a real log in ./data/demo, each printed before it runs, so that a newcomer
  * can type it again. Run a second time it goes on with the same log, and nothing is recorded twice.
  */
 import { spawnSync } from 'node:child_process';
@@ -20,7 +20,7 @@ const origin = 'demo.example/audit';
 const project = resolve(import.meta.dirname, '..');
 const program = join(project, 'dist/cli/main.js');
 const samples = relative(process.cwd(), join(project, 'examples/sample-events.jsonl'));
-const dir = process.argv[2] ?? 'data';
+const dir = process.argv[2] ?? 'data/demo';
 /** What the demo keeps beside the log: the receipts, and a proof. */
 const keep = join(dir, 'demo');
 const provenId = 'sample-012';
