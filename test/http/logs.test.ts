@@ -9,7 +9,15 @@ import { base64Decode, utf8Encode } from 'indelible/bytes';
 import { parseQuery } from 'indelible/event';
 import { decodeEntryBundle, hashLeaf } from 'indelible/merkle';
 import { verifyProof } from 'indelible/verify';
-import type { EventPage, EventWire, LogSummary, ReceiptWire, RecordAnswer, Stats } from 'indelible/wire';
+import type {
+  EventPage,
+  EventWire,
+  LogSummary,
+  ReceiptWire,
+  RecordAnswer,
+  Stats,
+  Verification,
+} from 'indelible/wire';
 import { callerWith, Routes } from './calls.ts';
 
 const event = (id: string, more: object = {}) => ({
@@ -506,6 +514,20 @@ async function until(
 }
 
 describe('a log that was changed under the server', () => {
+  test('audits of all logs: whole at first, then the tree; a sound log is found sound', async (t) => {
+    const { routes } = await withLog(t);
+    await routes.call('recordEvents', { log: 'main', json: [event('a'), event('b')] });
+    await routes.logs.audits.all();
+    await routes.logs.audits.all();
+    const told = (await (await routes.call('getVerification', { log: 'main' })).json()) as Verification;
+    assert.equal(told.lastWhole?.isIntact, true);
+    assert.equal(told.last?.depth, 'incremental');
+    assert.equal(told.last?.isIntact, true);
+    assert.equal(told.last?.size, told.size);
+    assert.deepEqual(told.gaps, []);
+    assert.equal(told.isRunning, false);
+  });
+
   test('an entry that was changed is not proven, nor is anything recorded on top after a restart', async (t) => {
     const { routes } = await withLog(t);
     const json = [event('e1'), event('e2')];
@@ -524,6 +546,11 @@ describe('a log that was changed under the server', () => {
     await assert.rejects(routes.call('proveEvent', { log: 'main', params: { id: 'e1' } }), {
       code: 'log_damaged',
     });
+    assert.deepEqual(routes.logs.audits.broken(), []);
+    const audited = (await (await routes.call('startAudit', { log: 'main' })).json()) as Verification;
+    assert.equal(audited.lastWhole?.isIntact, false);
+    assert.ok(audited.last?.findings.some(({ index }) => index === 2));
+    assert.deepEqual(routes.logs.audits.broken(), ['main']);
     const shown = (await (
       await routes.call('getEvent', { log: 'main', params: { id: 'e1' }, query: { include: 'entry' } })
     ).json()) as EventWire;

@@ -15,6 +15,7 @@ import { recordRoute } from './record.ts';
 import { statsRoute } from './stats.ts';
 import { streamRoute } from './stream.ts';
 import { tileRoutes } from './tiles.ts';
+import { verificationRoutes } from './verification.ts';
 
 export type { LogRouteDeps } from './deps.ts';
 export { BATCH_BYTES_MAX, BATCH_EVENTS_MAX } from './record.ts';
@@ -30,6 +31,7 @@ export function logRoutes(deps: LogRouteDeps): Route[] {
     statsRoute(desk),
     exportRoute(desk),
     streamRoute(desk),
+    ...verificationRoutes(desk),
     ...tileRoutes(desk),
   ];
 }

@@ -15,6 +15,7 @@ import {
 import { createExclusive, randomBytes, readPrivate, replaceFile } from '../../platform/index.ts';
 import type { LogRequest, LogSummary } from '../../wire/index.ts';
 import type { Caller, Logs, TakenLog } from '../route.ts';
+import { Audits } from './audits.ts';
 import { CursorSeal } from './cursor-seal.ts';
 import { actorOf, Views } from './views.ts';
 
@@ -70,6 +71,8 @@ interface Slot {
 export class LogRegistry implements Logs {
   /** Seals cursors, so that none is of use in another log or under another filter. */
   readonly cursors: CursorSeal;
+  /** What this server found when it audited the logs; `start` it where the server runs. */
+  readonly audits: Audits;
   /** Who reads what, on its way into the logs. */
   readonly views: Views;
   readonly #dir: string;
@@ -85,6 +88,7 @@ export class LogRegistry implements Logs {
     this.#dir = join(dataDir, 'logs');
     this.#options = options;
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    this.audits = new Audits(this, options.warn);
     this.views = new Views(this, options.warn);
     this.cursors = new CursorSeal(secretAt(join(dataDir, 'cursor.key')));
   }
@@ -166,6 +170,7 @@ export class LogRegistry implements Logs {
   }
 
   async #closeAll(): Promise<void> {
+    await this.audits.close();
     await this.views.close();
     this.#isClosed = true;
     const slots = [...this.#slots.values()];

@@ -1,0 +1,140 @@
+import type { LogReport } from '../../log/index.ts';
+import { systemClock } from '../../platform/index.ts';
+import type { AuditSummary } from '../../wire/index.ts';
+import type { Logs, OpenLog } from '../route.ts';
+
+/** How often every log is audited, milliseconds. */
+export const AUDIT_MS_DEFAULT = 3_600_000;
+
+/** A log whose last whole audit is older is audited whole, milliseconds: a little less than a day, so that it stays a night's work. */
+const WHOLE_MS = 20 * 3_600_000;
+
+/** The hours of the night, by the clock of the machine. */
+const NIGHT = { from: 1, to: 5 } as const;
+
+/** Findings that a summary names. */
+const FINDINGS_MAX = 10;
+
+/** What is known of one log. */
+export interface Audited {
+  readonly last?: AuditSummary;
+  readonly lastWhole?: AuditSummary;
+}
+
+/**
+ * Audits the logs now and then: by the hour every entry is hashed again and held against the tree, its signed head and the
+ * mark; at night, and the first time, everything that readers see is read. Results are this server's own opinion, and they
+ * live as long as it does.
+ */
+export class Audits {
+  readonly #logs: Pick<Logs, 'take' | 'names'>;
+  readonly #warn: (message: string) => void;
+  readonly #known = new Map<string, Audited>();
+  readonly #running = new Map<string, Promise<AuditSummary>>();
+  #timer: NodeJS.Timeout | undefined;
+  #isStopping = false;
+
+  constructor(logs: Pick<Logs, 'take' | 'names'>, warn: (message: string) => void = () => {}) {
+    this.#logs = logs;
+    this.#warn = warn;
+  }
+
+  /** Audits every log now, and again every so often. */
+  start(everyMs = AUDIT_MS_DEFAULT): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => void this.all(), everyMs).unref();
+    void this.all();
+  }
+
+  /** Audits every log, one after the other: it shall not be noticed. */
+  async all(): Promise<void> {
+    try {
+      for (const name of await this.#logs.names()) {
+        if (this.#isStopping) return;
+        await this.#one(name);
+      }
+    } catch (error) {
+      this.#warn(`the logs could not be audited: ${(error as Error).message}`);
+    }
+  }
+
+  /** What is known of a log. */
+  of(name: string): Audited {
+    return this.#known.get(name) ?? {};
+  }
+
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
+  }
+
+  /** The logs in which the last audit found something. */
+  broken(): string[] {
+    return [...this.#known].filter(([, { last }]) => last?.isIntact === false).map(([name]) => name);
+  }
+
+  /** Audits one log, unless that is under way already. Rejects where it cannot be read. */
+  run(open: Pick<OpenLog, 'name' | 'log'>, depth: AuditSummary['depth']): Promise<AuditSummary> {
+    const underWay = this.#running.get(open.name);
+    if (underWay !== undefined) return underWay;
+    const running = this.#run(open, depth).finally(() => this.#running.delete(open.name));
+    this.#running.set(open.name, running);
+    return running;
+  }
+
+  /** Starts no more, and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#timer);
+    await Promise.allSettled(this.#running.values());
+  }
+
+  async #one(name: string): Promise<void> {
+    const taken = await this.#logs.take(name);
+    if (taken === undefined) return;
+    try {
+      const { isIntact, findings } = await this.run(taken, this.#isDue(name) ? 'whole' : 'incremental');
+      if (!isIntact)
+        this.#warn(`${name}: the audit found damage: ${findings[0]?.message ?? 'see verification'}`);
+    } catch (error) {
+      this.#warn(`${name}: it could not be audited: ${(error as Error).message}`);
+    } finally {
+      taken.release();
+    }
+  }
+
+  /** Whether everything is to be read: at night, and where it never was. */
+  #isDue(name: string): boolean {
+    const { lastWhole } = this.of(name);
+    if (lastWhole === undefined) return true;
+    const now = new Date(systemClock.wall());
+    const isNight = now.getHours() >= NIGHT.from && now.getHours() < NIGHT.to;
+    return isNight && now.getTime() - Date.parse(lastWhole.finishedAt) > WHOLE_MS;
+  }
+
+  async #run(
+    { name, log }: Pick<OpenLog, 'name' | 'log'>,
+    depth: AuditSummary['depth'],
+  ): Promise<AuditSummary> {
+    const startedAt = isoNow();
+    const report = await log.verify({
+      vkey: log.vkey,
+      threads: 1,
+      ...(depth === 'whole' ? {} : { depth: 'tree' as const }),
+    });
+    const summary = { startedAt, finishedAt: isoNow(), depth, ...told(report) };
+    const known = this.of(name);
+    this.#known.set(name, { ...known, last: summary, ...(depth === 'whole' ? { lastWhole: summary } : {}) });
+    return summary;
+  }
+}
+
+function told({ ok, size, findings }: LogReport): Pick<AuditSummary, 'size' | 'isIntact' | 'findings'> {
+  const named = findings
+    .slice(0, FINDINGS_MAX)
+    .map(({ code, message, from }) => ({ code, message, index: from }));
+  return { size, isIntact: ok, findings: named };
+}
+
+function isoNow(): string {
+  return new Date(systemClock.wall()).toISOString();
+}
