@@ -16,6 +16,9 @@ export const CHECK_MS_DEFAULT = 5_000;
 /** Sources that are remembered; the one that was silent longest goes first. */
 export const SOURCES_MAX = 10_000;
 
+/** Gaps that one check records; more wait for the next, so that nobody fills a log with holes at no cost. */
+export const GAPS_RECORDED_MAX = 20;
+
 /** How a watch is run. */
 export interface SourceWatchOptions {
   readonly checkMs?: number;
@@ -81,9 +84,12 @@ export class SourceWatch implements Follower {
     const reach = this.#reach;
     this.#reach = (await this.#log.checkpoint()).size;
     if (this.#size === undefined || this.#size < (reach ?? this.#reach)) return;
+    let recorded = 0;
     for (const source of this.#sources.values()) {
       for (const { gap, isReported, report } of this.#gapsOf(source)) {
         if (isReported) continue;
+        if (recorded === GAPS_RECORDED_MAX) return this.#keep();
+        recorded += 1;
         await this.#log.recordOwn(sourceGapEvent(gap));
         report();
         this.#isKept = false;

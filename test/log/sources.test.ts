@@ -219,3 +219,11 @@ test('names that a caller puts into an entry in the open do not speak for its so
     'the other credential has a source of its own, of which all before is missing',
   );
 });
+
+test('a sender of holes does not fill the log with them', async (t) => {
+  const { log, watch, send, pass } = await watched(t);
+  await Promise.all(Array.from({ length: 60 }, (_, n) => send(2 * n + 1)));
+  await pass(60_000);
+  assert.equal(watch.gaps().length, 60);
+  assert.equal((await found(log, 'action:log.source_gap')).length, 20);
+});
