@@ -158,14 +158,15 @@ export class Reader {
   async proveMany(indexes: readonly number[]): Promise<Proof[]> {
     const head = this.head();
     const proofs: Proof[] = [];
-    for (const index of indexes) proofs.push(await this.#prove(index, head));
+    const shared = new Map<string, Hash>();
+    for (const index of indexes) proofs.push(await this.#prove(index, head, shared));
     return proofs;
   }
 
-  async #prove(index: number, head: Head): Promise<Proof> {
+  async #prove(index: number, head: Head, shared?: Map<string, Hash>): Promise<Proof> {
     const [stored] = index < head.size ? this.#reader.readEntries(index, index + 1) : [];
     if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
-    const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size);
+    const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size, shared);
     const leafHash = hashLeaf(stored.entry);
     const root = rootFromInclusion({ index, size: head.size, leafHash, proof: hashes });
     if (!equalBytes(root, head.root)) {

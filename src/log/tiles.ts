@@ -28,12 +28,15 @@ export class TreeReader {
     this.#reader = reader;
   }
 
-  /** Carries out a proof plan in the tree of `size` entries. */
-  async prove(plan: ProofPlan, size: number): Promise<Hash[]> {
-    return plan.assemble(await this.#hashes(plan.nodes, size));
+  /**
+   * Carries out a proof plan in the tree of `size` entries. Plans of one call for many proofs share most of their nodes:
+   * what one has worked out, `shared` keeps for the next.
+   */
+  async prove(plan: ProofPlan, size: number, shared?: Map<string, Hash>): Promise<Hash[]> {
+    return plan.assemble(await this.#hashes(plan.nodes, size, shared));
   }
 
-  async #hashes(nodes: readonly NodeId[], size: number): Promise<Hash[]> {
+  async #hashes(nodes: readonly NodeId[], size: number, shared = new Map<string, Hash>()): Promise<Hash[]> {
     const wanted = new Map<string, TileId>();
     for (const node of nodes) {
       const tile = tileOfNode(node);
@@ -45,7 +48,14 @@ export class TreeReader {
         tiles.set(name, await this.tile(tile, size));
       }),
     );
-    return nodes.map((node) => hashFromTile(tiles.get(key(tileOfNode(node)))!, node));
+    return nodes.map((node) => {
+      const name = key(node);
+      const known = shared.get(name);
+      if (known !== undefined) return known;
+      const hash = hashFromTile(tiles.get(key(tileOfNode(node)))!, node);
+      shared.set(name, hash);
+      return hash;
+    });
   }
 
   /** The hashes of one tile of the tree of `size` entries. Throws `LogError` `log_damaged` where it is missing. */
