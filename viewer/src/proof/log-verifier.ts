@@ -91,10 +91,9 @@ export class LogVerifier {
     );
     const { checkpoint, note, verified } = openWithPolicy(bytes, policy);
     const { origin, size, root } = checkpoint;
-    const continues = this.#seen;
-    const isKnown = this.#authenticator !== undefined && continues?.size === size;
-    if (isKnown) requireSameRoot(continues, root);
-    else this.#authenticator = await this.#follow({ size, root }, continues);
+    const last = this.#seen;
+    if (this.#authenticator !== undefined && last?.size === size) requireSameRoot(last, root);
+    else this.#authenticator = await this.#follow({ size, root }, last);
     this.#seen = { size, root: base64Encode(root), at: now().toISOString() };
     const signatures = note.verified.length + note.unknown.length;
     const head: SignedHead = {
@@ -105,7 +104,7 @@ export class LogVerifier {
       witnessed: verified.length - 1,
       witnesses: signatures - 1,
     };
-    return { state: 'sealed', head, continues };
+    return { state: 'sealed', head, continues: this.#options.seen };
   }
 
   /** The tree of a newer checkpoint, once its right edge leads to its root and it continues what this browser saw. */

@@ -27,7 +27,7 @@ export type HeadVerdict =
   | {
       readonly state: 'sealed';
       readonly head: SignedHead;
-      /** The checkpoint that this one was shown to continue; undefined on the first visit. */
+      /** The checkpoint of an earlier visit, which this one was shown to continue; undefined on the first visit. */
       readonly continues: SeenCheckpoint | undefined;
     }
   | { readonly state: 'broken'; readonly code: string; readonly message: string }

@@ -43,6 +43,8 @@ export class LogProof {
   readonly #pins: Pins;
   readonly #listeners = new Set<() => void>();
   #verdicts = new Map<string, CheckedRow>();
+  /** Under which verdict about the log each row was last judged. */
+  readonly #triedUnder = new Map<string, HeadVerdict | undefined>();
   #state: ProofState = unknown;
   #verifier: LogVerifier | undefined;
   #starting: Promise<void> | undefined;
@@ -100,13 +102,17 @@ export class LogProof {
     for (const checked of await this.#verifier.check(rows)) {
       const row = rows.find(({ index }) => index === checked.index)!;
       this.#verdicts.set(keyOf(row), checked);
+      this.#triedUnder.set(keyOf(row), this.#verifier.verdict);
     }
     this.#settle();
   }
 
+  /** Whether asking again would give the same: it is sealed or broken, or no other checkpoint has come since. */
   #isSettled(row: Row): boolean {
-    const state = this.#verdicts.get(keyOf(row))?.verdict.state;
-    return state === 'sealed' || state === 'broken';
+    const key = keyOf(row);
+    const state = this.#verdicts.get(key)?.verdict.state;
+    if (state === undefined) return false;
+    return state === 'sealed' || state === 'broken' || this.#triedUnder.get(key) === this.#verifier?.verdict;
   }
 
   /** Pins the key at the first visit, and makes the verifier. */
