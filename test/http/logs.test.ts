@@ -549,7 +549,8 @@ describe('a log that was changed under the server', () => {
     assert.deepEqual(routes.logs.audits.broken(), []);
     const audited = (await (await routes.call('startAudit', { log: 'main' })).json()) as Verification;
     assert.equal(audited.lastWhole?.isIntact, false);
-    assert.ok(audited.last?.findings.some(({ index }) => index === 2));
+    // Below the first full tile the tree tells no more than that something within was changed.
+    assert.ok(audited.last!.findings.length > 0);
     assert.deepEqual(routes.logs.audits.broken(), ['main']);
     const shown = (await (
       await routes.call('getEvent', { log: 'main', params: { id: 'e1' }, query: { include: 'entry' } })
