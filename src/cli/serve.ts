@@ -76,7 +76,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     const tls = tlsOf(options);
     // Before anybody can ask: who finds the server ready finds its first log and key.
     const key = await prepare(handler);
-    server = await listen(handler, {
+    server = await listenOrShow(io, key, handler, {
       port: options.port,
       host: options.host,
       isBehindProxy: behindProxy !== undefined,
@@ -95,6 +95,20 @@ function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string }
     throw new UsageError('--tls-cert and --tls-key go together');
   }
   return { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+}
+
+/** Listens; where that fails, the first key is shown all the same, since nobody could ever see it again. */
+async function listenOrShow(
+  io: Io,
+  key: string | undefined,
+  ...listening: Parameters<typeof listen>
+): Promise<Listening> {
+  try {
+    return await listen(...listening);
+  } catch (error) {
+    if (key !== undefined) await io.out.line(show`Key (write read audit admin):     ${key}`);
+    throw error;
+  }
 }
 
 /** On a new data directory: a first log, and a key that may do everything with it. */
