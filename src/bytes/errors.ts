@@ -73,6 +73,7 @@ export const misuseCodes = [
   'recorded_at_invalid',
   'source_seq_invalid',
   // log
+  'argument_invalid',
   'cursor_invalid',
   'option_invalid',
   'option_unknown',

@@ -34,6 +34,7 @@
  */
 
 export type { JsonObject, JsonValue } from '../bytes/index.ts';
+export { checkFilter } from './check-filter.ts';
 export { csvCell, csvRecord } from './csv.ts';
 export { csvColumns, csvRow } from './csv-columns.ts';
 export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure.ts';

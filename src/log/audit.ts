@@ -11,6 +11,7 @@ import {
   type Span,
   type Trust,
 } from '../verify/index.ts';
+import { checkFolder, checkHeld } from './arguments.ts';
 import { AuditFile, type IndexCoverage } from './audit-file.ts';
 import { type Auditor, auditHere, auditOnThread } from './audit-thread.ts';
 import { type LogPaths, logPaths } from './paths.ts';
@@ -46,6 +47,9 @@ export interface LogReport extends AuditReport {
 /** Threads that an audit takes where the caller does not say. */
 export const AUDIT_THREADS_MAX = 4;
 
+/** Threads that a caller may ask for. */
+const THREADS_MAX = 64;
+
 /** Logs smaller than this are audited on one thread: starting more would take longer. */
 const SMALL_ENTRIES = 20_000;
 
@@ -56,7 +60,8 @@ const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mar
  * damage is reported, each with its place. Throws `LogError` `log_missing` only where there is no log.
  */
 export async function verifyLog(dir: string, options: VerifyOptions = {}): Promise<LogReport> {
-  if (options.mark !== undefined && !existsSync(options.mark)) {
+  checkFolder(dir);
+  if (options?.mark !== undefined && !existsSync(options.mark)) {
     throw misuse('range', 'option_invalid', `there is no mark at ${options.mark}`);
   }
   return auditFiles(logPaths(dir, { mark: options.mark }), options);
@@ -64,7 +69,7 @@ export async function verifyLog(dir: string, options: VerifyOptions = {}): Promi
 
 /** {@link verifyLog}, of a log whose places are known. */
 export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promise<LogReport> {
-  checkNames(options);
+  check(options);
   if (!existsSync(paths.database)) {
     throw new LogError('log_missing', `there is no log at ${paths.dir}`);
   }
@@ -178,9 +183,20 @@ function markOf({ mark }: LogPaths): string | undefined {
   }
 }
 
-function checkNames(options: VerifyOptions): void {
+function check(options: VerifyOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw misuse('type', 'argument_invalid', 'verify takes an object of options');
+  }
   for (const name of Object.keys(options)) {
     if (optionNames.includes(name)) continue;
     throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${optionNames.join(', ')}`);
+  }
+  const { held, depth, threads } = options;
+  if (held !== undefined) checkHeld(held);
+  if (depth !== undefined && depth !== 'full' && depth !== 'tree') {
+    throw misuse('type', 'option_invalid', 'depth must be full or tree');
+  }
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 0 && threads <= THREADS_MAX)) {
+    throw misuse('range', 'option_invalid', `threads must be a whole number from 0 to ${THREADS_MAX}`);
   }
 }

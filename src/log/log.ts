@@ -13,6 +13,7 @@ import {
 import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
+import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
 import { auditFiles, type LogReport, type VerifyOptions } from './audit.ts';
 import { type Backup, backupLog } from './backup.ts';
 import { type Created, createFiles } from './create.ts';
@@ -106,6 +107,7 @@ export class Log {
    * Never rejects for an event's sake.
    */
   async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult[]> {
+    checkEvents(events);
     const results = [];
     for (const event of events) {
       const { promise, resolve } = Promise.withResolvers<RecordResult>();
@@ -159,12 +161,14 @@ export class Log {
   }
 
   /** The event recorded under `id`, or undefined. */
-  get(id: string): Promise<RecordedEvent | undefined> {
+  async get(id: string): Promise<RecordedEvent | undefined> {
+    checkId(id);
     return this.#reader.get(id);
   }
 
   /** Proves an entry under the newest checkpoint. Throws `LogError` `not_found`, `log_damaged`. */
   async prove(entry: string | Receipt): Promise<Proof> {
+    checkProvable(entry);
     if (typeof entry === 'string') return this.#reader.proveId(entry);
     const proof = await this.#reader.prove(entry.index);
     if (base64Encode(hashLeaf(proof.entry)) === entry.leafHash) return proof;
@@ -180,6 +184,7 @@ export class Log {
 
   /** Entries as they are stored, ascending, up to the size at the first read. */
   async *entries(range: { readonly from?: number; readonly to?: number } = {}): AsyncGenerator<StoredEntry> {
+    checkRange(range);
     const { size } = await this.checkpoint();
     const to = Math.min(range.to ?? size, size);
     for (let from = range.from ?? 0; from < to; from += READ_ENTRIES) {
@@ -198,7 +203,8 @@ export class Log {
   }
 
   /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */
-  backup(dir: string): Promise<Backup> {
+  async backup(dir: string): Promise<Backup> {
+    checkFolder(dir);
     return backupLog(this.#paths, dir);
   }
 

@@ -1,5 +1,5 @@
 import { misuse } from '../bytes/index.ts';
-import { type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
+import { checkFilter, type Filter, parseQuery, type RecordedEvent } from '../event/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import type { CountRequest, Counts } from './search/index.ts';
@@ -74,6 +74,7 @@ export class Query implements AsyncIterable<RecordedEvent> {
   /** Throws `query_invalid`, with the position, where the text is not a query. */
   constructor(reader: ReaderHandle, query: string | Filter, options: QueryOptions) {
     checkOptions(options);
+    if (typeof query !== 'string') checkFilter(query);
     this.filter = typeof query === 'string' ? parseQuery(query) : query;
     this.#reader = reader;
     this.#options = options;
@@ -121,6 +122,9 @@ export class Query implements AsyncIterable<RecordedEvent> {
 }
 
 function checkOptions(options: QueryOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw misuse('type', 'argument_invalid', 'query takes an object of options');
+  }
   for (const name of Object.keys(options)) {
     if (['limit', 'cursor', 'order', 'waitMs'].includes(name)) continue;
     throw misuse('type', 'option_unknown', `unknown option ${name}: known are limit, cursor, order, waitMs`);
