@@ -4,7 +4,7 @@ import { AuditFile, type ComparedIndex } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
 
 /** Room for young objects on an auditor's thread, MiB: V8 takes more where it may, and memory then grows with the log. */
-const YOUNG_MB = 8;
+const YOUNG_MB = 4;
 
 /** Audits spans of one file, on this thread or on another. */
 export interface Auditor {

@@ -7,6 +7,12 @@ import { APPLY_ENTRIES, type IndexCursor, type SearchIndex } from './search/inde
 /** How long to leave the index alone while another process writes to it, milliseconds. */
 const BUSY_MS = 5;
 
+/** When the log and whoever asks have been quiet for so long, what `apply` left in pieces is merged, milliseconds. */
+const QUIET_MS = 2000;
+
+/** Merging goes in small steps with such pauses between them, milliseconds: a question is never far from its answer. */
+const TIDY_REST_MS = 20;
+
 /** How long to leave the index alone after it failed, milliseconds. */
 const FAILED_MS = 1000;
 
@@ -38,6 +44,12 @@ export class IndexPump {
   /** How many questions wait for the index. */
   #waiting = 0;
   #sizeSeen = 0;
+  /** Whether it rests because there is nothing to index. */
+  #isQuiet = false;
+  /** Whether there may be something to merge. */
+  #isUntidy = true;
+  /** When the last question came, and the last slice was applied. */
+  #busyAt = Number.NEGATIVE_INFINITY;
   /** How long this turn has been at work, milliseconds. */
   #turnMs = 0;
   #endPause: (() => void) | undefined;
@@ -53,6 +65,7 @@ export class IndexPump {
 
   /** Goes on where the index stands, unless it is at work already. */
   wake(): void {
+    if (this.#isQuiet) this.#endPause?.();
     if (!this.#stopped) this.#running ??= this.#run();
   }
 
@@ -60,6 +73,7 @@ export class IndexPump {
   async covers(size: number, waitMs: number): Promise<void> {
     const end = performance.now() + waitMs;
     this.#waiting += 1;
+    this.#busyAt = performance.now();
     this.#endPause?.();
     try {
       while (!this.#isCovered(size) && performance.now() < end && !this.#stopped) {
@@ -100,19 +114,25 @@ export class IndexPump {
 
   /** One slice. Answers how long to wait before the next one, or undefined where nothing is left to do. */
   async #step(): Promise<number | undefined> {
+    this.#isQuiet = false;
     const started = performance.now();
     const head = this.#reader.head();
     const from = this.#index.cursor();
     if (!(await this.#belongs(from))) return 0;
-    if (from.size >= head.size) return undefined;
+    if (from.size >= head.size) return this.#tidy();
     // Slices end where tiles do, so that the root at their end can be read out of full tiles.
     const next = (Math.floor(from.size / APPLY_ENTRIES) + 1) * APPLY_ENTRIES;
     const size = Math.min(next, head.size);
     const root = size === head.size ? head.root : await this.#reader.rootAt(size);
     const to = { size, root: base64Encode(root) };
     const applied = this.#index.apply(this.#reader.store.readEntries(from.size, size), { from, to });
-    if (applied === 'busy') return BUSY_MS;
-    if (applied === 'applied') this.#checked = to;
+    // Another process is at the same work: only a question is in a hurry.
+    if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;
+    if (applied === 'applied') {
+      this.#checked = to;
+      this.#isUntidy = true;
+      this.#busyAt = performance.now();
+    }
     return this.#rest(head.size, size, performance.now() - started);
   }
 
@@ -127,6 +147,16 @@ export class IndexPump {
     this.#sizeSeen = size;
     this.#turnMs = 0;
     return restMs;
+  }
+
+  /** There is nothing to index. Answers as `#step` does. */
+  #tidy(): number | undefined {
+    if (!this.#isUntidy) return undefined;
+    this.#isQuiet = true;
+    const quietMs = performance.now() - this.#busyAt;
+    if (quietMs < QUIET_MS) return QUIET_MS - quietMs;
+    this.#isUntidy = this.#index.tidy();
+    return this.#isUntidy ? TIDY_REST_MS : undefined;
   }
 
   /** Whether the index is one of this log. One that is not, or is of another history, is begun again. */
@@ -153,6 +183,7 @@ export class IndexPump {
         return;
       }
       const timer = setTimeout(resolve, ms);
+      timer.unref();
       this.#endPause = () => {
         clearTimeout(timer);
         resolve();

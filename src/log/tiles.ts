@@ -14,6 +14,9 @@ import { LogError, type LogReader, type TileId } from '../store/index.ts';
 /** Tiles that a {@link TreeReader} keeps: 8 KiB each. */
 const TILES_KEPT_MAX = 512;
 
+/** Nodes that a {@link TreeReader} keeps, so that a tile is not hashed again for every proof that passes through it. */
+const NODES_KEPT_MAX = 16_384;
+
 /**
  * Reads the hashes of tree nodes out of a store: one batch of tiles for each proof. Full tiles never
  * change and are kept; the partial tile of level 0 is not stored and is hashed out of its entries.
@@ -22,6 +25,7 @@ const TILES_KEPT_MAX = 512;
 export class TreeReader {
   readonly #reader: LogReader;
   readonly #full = new Map<string, Uint8Array>();
+  readonly #nodes = new Map<string, Hash>();
   #edge: { readonly size: number; readonly hashes: Uint8Array } | undefined;
 
   constructor(reader: LogReader) {
@@ -37,10 +41,17 @@ export class TreeReader {
   }
 
   async #hashes(nodes: readonly NodeId[], size: number, shared = new Map<string, Hash>()): Promise<Hash[]> {
+    const missing: NodeId[] = [];
     const wanted = new Map<string, TileId>();
     for (const node of nodes) {
-      const tile = tileOfNode(node);
-      wanted.set(key(tile), tile);
+      const name = key(node);
+      if (shared.has(name)) continue;
+      const known = this.#nodes.get(name);
+      if (known === undefined) {
+        missing.push(node);
+        const tile = tileOfNode(node);
+        wanted.set(key(tile), tile);
+      } else shared.set(name, known);
     }
     const tiles = new Map<string, Uint8Array>();
     await Promise.all(
@@ -48,14 +59,13 @@ export class TreeReader {
         tiles.set(name, await this.tile(tile, size));
       }),
     );
-    return nodes.map((node) => {
-      const name = key(node);
-      const known = shared.get(name);
-      if (known !== undefined) return known;
-      const hash = hashFromTile(tiles.get(key(tileOfNode(node)))!, node);
-      shared.set(name, hash);
-      return hash;
-    });
+    for (const node of missing) {
+      const tile = tileOfNode(node);
+      const hash = hashFromTile(tiles.get(key(tile))!, node);
+      shared.set(key(node), hash);
+      if (isFull(tile, size)) keep(this.#nodes, NODES_KEPT_MAX, key(node), hash);
+    }
+    return nodes.map((node) => shared.get(key(node))!);
   }
 
   /** The hashes of one tile of the tree of `size` entries. Throws `LogError` `log_damaged` where it is missing. */
@@ -63,7 +73,7 @@ export class TreeReader {
     const name = key(tile);
     const kept = this.#full.get(name);
     if (kept !== undefined) return kept;
-    const full = tile.index < Math.floor(size / TILE_WIDTH ** (tile.level + 1));
+    const full = isFull(tile, size);
     if (tile.level === 0 && !full) return this.#edgeOf(size);
     const width = full ? TILE_WIDTH : partialWidth(size, tile.level);
     const [hashes] = await this.#reader.readTiles([tile]);
@@ -73,7 +83,7 @@ export class TreeReader {
       });
     }
     if (!full) return hashes.subarray(0, width * 32);
-    this.#keep(name, hashes);
+    keep(this.#full, TILES_KEPT_MAX, name, hashes);
     return hashes;
   }
 
@@ -89,14 +99,20 @@ export class TreeReader {
     this.#edge = { size, hashes };
     return hashes;
   }
+}
 
-  #keep(name: string, hashes: Uint8Array): void {
-    if (this.#full.size >= TILES_KEPT_MAX) {
-      const oldest = this.#full.keys().next();
-      if (!oldest.done) this.#full.delete(oldest.value);
-    }
-    this.#full.set(name, hashes);
+/** Whether the tree of `size` entries fills this tile: then it never changes. */
+function isFull({ level, index }: TileId, size: number): boolean {
+  return index < Math.floor(size / TILE_WIDTH ** (level + 1));
+}
+
+/** Keeps a value in a map of at most `most`; the one that was kept first goes. */
+function keep<Value>(kept: Map<string, Value>, most: number, name: string, value: Value): void {
+  if (kept.size >= most) {
+    const oldest = kept.keys().next();
+    if (!oldest.done) kept.delete(oldest.value);
   }
+  kept.set(name, value);
 }
 
 function key({ level, index }: TileId): string {
