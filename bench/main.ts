@@ -8,7 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureLargeLog } from './large-log.ts';
 import { describeMachine, fileSystemOf, isMemoryDisk } from './machine.ts';
-import { type Options, parseOptions, usage } from './options.ts';
+import { type Options, parseOptions, ROUNDS_DEFAULT, SIZE_DEFAULT, usage } from './options.ts';
 import { formatPage, formatTable, type Judged, type Outcome } from './page.ts';
 import type { Cost } from './profile.ts';
 import { explain, runRounds } from './rounds.ts';
@@ -43,7 +43,7 @@ async function benchmark(options: Options): Promise<void> {
 
   const judged = judge(measured);
   const profiles = options.quick ? new Map() : await explain(judged, { dir, task, options });
-  const command = ['npm run bench', ...process.argv.slice(2)].join(' ').replace('bench --', 'bench -- --');
+  const command = commandOf(options);
   const outcome: Outcome = {
     machine,
     size: options.size,
@@ -92,6 +92,17 @@ function beside(): string {
   } catch {
     return tmpdir();
   }
+}
+
+/** What repeats this run elsewhere: where its files lay is this machine's own affair. */
+function commandOf({ only, size, rounds, quick }: Options): string {
+  const given = [
+    ...(only.length > 0 ? ['--only', only.join(',')] : []),
+    ...(size === SIZE_DEFAULT ? [] : ['--size', String(size)]),
+    ...(rounds === ROUNDS_DEFAULT ? [] : ['--rounds', String(rounds)]),
+    ...(quick ? ['--quick'] : []),
+  ];
+  return ['npm run bench', ...(given.length > 0 ? ['--', ...given] : [])].join(' ');
 }
 
 /** A row that lacks a scenario's figures, its own or a baseline's, is missed: it did not run to its end. */
