@@ -83,7 +83,10 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
       ...(tls === undefined ? {} : { tls }),
     });
     await welcome(io, { handler, data, url: publicUrl ?? server.url, key });
-    await stopSignal();
+    handler.startAudits();
+    // Whoever starts it again learns what landed; a writer that does not know must not go on.
+    const failure = await Promise.race([stopSignal(), handler.failure]);
+    if (failure !== undefined) throw failure;
   } finally {
     await Promise.all([server?.close(), handler.close()]);
   }
@@ -154,9 +157,9 @@ async function welcome(io: Io, { handler, data, url, key }: Welcome): Promise<vo
 }
 
 /** Resolves when somebody asks the process to end. A second time, it ends at once. */
-function stopSignal(): Promise<void> {
+function stopSignal(): Promise<undefined> {
   return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve(undefined));
+    process.once('SIGTERM', () => resolve(undefined));
   });
 }

@@ -33,6 +33,10 @@ export interface Handler {
   readonly desk: FrontDesk;
   /** The routes that it answers, as `/openapi.json` describes them. */
   readonly routes: readonly Route[];
+  /** Resolves when the writer of a log no longer knows what it wrote: close, and start a new process. */
+  readonly failure: Promise<Error>;
+  /** Audits every log now and by the hour, as long as the handler is open. */
+  startAudits(): void;
   /** Lets requests under way finish, takes no more, and closes logs and files. */
   close(): Promise<void>;
 }
@@ -42,11 +46,11 @@ export interface Handler {
  * directory; `close` when done.
  */
 export function createHandler(options: HandlerOptions): Handler {
-  const house = new Foundation(options, ({ data, origin, logger }) =>
-    openLogs(data, { originBase: origin, warn: (message) => logger.warn({}, message) }),
+  const house = new Foundation(options, ({ data, origin, logger, meter }) =>
+    openLogs(data, { originBase: origin, meter, warn: (message) => logger.warn({}, message) }),
   );
   const others = [
-    ...operatorRoutes(house, []),
+    ...operatorRoutes(house),
     ...keyRoutes(house),
     ...sessionRoutes(house),
     ...logRoutes({ logs: house.logs, problemOf }),
@@ -60,7 +64,13 @@ export function createHandler(options: HandlerOptions): Handler {
     closing ??= house.close();
     return closing;
   };
-  return Object.assign(answer, { desk: deskOf(house), routes, close });
+  return Object.assign(answer, {
+    desk: deskOf(house),
+    routes,
+    failure: house.failure,
+    startAudits: () => house.logs.audits.start(),
+    close,
+  });
 }
 
 function deskOf(house: Foundation): FrontDesk {

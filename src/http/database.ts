@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { randomBytes } from '../platform/index.ts';
@@ -37,8 +37,11 @@ export class ServerDatabase {
 
   constructor(dataDir: string) {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    // Created by SQLite under the mask of the process; the folder above keeps others out.
-    this.#db = new DatabaseSync(join(dataDir, 'server.db'), { timeout: 5000 });
+    const path = join(dataDir, 'server.db');
+    // SQLite gives its journals the mode of the database.
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+    this.#db = new DatabaseSync(path, { timeout: 5000 });
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
     this.#create();
   }

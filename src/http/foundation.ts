@@ -1,3 +1,4 @@
+import { type CommitMeter, isLogError } from '../log/index.ts';
 import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Credentials } from './credentials.ts';
@@ -28,6 +29,7 @@ export type LogsOpener = (house: {
   readonly origin: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly meter: CommitMeter;
 }) => LogRegistry;
 
 /** Everything that stands as long as a handler does. */
@@ -48,6 +50,8 @@ export class Foundation {
   readonly failures: TokenBuckets;
   readonly metrics: Metrics;
   readonly logs: LogRegistry;
+  /** Resolves when the writer of a log no longer knows what it wrote: only a new process finds out. */
+  readonly failure: Promise<Error>;
   readonly #database: ServerDatabase;
 
   constructor(options: HandlerOptions, openLogs: LogsOpener) {
@@ -67,7 +71,18 @@ export class Foundation {
     this.rates = new TokenBuckets(options.rate ?? RATE_DEFAULT, clock);
     this.failures = new TokenBuckets(FAILURE_RATE, clock);
     this.metrics = new Metrics(this.gate);
-    this.logs = openLogs({ data, origin, logger, clock });
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.failure = promise;
+    const { metrics } = this;
+    const meter: CommitMeter = {
+      committed: (events, refused, durationMs) => metrics.committed(events, refused, durationMs),
+      failed: (error) => {
+        metrics.failed();
+        if (isLogError(error, 'outcome_unknown')) resolve(error);
+      },
+    };
+    this.logs = openLogs({ data, origin, logger, clock, meter });
+    metrics.watch(this.logs);
     this.serverLog = new ServerLog({ logs: this.logs, clock, logger });
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../platform/index.ts';
-import { checkAccess } from './access.ts';
+import { checkAccess, reachesServerLog } from './access.ts';
 import { noBody, RequestBody } from './body.ts';
 import type { CompiledRoute } from './compiled-route.ts';
 import { requireSameSite, WrongCredential } from './credentials.ts';
@@ -176,6 +176,7 @@ export class Dispatcher {
     if (name === undefined) return undefined;
     if (caller === undefined && route.access !== 'public') return undefined;
     if (caller?.log !== undefined && caller.log !== name) throw notFound();
+    if (name.startsWith('_') && !reachesServerLog(route, caller)) throw notFound();
     const taken = await this.#house.logs.take(name);
     if (taken === undefined && caller !== undefined) throw notFound();
     return taken;

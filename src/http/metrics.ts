@@ -1,11 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { CommitMeter } from '../log/index.ts';
 import type { Gate } from './limits.ts';
+import type { LogRegistry } from './logs/index.ts';
 
 const NANOSECONDS = 1e9;
 
 /** What the operator's Prometheus reads. No label names a log, a key or a person: only routes and statuses. */
-export class Metrics {
+export class Metrics implements CommitMeter {
   readonly registry = new Registry();
   readonly #requests = new Counter({
     name: 'indelible_http_requests_total',
@@ -18,6 +20,29 @@ export class Metrics {
     help: 'From the request to its answer, streams not to their end.',
     labelNames: ['route'] as const,
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.registry],
+  });
+  readonly #appends = new Counter({
+    name: 'indelible_appends_total',
+    help: 'Events handed to the writers of logs, by what became of them.',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+  readonly #batches = new Histogram({
+    name: 'indelible_append_batch_events',
+    help: 'Events that were handed to the writer of a log together.',
+    buckets: [1, 2, 4, 8, 16, 32, 64],
+    registers: [this.registry],
+  });
+  readonly #commits = new Histogram({
+    name: 'indelible_commit_duration_seconds',
+    help: 'From handing events to the writer of a log until they are durable.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [this.registry],
+  });
+  readonly #failures = new Counter({
+    name: 'indelible_commit_failures_total',
+    help: 'Batches of events that could not be recorded.',
     registers: [this.registry],
   });
   readonly #delay = monitorEventLoopDelay({ resolution: 20 });
@@ -45,17 +70,51 @@ export class Metrics {
     this.#durations.observe({ route: name }, durationMs / 1000);
   }
 
+  committed(events: number, refused: number, durationMs: number): void {
+    this.#appends.inc({ outcome: 'recorded' }, events - refused);
+    this.#appends.inc({ outcome: 'refused' }, refused);
+    this.#batches.observe(events);
+    this.#commits.observe(durationMs / 1000);
+  }
+
+  failed(): void {
+    this.#failures.inc();
+  }
+
+  /** Tells from now on how the logs fare, added up. */
+  watch(logs: LogRegistry): void {
+    const one = (name: string, help: string, read: () => number | Promise<number>): void =>
+      this.#gauge(`indelible_${name}`, help, read);
+    one('logs_open', 'Logs that are open.', async () => (await logs.vitals()).open);
+    one('queue_events', 'Events that wait to be recorded.', async () => (await logs.vitals()).waiting);
+    one(
+      'index_lag_entries',
+      'Entries that the search index furthest behind has still to take in.',
+      async () => (await logs.vitals()).indexLagMax,
+    );
+    one('audited_logs', 'Logs that were audited since the start.', () => logs.audits.overall()?.logs ?? 0);
+    one(
+      'audit_broken_logs',
+      'Logs in which the last audit found damage.',
+      () => logs.audits.overall()?.brokenLogs ?? 0,
+    );
+    one('audit_oldest_timestamp_seconds', 'When the log audited longest ago was; 0 before the first.', () => {
+      const oldest = logs.audits.overall()?.oldestAt;
+      return oldest === undefined ? 0 : Date.parse(oldest) / 1000;
+    });
+  }
+
   close(): void {
     this.#delay.disable();
   }
 
-  #gauge(name: string, help: string, value: () => number): void {
+  #gauge(name: string, help: string, value: () => number | Promise<number>): void {
     new Gauge({
       name,
       help,
       registers: [this.registry],
-      collect() {
-        this.set(value());
+      async collect() {
+        this.set(await value());
       },
     });
   }

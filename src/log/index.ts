@@ -59,7 +59,7 @@ export {
   type QueryOptions,
   type Rows,
 } from './query.ts';
-export { QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
+export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
 export type { Behalf, Receipt, RecordResult } from './receipt.ts';

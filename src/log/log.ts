@@ -78,7 +78,7 @@ export class Log {
       instance,
       ...(options.version === undefined ? {} : { version: options.version }),
     };
-    this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue);
+    this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue, options.meter);
     this.#frames = new SourceFrames({
       instance,
       everyMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
@@ -158,6 +158,14 @@ export class Log {
    */
   get reader(): ReaderHandle {
     return this.#reader;
+  }
+
+  /**
+   * Events that wait to be recorded, and are under way.
+   * @internal
+   */
+  get waiting(): number {
+    return this.#queue?.length ?? 0;
   }
 
   /** The event recorded under `id`, or undefined. */

@@ -1,5 +1,5 @@
 import { misuse } from '../bytes/index.ts';
-import type { QueueLimits } from './queue.ts';
+import type { CommitMeter, QueueLimits } from './queue.ts';
 
 /** How a log is opened. */
 export interface OpenOptions {
@@ -25,6 +25,8 @@ export interface OpenOptions {
   readonly thread?: 'worker' | 'caller';
   /** Limits of what may wait to be recorded. */
   readonly queue?: QueueLimits;
+  /** Hears how recording goes: batches, their durations, their failures. */
+  readonly meter?: CommitMeter;
   /** Secret of the keyed hash that stands for personal ids, for logs created with `personalIds: 'pseudonymise'`. */
   readonly pseudonymKey?: Uint8Array;
   /**
@@ -62,6 +64,7 @@ const openNames = [
   'createIfMissing',
   'thread',
   'queue',
+  'meter',
   'pseudonymKey',
   'heartbeatMs',
   'warn',

@@ -22,6 +22,14 @@ const HANDOVER_EVENTS_MAX = 64;
 /** Handovers that lie with the writer, who joins what has arrived into one transaction; more would only make a longer wait. */
 const UNDERWAY_MAX = 16;
 
+/** Hears what a writer did with what was handed over to it, for whoever watches. It must not throw. */
+export interface CommitMeter {
+  /** So many events were answered, together, after so long; so many of them were refused. */
+  committed(events: number, refused: number, durationMs: number): void;
+  /** None was: the error of all of them. */
+  failed(error: unknown): void;
+}
+
 /** Receives what became of one event. */
 export interface Waiter {
   recorded(index: number, leafHash: string, checkpoint: string): void;
@@ -39,6 +47,7 @@ interface Queued {
  */
 export class Queue {
   readonly #commit: (drafts: readonly Draft[]) => Promise<CommitReply>;
+  readonly #meter: CommitMeter | undefined;
   readonly #eventsMax: number;
   readonly #charactersMax: number;
   #queued: Queued[] = [];
@@ -49,10 +58,20 @@ export class Queue {
   #idle: (() => void)[] = [];
   #roomy: (() => void)[] = [];
 
-  constructor(commit: (drafts: readonly Draft[]) => Promise<CommitReply>, limits: QueueLimits = {}) {
+  constructor(
+    commit: (drafts: readonly Draft[]) => Promise<CommitReply>,
+    limits: QueueLimits = {},
+    meter?: CommitMeter,
+  ) {
+    this.#meter = meter;
     this.#commit = commit;
     this.#eventsMax = limits.eventsMax ?? QUEUE_EVENTS_MAX;
     this.#charactersMax = limits.charactersMax ?? QUEUE_CHARACTERS_MAX;
+  }
+
+  /** Events that wait, and are under way. */
+  get length(): number {
+    return this.#events;
   }
 
   /** Whether another event would be refused. */
@@ -107,15 +126,18 @@ export class Queue {
           : this.#queued.slice(0, HANDOVER_EVENTS_MAX);
       this.#queued = batch === this.#queued ? [] : this.#queued.slice(HANDOVER_EVENTS_MAX);
       this.#underway += 1;
+      const handedOver = performance.now();
       this.#commit(batch.map(({ draft }) => draft)).then(
-        (reply) => this.#answered(batch, reply),
+        (reply) => this.#answered(batch, reply, handedOver),
         (error) => this.#failed(batch, error),
       );
     }
   }
 
-  #answered(batch: readonly Queued[], { indexes, leafHashes, refusals, checkpoint }: CommitReply): void {
+  #answered(batch: readonly Queued[], reply: CommitReply, handedOver: number): void {
+    const { indexes, leafHashes, refusals, checkpoint } = reply;
     this.#left(batch);
+    this.#meter?.committed(batch.length, refusals.length, performance.now() - handedOver);
     const errors = new Map(refusals.map(({ position, error }) => [position, error]));
     for (let position = 0; position < batch.length; position++) {
       const { waiter } = batch[position]!;
@@ -127,6 +149,7 @@ export class Queue {
 
   #failed(batch: readonly Queued[], error: unknown): void {
     this.#left(batch);
+    this.#meter?.failed(error);
     for (const { waiter } of batch) waiter.refused(error);
   }
 

@@ -15,10 +15,23 @@ const NIGHT = { from: 1, to: 5 } as const;
 /** Findings that a summary names. */
 const FINDINGS_MAX = 10;
 
+/** The log of the server itself, which `names` does not tell. */
+const SERVER_LOG = '_server';
+
 /** What is known of one log. */
 export interface Audited {
   readonly last?: AuditSummary;
   readonly lastWhole?: AuditSummary;
+}
+
+/** What is known of all logs, with no log's name. */
+export interface AuditOverall {
+  readonly logs: number;
+  readonly brokenLogs: number;
+  readonly isIntact: boolean;
+  /** When the log that was not looked at for longest was last audited, and the one that was audited last. */
+  readonly oldestAt: string;
+  readonly newestAt: string;
 }
 
 /**
@@ -49,7 +62,7 @@ export class Audits {
   /** Audits every log, one after the other: it shall not be noticed. */
   async all(): Promise<void> {
     try {
-      for (const name of await this.#logs.names()) {
+      for (const name of [...(await this.#logs.names()), SERVER_LOG]) {
         if (this.#isStopping) return;
         await this.#one(name);
       }
@@ -70,6 +83,20 @@ export class Audits {
   /** The logs in which the last audit found something. */
   broken(): string[] {
     return [...this.#known].filter(([, { last }]) => last?.isIntact === false).map(([name]) => name);
+  }
+
+  /** What the last audits found, of all logs together; undefined before the first. */
+  overall(): AuditOverall | undefined {
+    const last = [...this.#known.values()].flatMap((known) => known.last ?? []);
+    if (last.length === 0) return undefined;
+    const times = last.map(({ finishedAt }) => finishedAt).sort();
+    return {
+      logs: last.length,
+      brokenLogs: last.filter(({ isIntact }) => !isIntact).length,
+      isIntact: last.every(({ isIntact }) => isIntact),
+      oldestAt: times[0]!,
+      newestAt: times.at(-1)!,
+    };
   }
 
   /** Audits one log, unless that is under way already. Rejects where it cannot be read. */

@@ -19,7 +19,7 @@ import { verificationRoutes } from './verification.ts';
 
 export type { LogRouteDeps } from './deps.ts';
 export { BATCH_BYTES_MAX, BATCH_EVENTS_MAX } from './record.ts';
-export { LOGS_OPEN_MAX, LogRegistry, type LogsOptions, openLogs } from './registry.ts';
+export { LOGS_OPEN_MAX, LogRegistry, type LogsOptions, openLogs, type Vitals } from './registry.ts';
 
 /** Every route of the logs. */
 export function logRoutes(deps: LogRouteDeps): Route[] {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hexDecode, hexEncode, misuse } from '../../bytes/index.ts';
 import { configChangedEvent } from '../../event/index.ts';
 import {
+  type CommitMeter,
   isLogError,
   type Log,
   LogError,
@@ -27,7 +28,18 @@ export interface LogsOptions {
   readonly openMax?: number;
   /** Limits of what may wait to be recorded in one log. */
   readonly queue?: QueueLimits;
+  /** Hears how recording goes, in all logs alike. */
+  readonly meter?: CommitMeter;
   readonly warn?: (message: string) => void;
+}
+
+/** How the open logs fare, added up. */
+export interface Vitals {
+  readonly open: number;
+  /** Events that wait to be recorded. */
+  readonly waiting: number;
+  /** How many entries the search index furthest behind has still to take in. */
+  readonly indexLagMax: number;
 }
 
 /** Logs that stay open when nobody uses them. */
@@ -163,6 +175,18 @@ export class LogRegistry implements Logs {
     return this.summary(name);
   }
 
+  /** How the logs that are open now fare. */
+  async vitals(): Promise<Vitals> {
+    const logs = await Promise.allSettled([...this.#slots.values()].map(({ opening }) => opening));
+    const opened = logs.flatMap((one) => (one.status === 'fulfilled' ? [one.value.log] : []));
+    const lags = await Promise.allSettled(opened.map(lagOf));
+    return {
+      open: opened.length,
+      waiting: opened.reduce((sum, log) => sum + log.waiting, 0),
+      indexLagMax: lags.reduce((max, lag) => Math.max(max, lag.status === 'fulfilled' ? lag.value : 0), 0),
+    };
+  }
+
   /** Closes all logs, after everything that is under way in them. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();
@@ -180,11 +204,11 @@ export class LogRegistry implements Logs {
   }
 
   async #open(name: string): Promise<Opened> {
-    const { queue, warn } = this.#options;
+    const { queue, meter, warn } = this.#options;
     const dir = join(this.#dir, name);
     const options = { service: SERVICE, ...(warn && { warn: (text: string) => warn(`${name}: ${text}`) }) };
     try {
-      const log = await openLog(dir, { ...options, ...(queue && { queue }) });
+      const log = await openLog(dir, { ...options, ...(queue && { queue }), ...(meter && { meter }) });
       return { log, damage: undefined, sources: watchSources(log) };
     } catch (error) {
       if (!isLogError(error) || !damageCodes.has(error.code)) throw error;
@@ -238,6 +262,12 @@ export class LogRegistry implements Logs {
 /** Opens the logs of a data directory, which is made where there is none. */
 export function openLogs(dataDir: string, options: LogsOptions = {}): LogRegistry {
   return new LogRegistry(dataDir, options);
+}
+
+/** How far the search index of a log is behind the log; one that is closed under our hands is not. */
+async function lagOf({ reader }: Log): Promise<number> {
+  const [{ size }, { complete }] = await Promise.all([reader.checkpoint(), reader.indexed()]);
+  return Math.max(0, size - complete);
 }
 
 function isName(name: string): boolean {
