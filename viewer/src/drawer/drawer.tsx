@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+import { type ReactNode, type RefObject, useEffect, useMemo, useRef } from 'react';
 import { base64Decode, type JsonValue, utf8Decode } from '../../../src/bytes/index.ts';
 import type { RecordedEvent, RecordedTarget } from '../../../src/event/index.ts';
 import { Badge } from '../events/badge.tsx';
@@ -35,6 +35,7 @@ export function Drawer({
   useEffect(() => {
     panel.current?.scrollTo(0, 0);
   }, [id]);
+  useFocusWithin(panel);
   return (
     <aside ref={panel} className="drawer" aria-label="Event" tabIndex={-1}>
       <DrawerBar {...{ id, onStep, onClose }} />
@@ -43,6 +44,18 @@ export function Drawer({
       {shown.event !== undefined && <EventView shown={shown.event} />}
     </aside>
   );
+}
+
+/** Takes the focus while the drawer is open, and gives it back to where it was. */
+function useFocusWithin(panel: RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    const scope = panel.current?.getRootNode();
+    const before = scope instanceof Document || scope instanceof ShadowRoot ? scope.activeElement : null;
+    panel.current?.focus({ preventScroll: true });
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
+  }, [panel]);
 }
 
 /** The event from the list, or asked for by its id; checked either way. */
@@ -114,7 +127,7 @@ function EventView({ shown }: { shown: ShownEvent }) {
   }
   return (
     <div className={`drawer-body ${railOf(shown)}`}>
-      <h2 className="sentence">
+      <h2 className="sentence" aria-live="polite">
         {sentenceOf(event).map((piece, position) => (
           <SentencePiece key={position} piece={piece} />
         ))}

@@ -16,7 +16,7 @@ export function Badge({ verdict, index, isLong }: { verdict: RowVerdict; index: 
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
         <path d={path} />
       </svg>
-      <span className={isLong || verdict.state === 'broken' ? '' : 'visually-hidden'}>{words}</span>
+      <span className={isLong ? '' : verdict.state === 'broken' ? 'brief' : 'visually-hidden'}>{words}</span>
     </span>
   );
 }

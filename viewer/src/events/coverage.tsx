@@ -16,7 +16,7 @@ export function Coverage({
   const parts = [
     stats && `${stats.isExact ? '' : 'at least '}${formatNumber(stats.total)} events`,
     stats?.from && stats.to && `${formatShort(stats.from)} to ${formatShort(stats.to)}`,
-    size !== undefined && `of ${formatNumber(size)} entries in the log`,
+    size !== undefined && `of ${formatNumber(size)} entries, every one since index 0 is kept`,
     !withHousekeeping && 'reads and heartbeats hidden',
   ];
   return (

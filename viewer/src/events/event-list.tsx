@@ -35,7 +35,7 @@ export function EventList(props: EventListProps) {
   const { rows } = table.getRowModel();
   const { body, items, height, margin } = useRowsInView(rows.length, props);
   return (
-    <div className="list" role="grid" aria-label="Events" aria-rowcount={hasMore ? -1 : rows.length + 1}>
+    <div className="list" role="table" aria-label="Events" aria-rowcount={hasMore ? -1 : rows.length + 1}>
       {table.getHeaderGroups().map((group) => (
         <div key={group.id} className="row head" role="row" aria-rowindex={1}>
           {group.headers.map((header) => (
@@ -43,6 +43,9 @@ export function EventList(props: EventListProps) {
               <table.FlexRender header={header} />
             </div>
           ))}
+          <div role="columnheader" className="cell">
+            <span className="visually-hidden">Open</span>
+          </div>
         </div>
       ))}
       <div ref={body} className="rows" role="rowgroup" style={{ height }}>
@@ -115,19 +118,21 @@ function Row({
     <div
       role="row"
       aria-rowindex={item.index + 2}
-      aria-selected={isSelected}
+      aria-current={isSelected ? 'true' : undefined}
       className={`row ${railOf(shown)} ${isFresh ? 'fresh' : ''}`}
       style={{ height: item.size, transform: `translateY(${item.start - margin}px)` }}
       onClick={() => onOpen(shown)}
     >
       {cells.map((cell) => (
-        <div key={cell.id} role="gridcell" className={`cell ${cell.column.id}`}>
+        <div key={cell.id} role="cell" className={`cell ${cell.column.id}`}>
           <FlexRender cell={cell} />
         </div>
       ))}
-      <button type="button" className="open" aria-label={`Open event ${shown.index}${action}`}>
-        ›
-      </button>
+      <div role="cell" className="cell opener">
+        <button type="button" className="open" aria-label={`Open event ${shown.index}${action}`}>
+          ›
+        </button>
+      </div>
     </div>
   );
 }

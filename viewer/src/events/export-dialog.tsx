@@ -21,13 +21,15 @@ export function ExportDialog({
     dialog.current?.showModal();
   }, []);
   const count =
-    stats && (stats.isExact ? formatNumber(stats.total) : `more than ${formatNumber(stats.total)}`);
+    stats && (stats.isExact ? formatNumber(stats.total) : `at least ${formatNumber(stats.total)}`);
   return (
     <dialog ref={dialog} className="dialog" onClose={onClose} aria-labelledby="export-title">
       <h2 id="export-title">Export</h2>
       <p>
         {count === undefined ? 'The events of the list' : `${count} events`}
-        {q === '' ? ', the whole log.' : ', those that fit:'}
+        {q === ''
+          ? ', the whole log.'
+          : ' fit this query; all of them are exported, streamed, without a limit:'}
       </p>
       {q !== '' && <code className="block">{q}</code>}
       <fieldset>
@@ -56,10 +58,10 @@ export function ExportDialog({
         </button>
       </p>
       <details>
-        <summary>From the command line, on the server</summary>
+        <summary>From the command line, on the server (DATA: its data directory)</summary>
         <Copyable
           label="the command"
-          text={`indelible export --log data/logs/${proof.log} --format ${format}${q === '' ? '' : ` ${shellQuoted(q)}`}`}
+          text={`indelible export --log DATA/logs/${proof.log} --format ${format}${q === '' ? '' : ` ${shellQuoted(q)}`}`}
         />
       </details>
     </dialog>

@@ -273,11 +273,11 @@ function Elsewhere() {
   return (
     <Section
       title="Check it elsewhere"
-      note="This page and, at the first visit, its key come from the server. What they show detects a changed database; against a hostile server, check where it has no say."
+      note="This page and, at the first visit, its key come from the server. What they show detects a changed database; against a hostile server, check where it has no say. DATA is the server's data directory, or a copy of it."
     >
       <Copyable
         label="the command"
-        text={`indelible verify data/logs/${proof.log} --vkey '${pin?.vkey ?? '<key>'}' --index`}
+        text={`indelible verify DATA/logs/${proof.log} --vkey '${pin?.vkey ?? '<key>'}' --index`}
       />
     </Section>
   );

@@ -61,7 +61,8 @@ function Session({ options }: { options: ViewerOptions }) {
   if (session.isPending) return <p className="empty muted">Loading…</p>;
   if (session.data !== undefined) return <Signed {...{ options, api }} session={session.data} />;
   if (session.error instanceof ApiError && session.error.status === 401) {
-    return <SignIn message={options.isEmbedded ? 'This view has expired.' : 'You are not signed in.'} />;
+    if (options.isEmbedded) return <p className="empty muted">This view has expired.</p>;
+    return <SignIn message="You are not signed in." root={root} />;
   }
   return <Failure error={session.error} retry={() => void session.refetch()} />;
 }

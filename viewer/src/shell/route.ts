@@ -37,7 +37,7 @@ export function parseRoute(hash: string): Route {
   const side = parameters.get('side');
   const shared = {
     ...home,
-    log: log === '-' ? '' : log,
+    log: log === '-' ? (parameters.get('log') ?? '') : log,
     q: parameters.get('q') ?? '',
     ...(event !== null && event !== '' && { event }),
     isLive: parameters.has('live'),
@@ -61,6 +61,7 @@ export function formatRoute(route: Route): string {
   if (withHousekeeping) parameters.set('all', '1');
   if (event !== undefined) parameters.set('event', event);
   const isGlobal = screen === 'logs' || screen === 'keys';
+  if (isGlobal && log !== '') parameters.set('log', log);
   const steps = [isGlobal ? '-' : log, ...(screen === 'events' ? [] : [screen]), ...(entity ? [entity] : [])];
   const search = parameters.toString();
   return `#/${steps.map(encodeURIComponent).join('/')}${search === '' ? '' : `?${search}`}`;
