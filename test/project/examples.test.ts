@@ -1,0 +1,118 @@
+// Every example is run, and does what it is an example of.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import test, { type TestContext } from 'node:test';
+import { createHandler, type Handler, ServerKeys } from 'indelible/http';
+import { verifyProof } from 'indelible/verify';
+import type { LogSummary, ReceiptWire } from 'indelible/wire';
+import { startHandler, startListening } from '../http/server.ts';
+import { run, scratchFolder } from './scratch.ts';
+import { projectRoot } from './source-tree.ts';
+
+const frameworks = ['express', 'fastify', 'hono', 'node-http'];
+const others = ['client', 'next-route'];
+
+type Ask = (request: Request) => Promise<Response>;
+
+/** A data directory with a key that may write and read. */
+async function dataWithKey(context: TestContext): Promise<{ data: string; key: string }> {
+  const data = path.join(scratchFolder(context), 'data');
+  const handler = createHandler({ data });
+  const { key } = await handler.desk.createKey({ name: 'example', scopes: ['write', 'read'] });
+  await handler.close();
+  return { data, key };
+}
+
+/** Records an event over HTTP, fetches its proof, and verifies it. */
+async function recordAndProve(ask: Ask, origin: string, key: string): Promise<void> {
+  const authorization = `Bearer ${key}`;
+  const get = (target: string) => ask(new Request(`${origin}${target}`, { headers: { authorization } }));
+  const recorded = await ask(
+    new Request(`${origin}/v1/logs/main/events`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'e-1', action: 'doc.read', actor: { type: 'user', id: 'u_1' } }),
+    }),
+  );
+  assert.equal(recorded.status, 201, await recorded.clone().text());
+  const receipt = (await recorded.json()) as ReceiptWire;
+  const { vkey } = (await (await get('/v1/logs/main')).json()) as LogSummary;
+  const proof = new Uint8Array(await (await get('/v1/logs/main/events/e-1/proof')).arrayBuffer());
+  const entry = new Uint8Array(await (await get('/v1/logs/main/events/e-1/entry')).arrayBuffer());
+  assert.equal(verifyProof({ proof, entry, policy: { vkey } }).index, receipt.index);
+  assert.equal((await get('/v1/logs/nobody/events')).status, 404);
+}
+
+/** The first line that a process prints. */
+async function firstLine(child: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: child.stdout! })) return line;
+  throw new Error('it printed nothing');
+}
+
+for (const name of frameworks) {
+  test(`examples/${name}.ts serves a log among other things, and stops`, async (context) => {
+    const { data, key } = await dataWithKey(context);
+    const child = spawn(process.execPath, [`examples/${name}.ts`, data, '0'], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    context.after(() => child.kill('SIGKILL'));
+    const exit = once(child, 'exit');
+    const origin = await firstLine(child);
+    assert.equal(await (await fetch(`${origin}/hello`)).text(), 'hello');
+    await recordAndProve(fetch, origin, key);
+    child.kill('SIGTERM');
+    assert.deepEqual(await exit, [0, null]);
+    using keys = new ServerKeys(data);
+    assert.ok(keys.list().some(({ lastUsedAt }) => lastUsedAt !== undefined));
+  });
+}
+
+test('examples/next-route.ts answers as a route handler of Next.js', async (context) => {
+  const { data, key } = await dataWithKey(context);
+  process.env['AUDIT_DATA'] = data;
+  const route = (await import('../../examples/next-route.ts')) as Readonly<Record<'GET' | 'POST', Ask>>;
+  const { auditServer } = globalThis as { auditServer?: Promise<Handler> };
+  context.after(async () => (await auditServer)?.close());
+  const ask: Ask = (request) => route[request.method as 'GET' | 'POST'](request);
+  await recordAndProve(ask, 'http://localhost:3000', key);
+});
+
+test('examples/client.ts records, verifies and finds', async (context) => {
+  const server = await startHandler(context);
+  await server.handler.desk.ensureLog('main');
+  const { url } = await startListening(context, server);
+  const key = await server.key(['write', 'read'], 'main');
+  const { vkey } = (await (await server.ask('GET', '/v1/logs/main', { key })).json()) as LogSummary;
+  const child = spawn(process.execPath, ['examples/client.ts', url, key, vkey], {
+    cwd: projectRoot,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  context.after(() => child.kill('SIGKILL'));
+  let printed = '';
+  child.stdout.on('data', (chunk) => {
+    printed += chunk;
+  });
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+  assert.match(
+    printed,
+    /^recorded as entry \d+, verified under localhost\/main\n\S+Z user\/u_42 document\.deleted\n$/,
+  );
+});
+
+test('every example is among those that are run', (context) => {
+  const found = globSync('examples/*.ts', { cwd: projectRoot }).map((file) => path.basename(file, '.ts'));
+  assert.deepEqual(found.sort(), [...frameworks, ...others].sort());
+  const refused = run(
+    process.execPath,
+    [path.join(projectRoot, 'examples/client.ts')],
+    scratchFolder(context),
+  );
+  assert.notEqual(refused.status, 0);
+  assert.match(refused.stderr, /usage: node examples\/client\.ts/);
+});
