@@ -44,6 +44,11 @@ export const scenarios: readonly Listing[] = [
     about:
       'baseline: the audit table that most teams write, hash chain, three indexes, one transaction an event',
   },
+  {
+    name: 'bare-http',
+    module: 'baselines/bare-http.ts',
+    about: 'baseline: bare `node:http` that takes the same requests and does nothing with them',
+  },
   { name: 'one-caller', module: 'scenarios/one-caller.ts', about: 'one caller awaits each `record`' },
   {
     name: 'callers-64',
@@ -69,6 +74,12 @@ export const scenarios: readonly Listing[] = [
     name: 'caller-cost',
     module: 'scenarios/caller-cost.ts',
     about: 'CPU time and stalls of the calling thread while 20,000 events/s are offered',
+  },
+  {
+    name: 'http-write',
+    module: 'scenarios/http-write.ts',
+    about:
+      'POST of single events over 64 connections, then of batches of 100 over eight; peak memory of the server',
   },
   {
     name: 'disk',
@@ -97,4 +108,10 @@ export const scenarios: readonly Listing[] = [
     large: true,
   },
   { name: 'query', module: 'scenarios/query.ts', about: 'newest 50 of filtered queries', large: true },
+  {
+    name: 'http-read',
+    module: 'scenarios/http-read.ts',
+    about: 'GET of pages of 50 and of proofs over four connections; peak memory of the server',
+    large: true,
+  },
 ];

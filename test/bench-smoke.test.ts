@@ -14,13 +14,22 @@ const run = promisify(execFile);
 const main = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
 
 /** Scenarios that together run most of the harness: threads, baselines, the large log, search. The rest differ in counts. */
-const cheap = ['one-caller', 'record-many', 'caller-cost', 'disk', 'verify', 'query'];
+const cheap = [
+  'one-caller',
+  'record-many',
+  'caller-cost',
+  'disk',
+  'verify',
+  'query',
+  'http-write',
+  'http-read',
+];
 
 test('a quick run measures what it is asked for and judges it', async () => {
   const { stdout } = await run(process.execPath, [main, '--quick', '--only', cheap.join(',')], {
     timeout: 300_000,
   });
-  for (const name of ['one-row', 'audit-table', ...cheap])
+  for (const name of ['one-row', 'audit-table', 'bare-http', ...cheap])
     assert.match(stdout, new RegExp(`^${name} \\(1 of 1\\)$`, 'm'));
   for (const { title, scenario } of rows) {
     assert.equal(stdout.includes(`\n${title}\n`), cheap.includes(scenario), `the verdict of ${title}`);

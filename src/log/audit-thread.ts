@@ -1,7 +1,8 @@
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
 import { AuditFile, type ComparedIndex } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
+import { Thread } from './worker-pool.ts';
 
 /** Room for young objects on an auditor's thread, MiB: V8 takes more where it may, and memory then grows with the log. */
 const YOUNG_MB = 4;
@@ -26,21 +27,18 @@ export function auditHere(path: string, request: ChunkRequest): Auditor {
 
 /** An auditor on a thread of its own. */
 export async function auditOnThread(path: string, request: ChunkRequest): Promise<Auditor> {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), {
-    workerData: { role: 'auditor' },
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-  });
-  const remote = new Remote(worker, () => {});
+  const thread = new Thread({ maxYoungGenerationSizeMb: YOUNG_MB });
+  const remote = new Remote(thread.seat('auditor', path), () => {});
   try {
     await remote.call('open', path, request);
   } catch (error) {
-    await remote.terminate();
+    await remote.leave();
     throw error;
   }
   return {
     chunk: (span) => remote.call('chunk', span),
     index: (index) => remote.call('index', index),
-    close: () => remote.terminate(),
+    close: () => remote.leave(),
   };
 }
 

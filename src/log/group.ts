@@ -25,15 +25,18 @@ export interface Commits {
  */
 export class GroupCommit {
   readonly #committer: Commits;
-  readonly #drain: () => void;
+  readonly #gather: () => Promise<void> | undefined;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
 
-  /** `drain` fetches what has arrived and not been handed over yet (a thread's port); by default nothing. */
-  constructor(committer: Commits, drain: () => void = () => {}) {
+  /**
+   * `gather` fetches what has arrived and not been handed over yet (a thread's port), perhaps after others had their turn; by
+   * default nothing.
+   */
+  constructor(committer: Commits, gather: () => Promise<void> | undefined = () => undefined) {
     this.#committer = committer;
-    this.#drain = drain;
+    this.#gather = gather;
   }
 
   /** Records these drafts, in this order, within one transaction. */
@@ -71,8 +74,8 @@ export class GroupCommit {
     // One turn, so that callers of the same tick travel together.
     await Promise.resolve();
     for (;;) {
-      this.#drain();
-      // What was drained submits itself in the microtasks before this one.
+      await this.#gather();
+      // What was gathered submits itself in the microtasks before this one.
       await Promise.resolve();
       const group = this.#take();
       if (group.length === 0) break;

@@ -1,4 +1,4 @@
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { RecordedEvent } from '../event/index.ts';
 import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
@@ -7,6 +7,7 @@ import type { Page, PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
+import { workerPool } from './worker-pool.ts';
 import type { Identity } from './writer.ts';
 
 /** The reading half of a log, on this thread or on another. */
@@ -74,13 +75,12 @@ function hereHandle(service: ReaderService): ReaderHandle {
 }
 
 async function openThread(paths: LogPaths, warn: (message: string) => void): Promise<ReaderHandle> {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'reader' } });
-  const remote = new Remote(worker, warn);
+  const remote = new Remote(workerPool.take('reader', paths.database), warn);
   let identity: Identity;
   try {
     identity = await remote.call<Identity>('open', paths);
   } catch (error) {
-    await remote.terminate();
+    await remote.leave();
     throw error;
   }
   let waking: NodeJS.Timeout | undefined;
@@ -111,7 +111,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
       await remote.call('close').catch((error: unknown) => {
         if (!(error instanceof LogError)) throw error;
       });
-      await remote.terminate();
+      await remote.leave();
     },
   };
 }

@@ -1,5 +1,6 @@
-import type { MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { LogError, type LogErrorCode } from '../store/index.ts';
+import type { Seat } from './worker-pool.ts';
 
 /** Methods that one side offers to the other; arguments and results are structured-cloned. */
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -25,31 +26,32 @@ interface PlainError {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Calls methods on another thread. The thread keeps the process alive only while an answer is due. */
+/** Calls methods at a place on another thread. It keeps the process alive only while an answer is due. */
 export class Remote {
-  readonly #worker: Worker;
+  readonly #seat: Seat;
+  readonly #port: MessagePort;
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
   #calls = 0;
   #gone: LogError | undefined;
 
   /** `warn` receives what the thread has to say that answers no call. */
-  constructor(worker: Worker, warn: (message: string) => void) {
-    this.#worker = worker;
-    worker.unref();
-    worker.on('message', (message: Answer | { readonly warning: string }) => {
+  constructor(seat: Seat, warn: (message: string) => void) {
+    this.#seat = seat;
+    this.#port = seat.port;
+    this.#port.on('message', (message: Answer | { readonly warning: string }) => {
       if ('warning' in message) warn(message.warning);
       else this.#answered(message);
     });
-    worker.on('error', (error) => this.#lost(error));
-    worker.on('exit', () => this.#lost(undefined));
+    this.#port.unref();
+    seat.onLost((cause) => this.#lost(cause));
   }
 
   /** Calls one method. Rejects with what it threw, or with `LogError` `worker_failed` when the thread is gone. */
   call<Result>(method: string, ...args: readonly unknown[]): Promise<Result> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     const call = this.#calls++;
-    if (this.#waiting.size === 0) this.#worker.ref();
-    this.#worker.postMessage({ call, method, args } satisfies Call);
+    if (this.#waiting.size === 0) this.#port.ref();
+    this.#port.postMessage({ call, method, args } satisfies Call);
     return new Promise<Result>((resolve, reject) => {
       this.#waiting.set(call, { resolve: resolve as (value: unknown) => void, reject });
     });
@@ -58,20 +60,21 @@ export class Remote {
   /** Calls one method and waits for nothing: neither an answer nor the end of the process. */
   tell(method: string): void {
     if (this.#gone === undefined)
-      this.#worker.postMessage({ call: undefined, method, args: [] } satisfies Call);
+      this.#port.postMessage({ call: undefined, method, args: [] } satisfies Call);
   }
 
-  /** Ends the thread. */
-  async terminate(): Promise<void> {
+  /** Leaves the thread, which ends if nobody else is on it. */
+  async leave(): Promise<void> {
     this.#gone ??= new LogError('closed', 'the log is closed');
-    await this.#worker.terminate();
+    this.#rejectWaiting(this.#gone);
+    await this.#seat.leave();
   }
 
   #answered({ answer, value, error }: Answer): void {
     const waiting = this.#waiting.get(answer);
     if (waiting === undefined) return;
     this.#waiting.delete(answer);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) this.#port.unref();
     if (error === undefined) waiting.resolve(value);
     else waiting.reject(revive(error));
   }
@@ -85,8 +88,13 @@ export class Remote {
         hint: 'open the log again; repeats with the same ids tell what landed',
       },
     );
-    for (const { reject } of this.#waiting.values()) reject(this.#gone);
+    this.#rejectWaiting(this.#gone);
+  }
+
+  #rejectWaiting(why: LogError): void {
+    for (const { reject } of this.#waiting.values()) reject(why);
     this.#waiting.clear();
+    this.#port.unref();
   }
 }
 

@@ -1,32 +1,48 @@
-import { isMainThread, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { isMainThread, type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { serveAuditor } from './audit-thread.ts';
 import { serveReader } from './reader-thread.ts';
 import { serveWriter } from './writer-thread.ts';
 
-/** What a thread of a log is started with. */
-export interface ThreadData {
-  readonly role: 'writer' | 'reader' | 'auditor';
+/** What a place on a thread is for. */
+export type ThreadRole = 'writer' | 'reader' | 'auditor';
+
+/** Asks a thread to serve one half of a log at a port. */
+export interface SeatRequest {
+  readonly role: ThreadRole;
+  readonly port: MessagePort;
 }
 
 /**
- * The entry of the threads of a log: the disk is waited for here, never on the application's own event
- * loop. One thread writes; another reads, searches and indexes, so that no question delays a commit.
+ * The entry of the threads that logs share: the disk is waited for here, never on the application's own event loop. A
+ * thread writes; another reads, searches and indexes, so that no question delays a commit.
  */
 function main(): void {
-  const port = parentPort;
-  if (isMainThread || port === null) return;
-  const { role } = workerData as ThreadData;
-  if (role === 'writer') {
-    serveWriter(port, (take) => {
-      for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-        take(next.message);
-      }
-    });
-  } else if (role === 'reader') {
-    serveReader(port);
-  } else {
-    serveAuditor(port);
+  if (isMainThread || parentPort === null) return;
+  let writers = 0;
+  parentPort.on('message', ({ role, port }: SeatRequest) => {
+    if (role === 'reader') serveReader(port);
+    else if (role === 'auditor') serveAuditor(port);
+    else {
+      writers += 1;
+      port.once('close', () => {
+        writers -= 1;
+      });
+      serveWriter(port, (take) => gather(port, take, writers > 1));
+    }
+  });
+}
+
+/** Takes every message that already waits; where others share the thread, after their turn. */
+function gather(
+  port: MessagePort,
+  take: (message: unknown) => void,
+  isShared: boolean,
+): Promise<void> | undefined {
+  if (isShared) return new Promise((resolve) => setImmediate(() => resolve(gather(port, take, false))));
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    take(next.message);
   }
+  return undefined;
 }
 
 main();

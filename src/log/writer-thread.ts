@@ -1,8 +1,9 @@
-import { type MessagePort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { Draft } from '../event/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
 import type { CommitReply } from './commit.ts';
 import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
+import { workerPool } from './worker-pool.ts';
 import { type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
 
 /** A writer, on this thread or on another. */
@@ -21,13 +22,12 @@ export function openWriterHere(options: WriterOptions, seams: WriterSeams): Prom
   return Writer.open(options, seams);
 }
 
-/** Opens a writer on a thread of its own. */
+/** Opens a writer on a thread that it shares with writers of other logs. */
 export async function openWriterThread(
   options: WriterOptions,
   warn: (message: string) => void,
 ): Promise<WriterHandle> {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { role: 'writer' } });
-  const remote = new Remote(worker, warn);
+  const remote = new Remote(workerPool.take('writer', options.paths.database), warn);
   try {
     const identity = await remote.call<Identity>('open', options);
     return {
@@ -38,11 +38,11 @@ export async function openWriterThread(
         await remote.call('close').catch((error: unknown) => {
           if (!(error instanceof LogError)) throw error;
         });
-        await remote.terminate();
+        await remote.leave();
       },
     };
   } catch (error) {
-    await remote.terminate();
+    await remote.leave();
     throw error;
   }
 }
@@ -56,8 +56,11 @@ function unknownIfLost(error: unknown): never {
   });
 }
 
-/** The writer's side of the thread. `drain` hands over every message that already waits at the port. */
-export function serveWriter(port: MessagePort, drain: (take: (message: unknown) => void) => void): void {
+/** The writer's side of the thread. `gather` hands over every message that already waits at the port. */
+export function serveWriter(
+  port: MessagePort,
+  gather: (take: (message: unknown) => void) => Promise<void> | undefined,
+): void {
   let opened: Writer | undefined;
   const writer = (): Writer => {
     if (opened === undefined) throw new LogError('closed', 'the log is not open');
@@ -66,7 +69,7 @@ export function serveWriter(port: MessagePort, drain: (take: (message: unknown) 
   const take: (message: unknown) => void = serve(port, {
     open: async (options: WriterOptions) => {
       opened = await Writer.open(options, {
-        drain: () => drain(take),
+        gather: () => gather(take),
         warn: (warning) => port.postMessage({ warning }),
       });
       return opened.identity;

@@ -27,7 +27,7 @@ export interface WriterOptions {
 export interface WriterSeams {
   readonly clock?: Clock;
   readonly hooks?: CommitHooks;
-  readonly drain?: () => void;
+  readonly gather?: () => Promise<void> | undefined;
   readonly warn?: (message: string) => void;
 }
 
@@ -48,11 +48,16 @@ export class Writer {
   readonly #group: GroupCommit;
   #settling: NodeJS.Timeout | undefined;
 
-  private constructor(identity: Identity, store: LogStore, committer: Committer, drain?: () => void) {
+  private constructor(
+    identity: Identity,
+    store: LogStore,
+    committer: Committer,
+    gather?: WriterSeams['gather'],
+  ) {
     this.identity = identity;
     this.#store = store;
     this.#committer = committer;
-    this.#group = new GroupCommit(committer, drain);
+    this.#group = new GroupCommit(committer, gather);
   }
 
   /**
@@ -101,7 +106,7 @@ export class Writer {
         { head, edge },
       );
       const identity = { origin, vkey: signer.vkey, personalIds, size: head.size };
-      return new Writer(identity, store, committer, seams.drain);
+      return new Writer(identity, store, committer, seams.gather);
     } catch (error) {
       await store.close();
       throw inOurWords(error);
