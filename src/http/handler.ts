@@ -2,7 +2,7 @@ import type { Clock } from '../platform/index.ts';
 import { checkAccess, reachesServerLog } from './access.ts';
 import { noBody, RequestBody } from './body.ts';
 import type { CompiledRoute } from './compiled-route.ts';
-import { requireSameSite, WrongCredential } from './credentials.ts';
+import { type Recognised, requireSameSite, WrongCredential } from './credentials.ts';
 import type { Foundation } from './foundation.ts';
 import type { Connection } from './peer.ts';
 import { notFound, ProblemError, problemOf, problemResponse } from './problem.ts';
@@ -101,8 +101,7 @@ export class Dispatcher {
 
   #recognise(passage: Passage, { route }: CompiledRoute): Caller | undefined {
     const { request, url } = passage;
-    this.#refuseGuessers(passage);
-    const recognised = this.#house.credentials.recognise(request);
+    const recognised = this.#recogniseOrRefuse(passage);
     if (recognised === undefined) return undefined;
     const { caller, origins } = recognised;
     if (caller.kind === 'session') requireSameSite(request, this.#house.originOf(url));
@@ -121,14 +120,22 @@ export class Dispatcher {
     return caller;
   }
 
-  /** An address that tried too many wrong credentials waits, before anything is compared. */
-  #refuseGuessers({ request, peer }: Passage): void {
-    const address = peer.client ?? '';
-    if (this.#house.failures.has(address)) return;
-    if (!request.headers.has('authorization') && !request.headers.has('cookie')) return;
-    throw new ProblemError(429, 'rate_limited', 'Too many wrong credentials came from this address.', {
-      retryAfter: this.#house.failures.waitSeconds(address),
-    });
+  /**
+   * An address that tried too many wrong credentials waits. What is right is right all the same: strangers behind the
+   * same proxy, or callers whose address nobody knows, are not shut out by one who guesses, which is hopeless anyway.
+   */
+  #recogniseOrRefuse({ request, peer }: Passage): Recognised | undefined {
+    try {
+      return this.#house.credentials.recognise(request);
+    } catch (error) {
+      if (!(error instanceof WrongCredential)) throw error;
+      this.#house.serverLog.authenticationFailed(error.reason, peer);
+      const address = peer.client ?? '';
+      if (this.#house.failures.take(address)) throw error;
+      throw new ProblemError(429, 'rate_limited', 'Too many wrong credentials came from this address.', {
+        retryAfter: this.#house.failures.waitSeconds(address),
+      });
+    }
   }
 
   async #handle(
@@ -151,6 +158,7 @@ export class Dispatcher {
         body: target.body === undefined ? noBody : new RequestBody(request, target.body),
         peer,
         requestId,
+        isStillLetIn: () => this.#isStillLetIn(request),
         log: taken as OpenLog,
       };
       const response = await target.route.handle(call);
@@ -164,6 +172,16 @@ export class Dispatcher {
       return streamed;
     } finally {
       release();
+    }
+  }
+
+  /** Whether the credential that opened a long answer would open it now. */
+  #isStillLetIn(request: Request): boolean {
+    try {
+      return this.#house.credentials.recognise(request) !== undefined;
+    } catch (error) {
+      if (error instanceof WrongCredential) return false;
+      throw error;
     }
   }
 
@@ -208,11 +226,7 @@ export class Dispatcher {
     });
   }
 
-  #problem(error: unknown, { requestId, peer, request, url }: Passage): Response {
-    if (error instanceof WrongCredential) {
-      this.#house.failures.take(peer.client ?? '');
-      this.#house.serverLog.authenticationFailed(error.reason, peer);
-    }
+  #problem(error: unknown, { requestId, request, url }: Passage): Response {
     const { status, code } = problemOf(error);
     if (status >= 500) {
       this.#house.logger.error(

@@ -36,6 +36,8 @@ export interface Call {
   /** The address of the socket's peer, and of the client as trusted proxies tell it. */
   readonly peer: { readonly socket: string | undefined; readonly client: string | undefined };
   readonly requestId: string;
+  /** Whether the credential is good yet: asked by answers that go on for long. */
+  readonly isStillLetIn: () => boolean;
   /** The opened log, where the path names one that this caller may see; the router answers 404 before otherwise. */
   readonly log: OpenLog;
 }

@@ -74,6 +74,7 @@ export class Routes {
       },
       peer: { socket: '127.0.0.1', client: '127.0.0.1' },
       requestId: 'r1',
+      isStillLetIn: () => true,
       log: taken,
     } as unknown as Call;
     try {

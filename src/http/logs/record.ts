@@ -5,7 +5,7 @@ import type { EventResult, ReceiptWire, RecordAnswer } from '../../wire/index.ts
 import type { Call, Route } from '../route.ts';
 import { problems } from './answers.ts';
 import { claimOf } from './claim.ts';
-import { type Desk, json, writable } from './deps.ts';
+import { type Desk, json, nothingHere, writable } from './deps.ts';
 import { bytesOf } from './rows.ts';
 
 /** Most events in one request. */
@@ -47,6 +47,8 @@ export function recordRoute(desk: Desk): Route {
 }
 
 async function record(desk: Desk, call: Call): Promise<Response> {
+  // What the server says of itself, no credential says for it.
+  if (call.log.name.startsWith('_')) throw nothingHere();
   writable(call);
   if (call.body.contentType === 'application/x-ndjson') {
     return many(desk, call, linesOf(await call.body.bytes()));

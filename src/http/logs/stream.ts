@@ -131,7 +131,7 @@ class Tail {
   async #more(): Promise<string | undefined> {
     for (;;) {
       const now = systemClock.monotonic();
-      if (this.#gone.signal.aborted || now - this.#begun > STREAM_MS_MAX || this.#isExpired())
+      if (this.#gone.signal.aborted || now - this.#begun > STREAM_MS_MAX || !this.#parts.call.isStillLetIn())
         return undefined;
       const before = this.#next;
       const text = await this.#read();
@@ -172,11 +172,6 @@ class Tail {
   /** Says nothing, but up to where everything has been looked at. */
   #silence(): string {
     return this.#next === 0 ? ':\n\n' : `id: ${this.#next - 1}\n\n`;
-  }
-
-  #isExpired(): boolean {
-    const expiresAt = this.#parts.call.caller?.expiresAt;
-    return expiresAt !== undefined && systemClock.wall() >= expiresAt;
   }
 
   #end(): void {
