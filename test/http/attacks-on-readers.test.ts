@@ -69,10 +69,12 @@ test('attack-24, attack-27: what is hostile in an event leaves as data, whatever
     assert.equal(headers.get('set-cookie'), null, path);
     assert.doesNotMatch(headers.get('content-disposition') ?? '', /html|svg/, path);
   }
-  const page = (await (await ask('GET', `${events}?limit=6`, { key: reader })).json()) as EventPage;
+  // The log's own entries, which say that it was read and exported, are left out.
+  const newest = `${events}?limit=6&q=${encodeURIComponent('actor:user/u_*')}`;
+  const page = (await (await ask('GET', newest, { key: reader })).json()) as EventPage;
   const shown = page.events.map(({ reason }) => reason);
   assert.deepEqual(shown, hostile.toReversed());
-  const text = await (await ask('GET', `${events}?limit=6`, { key: reader })).text();
+  const text = await (await ask('GET', newest, { key: reader })).text();
   for (const code of ['\u001b', '\u0007', '\r', '\n']) assert.ok(!text.includes(code));
 });
 
