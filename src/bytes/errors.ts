@@ -35,7 +35,9 @@ export const verificationCodes = [
   'malformed_entry',
   'malformed_genesis',
   // client: what a server shows that contradicts what it showed before, or what was sent.
+  'disclosure_missing',
   'forked',
+  'page_invalid',
   'receipt_invalid',
   'rolled_back',
 ] as const;

@@ -21,6 +21,7 @@ export const logErrorCodes = [
   'not_found',
   'outcome_unknown',
   'overloaded',
+  'query_stalled',
   'read_only',
   'request_refused',
   'rolled_back',

@@ -3,7 +3,7 @@ import { base64Encode, isLogError, misuse, utf8Encode, VerificationError } from 
 import {
   type AuditEvent,
   type Filter,
-  openEntry,
+  type PageOptions,
   prepareEvent,
   type RecordedEvent,
   SeqCounter,
@@ -26,9 +26,9 @@ import {
   TIMEOUT_MS_DEFAULT,
 } from './options.ts';
 import { Outbox, type Outcome } from './outbox.ts';
-import { readAnswer } from './problems.ts';
-import { Query, type QueryOptions } from './query.ts';
-import { formatSent, parseSent, type Receipt, readShown } from './receipt.ts';
+import { Query } from './query.ts';
+import { Reading } from './reading.ts';
+import { formatSent, parseSent, type Receipt } from './receipt.ts';
 import { every, isoTime, pause, uuidv7, wallMs } from './runtime.ts';
 import type { ClientState } from './state.ts';
 
@@ -79,6 +79,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   readonly #heartbeatMs: number;
   readonly #connection: Connection;
   readonly #history: History;
+  readonly #reading: Reading;
   readonly #outbox: Outbox;
   readonly #instance = uuidv7(wallMs());
   readonly #seq = new SeqCounter();
@@ -102,6 +103,12 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     const store = state?.checkpoints ?? { read: () => undefined, write: () => {} };
     const history = new History({ vkey, store, fetchTile: (path) => this.#fetchTile(path) });
     this.#history = history;
+    this.#reading = new Reading({
+      history,
+      log: place.log,
+      ask: (path) => this.#ask(path),
+      reach: (size) => this.#reach(size),
+    });
     this.#outbox = new Outbox({
       delivery: new Delivery({ connection, history, log: place.log, pseudonymKey }),
       retryMs: this.#retryMs,
@@ -147,8 +154,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   /** The event recorded under `id`, proven to be in the log; undefined where the server has none. */
   async get(id: string): Promise<RecordedEvent | undefined> {
     try {
-      const shown = await this.#shown(id);
-      return openEntry(shown.parsed, shown.disclosures, shown.index).event;
+      return (await this.#reading.one(id)).event;
     } catch (error) {
       if (isLogError(error, 'not_found')) return undefined;
       throw error;
@@ -159,7 +165,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   async prove(entry: string | Receipt): Promise<Proof> {
     const id = typeof entry === 'string' ? entry : entry.id;
     const asked = await this.#history.seen();
-    const { entry: bytes, disclosures, index } = await this.#shown(id);
+    const { entry: bytes, disclosures, index } = (await this.#reading.one(id)).shown;
     const path = `/v1/logs/${this.#log}/events/${encodeURIComponent(id)}/proof`;
     const proof = (await this.#ask(path)).text();
     const verdict = verifyProof({ proof: utf8Encode(proof), entry: bytes, policy: { vkey: this.vkey } });
@@ -174,15 +180,8 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   }
 
   /** Searches: iterate over it, newest first, or take it page by page. Every event that it gives is proven to be in the log. */
-  query(query: string | Filter = '', options: QueryOptions = {}): Query {
-    const parts = {
-      connection: this.#connection,
-      history: this.#history,
-      log: this.#log,
-      retryMs: this.#retryMs,
-      reach: (size: number) => this.#reach(size),
-    };
-    return new Query(parts, query, options);
+  query(query: string | Filter = '', options: PageOptions = {}): Query {
+    return new Query({ reading: this.#reading, history: this.#history }, query, options);
   }
 
   /** The server's newest checkpoint, held to the last one that was seen. */
@@ -282,18 +281,6 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
       // Whatever is wrong, the events themselves meet it too, and their callers hear of it.
       this.#seq.putBack(unrecorded);
     }
-  }
-
-  async #shown(id: string): Promise<ReturnType<typeof readShown>> {
-    const path = `/v1/logs/${this.#log}/events/${encodeURIComponent(id)}?include=entry`;
-    const shown = readShown(readAnswer((await this.#ask(path)).text()));
-    if (shown.parsed.id !== id) {
-      const message = `The server shows another event than ${id}.`;
-      throw new VerificationError('receipt_invalid', message, { id, index: shown.index });
-    }
-    await this.#reach(shown.index + 1);
-    await this.#history.verifyEntries([shown]);
-    return shown;
   }
 
   /** Sees to it that the tree that was seen last holds so many entries. */

@@ -18,7 +18,17 @@
  * another runtime hands in a store of its own (`ClientState`).
  */
 
-export type { Action, Actor, AuditEvent, RecordedEvent, Target } from '../event/index.ts';
+export {
+  type Action,
+  type Actor,
+  type AuditEvent,
+  PAGE_EVENTS_DEFAULT,
+  PAGE_EVENTS_MAX,
+  type Page,
+  type PageOptions as QueryOptions,
+  type RecordedEvent,
+  type Target,
+} from '../event/index.ts';
 export {
   AuditClient,
   type Proof,
@@ -38,6 +48,7 @@ export {
   TIMEOUT_MS_DEFAULT,
 } from './options.ts';
 export { BATCH_CHARACTERS_MAX, BATCH_EVENTS_MAX, OUTBOX_EVENTS_MAX } from './outbox.ts';
-export { PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX, type Page, type Query, type QueryOptions } from './query.ts';
+export { EMPTY_PAGES_MAX } from './page-course.ts';
+export type { Query } from './query.ts';
 export type { Receipt } from './receipt.ts';
 export type { Awaitable, CheckpointStore, ClientState, SpooledEvent, SpoolStore } from './state.ts';

@@ -63,6 +63,14 @@ export function listOf(answer: Answer, name: string): readonly JsonValue[] {
   throw invalidAnswer(`${name} is not a list`);
 }
 
+/** A list of texts out of an answer. Throws `LogError` `answer_invalid`. */
+export function textsOf(answer: Answer, name: string): readonly string[] {
+  return listOf(answer, name).map((value) => {
+    if (typeof value === 'string') return value;
+    throw invalidAnswer(`${name} holds something else than texts`);
+  });
+}
+
 /**
  * The error that a problem document (RFC 9457) stands for: the same that the embedded log throws, by its code. `status` is
  * the answer's own, since the document may come from anybody.

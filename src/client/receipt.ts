@@ -2,7 +2,6 @@ import {
   base64Decode,
   base64Encode,
   type JsonObject,
-  type JsonValue,
   parseJson,
   utf8Encode,
   VerificationError,
@@ -12,7 +11,7 @@ import { hashLeaf, rootBeforeLeaf, verifyInclusion } from '../merkle/index.ts';
 import { parseProof } from '../verify/index.ts';
 import type { SourceClaim } from '../wire/index.ts';
 import type { KnownRoot, SignedTree } from './history.ts';
-import { type Answer, countOf, invalidAnswer, isObject, listOf, textOf } from './problems.ts';
+import { type Answer, countOf, invalidAnswer, isObject, textOf, textsOf } from './problems.ts';
 
 /**
  * What `record` answers: the event is durable and part of the tree, which this client has verified. Plain data, and the
@@ -64,7 +63,7 @@ export function verifyReceipt(
   if (!isObject(bytes)) throw invalidAnswer('a receipt comes without the bytes that it is for');
   const proof = parseProof(utf8Encode(textOf(answer, 'proof')));
   const entryBytes = base64Decode(textOf(bytes, 'entry'));
-  const disclosures = listOf(bytes, 'disclosures').map(asText);
+  const disclosures = textsOf(bytes, 'disclosures');
   const index = countOf(answer, 'index');
   const leafHash = hashLeaf(entryBytes);
   if (proof.checkpoint !== tree.note || proof.index !== index) {
@@ -109,28 +108,6 @@ function checkSame(
   if (!sameEvent(draft, entry, disclosures)) throw invalid(sent, 'is for other content than was sent');
 }
 
-/** An entry and its disclosures as an answer holds them, opened. Nothing is proven of it yet. */
-export interface ShownEntry {
-  readonly index: number;
-  readonly entry: Uint8Array;
-  readonly disclosures: readonly string[];
-  readonly parsed: Entry;
-}
-
-/** Reads the entry that an event in an answer is made of. Throws `VerificationError`, `LogError` `answer_invalid`. */
-export function readShown(answer: JsonValue | undefined): ShownEntry {
-  if (!isObject(answer)) throw invalidAnswer('an event is not an object');
-  const bytes = answer['bytes'];
-  if (!isObject(bytes)) throw invalidAnswer('an event comes without its entry');
-  const entry = base64Decode(textOf(bytes, 'entry'));
-  return {
-    index: countOf(answer, 'index'),
-    entry,
-    disclosures: listOf(bytes, 'disclosures').map(asText),
-    parsed: parseEntry(entry),
-  };
-}
-
 /** The sent event out of its text. The inverse of `formatSent`. */
 export function parseSent(text: string): Sent {
   const { source, ...event } = parseJson(text, { maxDepth: 40 }) as JsonObject;
@@ -140,11 +117,6 @@ export function parseSent(text: string): Sent {
 /** The text of an event that is sent: what stands in a request's body, and in a spool. */
 export function formatSent(event: object, id: string, source: SourceClaim): string {
   return JSON.stringify({ ...event, id, source });
-}
-
-function asText(value: JsonValue): string {
-  if (typeof value === 'string') return value;
-  throw invalidAnswer('a disclosure is not a text');
 }
 
 function invalid(sent: Sent, what: string): VerificationError {

@@ -91,6 +91,17 @@ export {
 export { type PrepareOptions, prepareEvent } from './prepare.ts';
 export { PSEUDONYM_KEY_BYTES_MIN, pseudonym } from './pseudonym.ts';
 export { type Filter, formatFilter, matches, type WordField, wordFields, wordOf } from './query.ts';
+export {
+  type AskPage,
+  checkPageOptions,
+  eachEvent,
+  filterOf,
+  onePage,
+  PAGE_EVENTS_DEFAULT,
+  PAGE_EVENTS_MAX,
+  type Page,
+  type PageOptions,
+} from './query-pages.ts';
 export { parseQuery, type QueryError, queryLimits } from './query-parser.ts';
 export { type EventCode, EventError, eventCodes } from './refusal.ts';
 export { sameEvent } from './repeat.ts';

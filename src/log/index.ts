@@ -17,7 +17,16 @@
  */
 
 // What a caller meets in every signature and every catch.
-export { type Actor, type AuditEvent, EventError, type RecordedEvent, type Target } from '../event/index.ts';
+export {
+  type Actor,
+  type AuditEvent,
+  EventError,
+  PAGE_EVENTS_DEFAULT,
+  PAGE_EVENTS_MAX,
+  type Page,
+  type RecordedEvent,
+  type Target,
+} from '../event/index.ts';
 export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
 export type { AuditReport, Finding } from '../verify/index.ts';
 export {
@@ -50,15 +59,7 @@ export {
   SERVICE_DEFAULT,
 } from './options.ts';
 export { type LogPaths, logPaths } from './paths.ts';
-export {
-  INDEX_WAIT_MS_DEFAULT,
-  PAGE_EVENTS_DEFAULT,
-  PAGE_EVENTS_MAX,
-  type Page,
-  Query,
-  type QueryOptions,
-  type Rows,
-} from './query.ts';
+export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';

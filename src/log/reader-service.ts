@@ -1,11 +1,11 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
-import type { RecordedEvent } from '../event/index.ts';
+import type { Page, RecordedEvent } from '../event/index.ts';
 import { hashLeaf, type Tile } from '../merkle/index.ts';
 import { isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest, Rows, Stats, StatsRequest } from './query.ts';
+import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';

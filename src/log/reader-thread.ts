@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { RecordedEvent } from '../event/index.ts';
+import type { Page, RecordedEvent } from '../event/index.ts';
 import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { LogPaths } from './paths.ts';
-import type { Page, PageRequest, Rows, Stats, StatsRequest } from './query.ts';
+import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';

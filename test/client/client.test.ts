@@ -3,58 +3,13 @@ import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createLog, type Log, openLog } from 'indelible';
-import { AuditClient, type AuditClientOptions, type OnFailure } from 'indelible/client';
-import { signIn, temporaryFolder } from '../support/folders.ts';
-import { type HostileServer, startHostileServer } from './hostile-server.ts';
-
-const origin = 'example.com/audit';
-const key = 'ind_test_0123456789';
+import { AuditClient } from 'indelible/client';
+import { signIn } from '../support/folders.ts';
+import type { HostileServer } from './hostile-server.ts';
+import { all, key, makeWorld, origin, type World } from './world.ts';
 
 /** Says that the test has answered. */
 const done = (..._: unknown[]): true => true;
-
-/** All that an iteration gives. */
-async function all<T>(values: AsyncIterable<T>): Promise<T[]> {
-  const list: T[] = [];
-  for await (const value of values) list.push(value);
-  return list;
-}
-
-interface World {
-  readonly folder: string;
-  readonly log: Log;
-  readonly server: HostileServer;
-  client<Mode extends OnFailure = 'block'>(options?: Partial<AuditClientOptions<Mode>>): AuditClient<Mode>;
-}
-
-async function makeWorld(t: TestContext): Promise<World> {
-  const last: (() => unknown)[] = [];
-  const folder = temporaryFolder({ after: (remove) => void last.push(remove as () => unknown) });
-  // Clients first, then the log, then the folder: hooks run in the order in which they are registered.
-  t.after(async () => {
-    for (const end of last.reverse()) await end();
-  });
-  const log = await createLog(join(folder, 'log'), { origin, thread: 'caller' });
-  const server = await startHostileServer(t, log);
-  last.push(() => log.close());
-  return {
-    folder,
-    log,
-    server,
-    client(options) {
-      const made = new AuditClient({
-        url: server.url,
-        key,
-        vkey: log.vkey,
-        heartbeatMs: 0,
-        retryMs: 1500,
-        ...options,
-      } as never);
-      last.push(() => made.close());
-      return made as never;
-    },
-  };
-}
 
 test('records, proves, gets and searches as the embedded log does', async (t) => {
   const { log, client } = await makeWorld(t);

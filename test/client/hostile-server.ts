@@ -111,6 +111,9 @@ async function honest(
       .query(url.searchParams.get('q') ?? '', {
         limit: Number(url.searchParams.get('limit')),
         ...(cursor && { cursor }),
+        ...(url.searchParams.has('order') && {
+          order: url.searchParams.get('order') as 'index' | 'occurredAt',
+        }),
       })
       .page();
     return json({ ...page, events: await Promise.all(page.events.map((event) => shown(log, event))) });
