@@ -18,6 +18,7 @@ interface Row {
   readonly expires_at: number | null;
   readonly last_used_at: number | null;
   readonly revoked_at: number | null;
+  readonly created_by: string | null;
 }
 
 interface Known {
@@ -27,6 +28,9 @@ interface Known {
 
 /** Compared with where the id is unknown, so that an unknown id takes the time of a wrong secret. */
 const nobody = sha256Text('');
+
+/** Who makes keys on the machine itself. */
+const OPERATOR = 'operator';
 
 /** How often the times of last use are written down. */
 const LAST_USE_MS = 30_000;
@@ -61,8 +65,8 @@ export class ApiKeys {
     return known.caller;
   }
 
-  /** Makes a key. Throws `key_scopes_conflict`, `parameter_invalid`. */
-  create(request: ApiKeyRequest): ApiKeyCreated {
+  /** Makes a key; `by` is who asked for it, the operator if absent. Throws `key_scopes_conflict`, `body_invalid`. */
+  create(request: ApiKeyRequest, by?: Pick<Caller, 'kind' | 'id'>): ApiKeyCreated {
     requireScopes(request.scopes);
     const { id, secret, text } = makeKey();
     const expiresAt = request.expiresAt === undefined ? null : Date.parse(request.expiresAt);
@@ -73,8 +77,8 @@ export class ApiKeys {
       });
     }
     this.#database.run(
-      `INSERT INTO api_key (id, name, scopes, log, service, secret_hash, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO api_key (id, name, scopes, log, service, secret_hash, created_at, expires_at, created_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       request.name,
       [...new Set(request.scopes)].join(' '),
@@ -83,6 +87,7 @@ export class ApiKeys {
       sha256Text(secret),
       this.#clock.wall(),
       expiresAt,
+      by === undefined ? OPERATOR : `${by.kind}/${by.id}`,
     );
     this.#version = -1;
     return { ...this.find(id)!, key: text };
@@ -194,6 +199,7 @@ function described(row: Row): ApiKey {
     ...(row.log === null ? {} : { log: row.log }),
     service: row.service,
     createdAt: time(row.created_at),
+    ...(row.created_by === null ? {} : { createdBy: row.created_by }),
     ...(row.expires_at === null ? {} : { expiresAt: time(row.expires_at) }),
     ...(row.last_used_at === null ? {} : { lastUsedAt: time(row.last_used_at) }),
     ...(row.revoked_at === null ? {} : { revokedAt: time(row.revoked_at) }),

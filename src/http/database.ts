@@ -4,14 +4,14 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { randomBytes } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const SECRET_BYTES = 32;
 
 const schema = `
   CREATE TABLE api_key (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, log TEXT, service TEXT NOT NULL,
     secret_hash BLOB NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, last_used_at INTEGER,
-    revoked_at INTEGER
+    revoked_at INTEGER, created_by TEXT
   ) STRICT;
   CREATE TABLE session (
     token_hash TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL, log TEXT,
@@ -26,6 +26,11 @@ const schema = `
   ) STRICT;
   CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 `;
+
+/** What each version of the schema lacked, by the version that lacked it. */
+const migrations: Readonly<Record<number, string>> = {
+  1: 'ALTER TABLE api_key ADD COLUMN created_by TEXT',
+};
 
 /**
  * `server.db`: what a server knows beside its logs, which is who may ask. No credential is in it, only what tells a
@@ -101,7 +106,10 @@ export class ServerDatabase {
       if (version > SCHEMA_VERSION) {
         throw new LogError('schema_newer', 'server.db was written by a newer release');
       }
-      if (version === 0) this.#db.exec(`${schema} PRAGMA user_version = ${SCHEMA_VERSION}`);
+      if (version === SCHEMA_VERSION) return;
+      if (version === 0) this.#db.exec(schema);
+      else for (let from = version; from < SCHEMA_VERSION; from += 1) this.#db.exec(migrations[from]!);
+      this.#db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     });
   }
 }

@@ -26,6 +26,7 @@ const keySchema: Schema = {
     ...(requestSchema['properties'] as object),
     id: { type: 'string' },
     createdAt: { type: 'string' },
+    createdBy: { type: 'string' },
     lastUsedAt: { type: 'string' },
     revokedAt: { type: 'string' },
   },
@@ -81,9 +82,9 @@ async function createKey(house: Foundation, { body, caller, peer }: Call): Promi
   const request = (await body.json()) as ApiKeyRequest;
   const log = requireReach(caller!, request.log);
   requireScopes(request.scopes);
-  requireSeparation(caller!, request.scopes);
+  requireHeld(caller!, request.scopes);
   if (log !== undefined && !(await house.logs.names()).includes(log)) throw notFound();
-  const { key, ...described } = house.keys.create(log === undefined ? request : { ...request, log });
+  const { key, ...described } = house.keys.create(log === undefined ? request : { ...request, log }, caller);
   try {
     await house.serverLog.administered(
       'api_key.created',
@@ -121,15 +122,19 @@ export function requireReach(caller: Caller, log: string | undefined): string | 
   return caller.log;
 }
 
-/** An administrator who holds one half of the right to erase cannot make himself the other half. */
-function requireSeparation(caller: Caller, wanted: readonly Scope[]): void {
-  const hasBoth =
-    (caller.scopes.has('privacy') && wanted.includes('approve')) ||
-    (caller.scopes.has('approve') && wanted.includes('privacy'));
-  if (!hasBoth) return;
-  throw new ProblemError(
-    403,
-    'key_scopes_conflict',
-    'Who asks for erasures does not make keys that approve them.',
-  );
+/** What an administrator does not give away without holding it: the two halves of the right to erase. */
+const heldToGive: ReadonlySet<Scope> = new Set(['privacy', 'approve']);
+
+/**
+ * An administrator who holds neither half of the right to erase makes keys for neither, and who holds one makes keys for
+ * that one: no chain of requests leads from one hand to both. The first key of each half comes from the operator, by
+ * `indelible api-key create` on the machine.
+ */
+function requireHeld(caller: Caller, wanted: readonly Scope[]): void {
+  const missing = wanted.find((scope) => heldToGive.has(scope) && !caller.scopes.has(scope));
+  if (missing === undefined) return;
+  throw new ProblemError(403, 'forbidden', `Only who holds the scope ${missing} gives it to another key.`, {
+    pointer: '/scopes',
+    hint: 'ask who holds it, or the operator: indelible api-key create, on the machine of the server',
+  });
 }

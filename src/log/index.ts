@@ -59,6 +59,7 @@ export {
   SERVICE_DEFAULT,
 } from './options.ts';
 export { type LogPaths, logPaths } from './paths.ts';
+export { type Glance, peekLog } from './peek.ts';
 export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';

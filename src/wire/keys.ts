@@ -22,6 +22,8 @@ export interface ApiKey extends ApiKeyRequest {
   readonly id: string;
   readonly service: string;
   readonly createdAt: string;
+  /** `operator`, `key/<id>` or `session/<id>`; absent where the key is older than this note. */
+  readonly createdBy?: string;
   readonly lastUsedAt?: string;
   readonly revokedAt?: string;
 }

@@ -26,6 +26,10 @@ export interface LogSummary {
 /** `GET /v1/logs`: those that the credential may see. */
 export interface LogList {
   readonly logs: readonly LogSummary[];
+  /** Those whose head cannot be read, or is not signed by the log: their verification says more. */
+  readonly unreadable?: readonly string[];
+  /** There are more: asked for with `after` this name. */
+  readonly next?: string;
 }
 
 /** What one audit by the server found. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
@@ -12,6 +12,7 @@ import { verifyProof } from 'indelible/verify';
 import type {
   EventPage,
   EventWire,
+  LogList,
   LogSummary,
   ReceiptWire,
   RecordAnswer,
@@ -93,6 +94,39 @@ describe('logs', () => {
       }
     }
   });
+});
+
+test('a list of many logs opens none of them, comes page by page, and says which it cannot read', async (t) => {
+  const { routes } = await withLog(t, 'log-000');
+  await routes.logs.close();
+  const folder = join(routes.dataDir, 'logs');
+  for (let count = 1; count < 300; count += 1) {
+    cpSync(join(folder, 'log-000'), join(folder, `log-${String(count).padStart(3, '0')}`), {
+      recursive: true,
+    });
+  }
+  writeFileSync(join(folder, 'log-123', 'log.db'), 'this is no log');
+  const many = new Routes(t, { openMax: 4 }, routes.dataDir);
+  const names: string[] = [];
+  const unreadable: string[] = [];
+  for (let after: string | undefined; ; ) {
+    const answer = await many.call('listLogs', { query: after === undefined ? {} : { after } });
+    const page = (await answer.json()) as LogList;
+    assert.ok(page.logs.length <= 100);
+    names.push(...page.logs.map(({ name }) => name));
+    unreadable.push(...(page.unreadable ?? []));
+    assert.equal((await many.logs.vitals()).open, 0);
+    if (page.next === undefined) break;
+    after = page.next;
+  }
+  assert.equal(names.length, 299);
+  assert.equal(new Set(names).size, 299);
+  assert.deepEqual(unreadable, ['log-123']);
+  // Those that are used take their turns.
+  for (const log of names.slice(0, 12)) {
+    assert.equal((await many.call('getLog', { log })).status, 200);
+    assert.ok((await many.logs.vitals()).open <= 4);
+  }
 });
 
 async function query(routes: Routes, asked: object, more: object = {}): Promise<EventPage> {

@@ -50,6 +50,13 @@ export function exportRoute(desk: Desk): Route {
 async function start({ logs }: Desk, call: Call): Promise<Response> {
   const asked = askedOf(call);
   const format = (call.query['format'] as Format | undefined) ?? 'jsonl';
+  const headers = {
+    'content-type': contentTypes[format],
+    'content-disposition': `attachment; filename="${call.log.name}.${format}"`,
+    'cache-control': 'no-store',
+  };
+  // Nothing is taken away by asking what there would be.
+  if (call.request.method === 'HEAD') return new Response(null, { headers });
   // The log stays open for as long as the export takes, which is longer than this call.
   const taken = await logs.take(call.log.name);
   if (taken === undefined) throw nothingHere();
@@ -60,13 +67,7 @@ async function start({ logs }: Desk, call: Call): Promise<Response> {
     taken.release();
     throw error;
   }
-  return new Response(work.stream(), {
-    headers: {
-      'content-type': contentTypes[format],
-      'content-disposition': `attachment; filename="${call.log.name}.${format}"`,
-      'cache-control': 'no-store',
-    },
-  });
+  return new Response(work.stream(), { headers });
 }
 
 /** One export under way. */

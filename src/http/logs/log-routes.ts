@@ -1,9 +1,16 @@
+import { setImmediate } from 'node:timers/promises';
 import type { LogList, LogRequest, LogSummary } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
 import { problems } from './answers.ts';
 import { type Desk, json, nothingHere } from './deps.ts';
 
 const name = { type: 'string', pattern: '^[a-z0-9][a-z0-9-]{0,62}$' };
+
+/** Logs that a list names, unless it is asked for more or fewer. */
+const LOGS_DEFAULT = 100;
+
+/** Logs that a list names at most. */
+const LOGS_MAX = 1000;
 
 const wire = (description: string) => ({ description, contentType: 'application/json' });
 
@@ -16,7 +23,13 @@ export function logsRoutes(desk: Desk): Route[] {
       operationId: 'listLogs',
       summary: 'The logs that the credential may see.',
       access: ['write', 'read', 'audit', 'admin'],
-      answers: { 200: wire('The logs, by name.') },
+      query: {
+        properties: {
+          limit: { type: 'integer', minimum: 1, maximum: LOGS_MAX, default: LOGS_DEFAULT },
+          after: { ...name, description: 'Where an earlier list ended: its next.' },
+        },
+      },
+      answers: { 200: wire('The logs, by name.'), ...problems(400) },
       handle: (call) => list(desk, call),
     },
     {
@@ -61,7 +74,7 @@ function oneLogRoutes(desk: Desk): Route[] {
       access: ['write', 'read', 'audit', 'admin'],
       forViewerTokens: true,
       answers: { 200: wire('The log.'), ...problems(404) },
-      handle: async ({ log }) => json(await mustBe(desk.logs.summary(log.name))),
+      handle: async ({ log }) => json(await summaryOf(log)),
     },
     {
       method: 'PATCH',
@@ -88,16 +101,34 @@ function oneLogRoutes(desk: Desk): Route[] {
   ];
 }
 
-async function list({ logs }: Desk, { caller }: Call): Promise<Response> {
-  const bound = caller?.log;
-  const names = bound === undefined ? await logs.names() : [bound];
+async function list({ logs }: Desk, { caller, query }: Call): Promise<Response> {
+  const { limit = LOGS_DEFAULT, after } = query as { readonly limit?: number; readonly after?: string };
+  const names = caller?.log === undefined ? await logs.names() : [caller.log];
+  const rest = after === undefined ? names : names.filter((one) => one > after);
   const summaries: LogSummary[] = [];
-  // One after the other: each may have to be opened first.
-  for (const one of names) {
-    const summary = await logs.summary(one);
-    if (summary !== undefined) summaries.push(summary);
+  const unreadable: string[] = [];
+  for (const one of rest.slice(0, limit)) {
+    try {
+      const summary = await logs.summary(one);
+      if (summary !== undefined) summaries.push(summary);
+    } catch {
+      // One damaged log hides no other.
+      unreadable.push(one);
+    }
+    // Each is a small file to read; others are served in between.
+    await setImmediate();
   }
-  return json({ logs: summaries } satisfies LogList);
+  return json({
+    logs: summaries,
+    ...(unreadable.length === 0 ? {} : { unreadable }),
+    ...(rest.length > limit ? { next: rest[limit - 1]! } : {}),
+  } satisfies LogList);
+}
+
+/** The summary of a log that is open. */
+async function summaryOf({ name, log, isPublic }: Call['log']): Promise<LogSummary> {
+  const { size, root, note } = await log.checkpoint();
+  return { name, origin: log.origin, vkey: log.vkey, size, root, checkpoint: note, isPublic };
 }
 
 async function mustBe(summary: Promise<LogSummary | undefined>): Promise<LogSummary> {

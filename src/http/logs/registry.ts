@@ -9,6 +9,7 @@ import {
   LogError,
   makeLog,
   openLog,
+  peekLog,
   type QueueLimits,
   type SourceWatch,
   watchSources,
@@ -128,15 +129,10 @@ export class LogRegistry implements Logs {
   }
 
   async summary(name: string): Promise<LogSummary | undefined> {
-    const taken = await this.take(name);
-    if (taken === undefined) return undefined;
-    try {
-      const { log, isPublic } = taken;
-      const { size, root, note } = await log.checkpoint();
-      return { name, origin: log.origin, vkey: log.vkey, size, root, checkpoint: note, isPublic };
-    } finally {
-      taken.release();
-    }
+    // Its head is read, and nothing opened: a list of many logs would push those in use out of their places.
+    const dir = join(this.#dir, name);
+    if (!isName(name) || !existsSync(join(dir, 'log.db'))) return undefined;
+    return { name, ...peekLog(dir), isPublic: this.#settings(name).isPublic };
   }
 
   async create({ name, origin, personalIds, isPublic }: LogRequest): Promise<LogSummary> {

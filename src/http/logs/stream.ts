@@ -51,19 +51,19 @@ export function streamRoute(desk: Desk): Route {
 
 async function start(desk: Desk, call: Call): Promise<Response> {
   const asked = askedOf(call);
+  const headers = {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  };
+  if (call.request.method === 'HEAD') return new Response(null, { headers });
   const taken = await desk.logs.take(call.log.name);
   if (taken === undefined) throw nothingHere();
   try {
     const { size } = await taken.log.checkpoint();
     const next = Math.min(nextIndex(call) ?? size, size);
     const tail = new Tail(desk, { call, asked, taken, next });
-    return new Response(tail.stream(), {
-      headers: {
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no',
-      },
-    });
+    return new Response(tail.stream(), { headers });
   } catch (error) {
     taken.release();
     throw error;

@@ -50,8 +50,12 @@ export class Views {
   }
 
   /** Takes note of an answer. Recording it comes later, and never delays the answer. */
-  saw({ log, caller }: Pick<Call, 'log' | 'caller'>, { indexes, fields, query }: Shown): void {
-    if (caller === undefined) return;
+  saw(
+    { log, caller, request }: Pick<Call, 'log' | 'caller' | 'request'>,
+    { indexes, fields, query }: Shown,
+  ): void {
+    // A HEAD shows nothing of any event.
+    if (caller === undefined || request.method === 'HEAD') return;
     const name = `${log.name} ${caller.kind} ${caller.id}`;
     let gathered = this.#gathered.get(name);
     if (gathered === undefined) {

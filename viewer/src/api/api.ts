@@ -34,6 +34,9 @@ export interface EventQuestion {
   readonly limit?: number;
 }
 
+/** Logs that one answer is asked for. */
+const LOGS_AT_ONCE = 500;
+
 type Parameters = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The routes of a server that the viewer calls. Credentials: the session's cookie, or a token in a header. */
@@ -51,8 +54,15 @@ export class Api {
     return this.#json('v1/session', {}, { signal });
   }
 
-  logs(signal?: AbortSignal): Promise<LogList> {
-    return this.#json('v1/logs', {}, { signal });
+  /** All logs, however many answers that takes. */
+  async logs(signal?: AbortSignal): Promise<LogList> {
+    const logs: LogSummary[] = [];
+    for (let after: string | undefined; ; ) {
+      const page: LogList = await this.#json('v1/logs', { after, limit: LOGS_AT_ONCE }, { signal });
+      logs.push(...page.logs);
+      if (page.next === undefined) return { logs };
+      after = page.next;
+    }
   }
 
   log(name: string, signal?: AbortSignal): Promise<LogSummary> {
