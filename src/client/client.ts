@@ -112,6 +112,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     this.#outbox = new Outbox({
       delivery: new Delivery({ connection, history, log: place.log, pseudonymKey }),
       retryMs: this.#retryMs,
+      restMs: () => connection.restMs,
       openSpool: onFailure === 'spool' ? spoolOf(state) : undefined,
       spoolEventsMax: options.spoolEventsMax ?? SPOOL_EVENTS_MAX,
       closing: connection.closing,

@@ -12,6 +12,9 @@ export const RETRY_PAUSE_MS_MIN = 100;
 /** The longest pause, milliseconds, unless the server asks for a longer one. */
 export const RETRY_PAUSE_MS_MAX = 10_000;
 
+/** The longest time for which a server is left alone because it asks for that, milliseconds. */
+export const RETRY_AFTER_MS_MAX = 300_000;
+
 /** How a connection behaves. */
 export interface ConnectionOptions extends ClientPlace {
   readonly key: string;
@@ -39,6 +42,7 @@ export interface Answered {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
+  #restUntilMs = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -47,6 +51,11 @@ export class Connection {
   /** Fires when the client is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** How long the server still asks to be left alone (`Retry-After`), milliseconds. */
+  get restMs(): number {
+    return Math.min(Math.max(0, this.#restUntilMs - wallMs()), RETRY_AFTER_MS_MAX);
   }
 
   /** Ends pauses and requests. */
@@ -60,11 +69,9 @@ export class Connection {
       try {
         return await this.#once(ask);
       } catch (error) {
-        const asked = error instanceof Refusal ? error.afterMs : 0;
-        const cause = error instanceof Refusal ? error.error : error;
         const longest = Math.min(RETRY_PAUSE_MS_MIN * 2 ** attempt, RETRY_PAUSE_MS_MAX);
-        const wait = asked + longest * (0.5 + jitter() / 2);
-        if (!isRetryable(cause) || wallMs() + wait > ask.untilMs || this.closing.aborted) throw cause;
+        const wait = this.restMs + longest * (0.5 + jitter() / 2);
+        if (!isRetryable(error) || wallMs() + wait > ask.untilMs || this.closing.aborted) throw error;
         await pause(wait, this.closing);
       }
     }
@@ -97,18 +104,9 @@ export class Connection {
       });
     }
     if (response.ok) return { bytes, text: () => decode(bytes) };
-    throw new Refusal(problemOf(response, bytes), retryAfterMs(response.headers.get('retry-after')));
-  }
-}
-
-/** An answer that is no success, and how long the server asks to be left alone. */
-class Refusal {
-  readonly error: Error;
-  readonly afterMs: number;
-
-  constructor(error: Error, afterMs: number) {
-    this.error = error;
-    this.afterMs = afterMs;
+    const restMs = Math.min(retryAfterMs(response.headers.get('retry-after')), RETRY_AFTER_MS_MAX);
+    this.#restUntilMs = Math.max(this.#restUntilMs, wallMs() + restMs);
+    throw problemOf(response, bytes);
   }
 }
 

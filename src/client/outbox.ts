@@ -25,6 +25,8 @@ export type Outcome = Delivered | { readonly ok: 'spooled' };
 export interface OutboxOptions {
   readonly delivery: Pick<Delivery, 'send'>;
   readonly retryMs: number;
+  /** How long the server still asks to be left alone, milliseconds. */
+  readonly restMs: () => number;
   readonly openSpool: (() => SpoolStore | Promise<SpoolStore>) | undefined;
   readonly spoolEventsMax: number;
   readonly closing: AbortSignal;
@@ -216,10 +218,14 @@ export class Outbox {
 
   /** Delivers the spool, oldest first, until it is empty or the client is closed. */
   async #empty(): Promise<void> {
-    const { closing, delivery, warn } = this.#options;
+    const { closing, delivery, restMs, warn } = this.#options;
     const spool = await this.#spool!;
     let failures = 0;
     while (this.isSpooling && !closing.aborted) {
+      if (restMs() > 0) {
+        await restfulPause(restMs(), closing);
+        continue;
+      }
       try {
         const batch = await spool.read(BATCH_EVENTS_MAX);
         const outcomes = await delivery.send(

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, type Log } from 'indelible';
 import { AuditClient, type AuditClientOptions } from 'indelible/client';
+import { Connection, RETRY_AFTER_MS_MAX } from '#dist/client/connection.js';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 import { type HostileServer, startHostileServer } from './hostile-server.ts';
 
@@ -154,6 +155,45 @@ test('a spool that is full refuses, and drops nothing', async (t) => {
   server.before = () => false;
   await delivered(remote);
   assert.deepEqual(await idsOf(log), ['e-0', 'e-1', 'e-2']);
+});
+
+test('Retry-After is honoured by the delivery of a spool', async (t) => {
+  const { log, server, client } = await makeWorld(t);
+  const remote = client();
+  const posts: number[] = [];
+  server.before = ({ method }, response) => {
+    if (method !== 'POST') return false;
+    posts.push(performance.now());
+    if (posts.length > 2) return false;
+    return done(response.writeHead(503, { 'retry-after': '1' }).end());
+  };
+  assert.deepEqual(await remote.record(signIn('e-0')), { id: 'e-0', isSpooled: true });
+  await delivered(remote);
+  assert.equal((await log.checkpoint()).size, 2);
+  assert.equal(posts.length, 3);
+  // Date headers and clocks are whole milliseconds: a little less than a second may be one.
+  for (const [position, at] of posts.slice(1).entries())
+    assert.ok(at - posts[position]! >= 990, String(posts));
+});
+
+test('a server cannot ask to be left alone for ever, nor keep a client from ending', async (t) => {
+  const { server, log, client } = await makeWorld(t);
+  server.before = (_, response) => done(response.writeHead(503, { 'retry-after': '999999' }).end());
+  const { hostname, port } = new URL(server.url);
+  const place = { base: `http://${hostname}:${port}`, log: 'main' };
+  const connection = new Connection({ ...place, key, timeoutMs: 1000, fetch });
+  await assert.rejects(connection.ask({ path: '/', untilMs: Date.now() + 60_000 }), { code: 'unreachable' });
+  const { restMs } = connection;
+  assert.ok(restMs > RETRY_AFTER_MS_MAX - 10_000 && restMs <= RETRY_AFTER_MS_MAX);
+  await sleep(50);
+  assert.ok(connection.restMs < restMs, 'it runs out');
+  const remote = client();
+  await remote.record(signIn('e-0'));
+  await sleep(50);
+  const began = performance.now();
+  await remote.close();
+  assert.ok(performance.now() - began < 5000);
+  assert.equal((await log.checkpoint()).size, 1);
 });
 
 test('one spool has one owner', async (t) => {
