@@ -66,8 +66,8 @@ export interface Proof {
   readonly disclosures: readonly string[];
 }
 
-/** How long `close` waits for the last `source.stopped`, milliseconds. */
-const STOPPED_MS_MAX = 2_000;
+/** How long `close` waits for the server to take `source.stopped`, and to tell of a checkpoint, milliseconds each. */
+const LAST_MS_MAX = 2_000;
 
 /** A log at a server. Calls may overlap freely. */
 export class AuditClient<Mode extends OnFailure = 'block'> {
@@ -100,7 +100,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     const fetcher = options.fetch ?? ((input, init) => fetch(input, init));
     const connection = new Connection({ ...place, key, timeoutMs, fetch: fetcher });
     this.#connection = connection;
-    const store = state?.checkpoints ?? { read: () => undefined, write: () => {} };
+    const store = state?.checkpoints ?? { read: () => undefined, write: () => true };
     const history = new History({ vkey, store, fetchTile: (path) => this.#fetchTile(path) });
     this.#history = history;
     this.#reading = new Reading({
@@ -198,7 +198,8 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
 
   /**
    * Waits for everything that was handed in, says `source.stopped`, keeps the last checkpoint. What is in the spool stays
-   * there for the next client with this state. Idempotent.
+   * there for the next client with this state. Idempotent. Rejects with `VerificationError` `forked` where another client has
+   * kept a checkpoint of another history meanwhile.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -214,12 +215,15 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     await this.#outbox.drained();
     if (this.#stopHeartbeat !== undefined && !this.#outbox.isSpooling) {
       // A server that is away is not waited for: its silence says as much as this event would.
-      await Promise.race([this.#frame('stopped'), pause(STOPPED_MS_MAX, this.#connection.closing)]);
+      await Promise.race([this.#frame('stopped'), pause(LAST_MS_MAX, this.#connection.closing)]);
     }
+    // What is kept may be another client's by now, and only the server has the tiles to compare.
+    const kept = this.#history.flush();
+    await Promise.race([kept.catch(() => {}), pause(LAST_MS_MAX, this.#connection.closing)]);
     this.#connection.close();
     await this.#outbox.close();
     await this.#outbox.closeSpool();
-    await this.#history.flush();
+    await kept.then(() => this.#history.flush()).catch(ignoreAway);
   }
 
   async #send(event: AuditEvent, isCounted: boolean): Promise<Recorded<Mode>> {
@@ -324,4 +328,9 @@ function spoolOf(state: ClientState | undefined): NonNullable<ClientState['openS
   const open = state?.openSpool;
   if (open !== undefined) return () => open.call(state);
   throw misuse('type', 'option_invalid', 'state has no openSpool, which onFailure: spool needs');
+}
+
+/** A last checkpoint that could not be held to what another client has kept is not kept in its place. */
+function ignoreAway(error: unknown): void {
+  if (!isLogError(error, 'closed') && !isLogError(error, 'unreachable')) throw error;
 }

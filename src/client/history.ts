@@ -54,7 +54,8 @@ export class History {
   /** The authenticator of the tree that was asked about last, with the tiles that it remembers. */
   #tiles: (KnownRoot & { readonly tiles: TileAuthenticator }) | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
-  #isUnwritten = false;
+  /** What the store holds, as far as this client knows. */
+  #kept: string | undefined;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -104,17 +105,20 @@ export class History {
     }
   }
 
-  /** Writes the last checkpoint, if it is not there yet. */
+  /** Writes the last checkpoint, if it is not there yet. Throws as `admit` where another client has kept another history. */
   async flush(): Promise<void> {
     await this.#last;
-    if (this.#isUnwritten && this.#seen !== undefined) await this.#write(this.#seen);
+    await this.#write();
   }
 
   async #load(): Promise<void> {
-    const note = await this.#options.store.read();
-    if (note === undefined) return;
+    this.#kept = await this.#options.store.read();
+    if (this.#kept !== undefined) this.#seen = this.#openKept(this.#kept);
+  }
+
+  #openKept(note: string): SignedTree {
     try {
-      this.#seen = this.open(note);
+      return this.open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       const message = `The checkpoint that this client keeps is not this log's. ${cause.message}`;
@@ -134,8 +138,7 @@ export class History {
       if (tree.size <= seen.size) return;
     }
     this.#seen = tree;
-    this.#isUnwritten = true;
-    if (wallMs() - this.#writtenAt >= CHECKPOINT_WRITE_MS) await this.#write(tree);
+    if (wallMs() - this.#writtenAt >= CHECKPOINT_WRITE_MS) await this.#write();
   }
 
   async #verifyContinues(older: SignedTree, newer: SignedTree, known: readonly KnownRoot[]): Promise<void> {
@@ -184,10 +187,29 @@ export class History {
     throw invalidAnswer(`it has no tile ${tilePath(tile)}, which its checkpoint stands on`);
   }
 
-  async #write({ note }: SignedTree): Promise<void> {
-    await this.#options.store.write(note);
+  /** Another client that shares the store may have been quicker: then its checkpoint and ours are of one history, or it is told. */
+  async #write(): Promise<void> {
+    const { store } = this.#options;
+    while (this.#seen !== undefined && this.#seen.note !== this.#kept) {
+      const { note } = this.#seen;
+      if (await store.write(note, this.#kept)) {
+        this.#kept = note;
+        break;
+      }
+      const there = await store.read();
+      if (there === undefined) {
+        this.#kept = undefined;
+        continue;
+      }
+      const tree = this.#openKept(there);
+      if (tree.size < this.#seen.size) await this.#verifyContinues(tree, this.#seen, []);
+      else {
+        await this.#verifyContinues(this.#seen, tree, []);
+        this.#seen = tree;
+      }
+      this.#kept = there;
+    }
     this.#writtenAt = wallMs();
-    this.#isUnwritten = this.#seen?.note !== note;
   }
 }
 

@@ -4,8 +4,11 @@ export type Awaitable<T> = T | Promise<T>;
 /** Where the last checkpoint is kept that a client has seen: a text, written whole or not at all. */
 export interface CheckpointStore {
   read(): Awaitable<string | undefined>;
-  /** Keeps `note` in the place of what was there. */
-  write(note: string): Awaitable<void>;
+  /**
+   * Keeps `note` in the place of `before`, which was there when this client looked last (undefined: nothing was). False,
+   * and nothing is changed, where something else is there by now: several clients may share a store.
+   */
+  write(note: string, before: string | undefined): Awaitable<boolean>;
 }
 
 /** One event that waits in a spool. */

@@ -23,17 +23,37 @@ CREATE TABLE IF NOT EXISTS refused (
   reason TEXT NOT NULL
 ) STRICT`;
 
+/** How long a client waits for another that is about to write the checkpoint, milliseconds: that takes one sync of the disk. */
+const LOCK_WAIT_MS_MAX = 10_000;
+
 /** Opens, or makes, the folder in which a client keeps `checkpoint` and `spool.db`. */
 export function openStateFolder(folder: string): ClientState {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, 'checkpoint');
+  const read = (): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
   return {
     checkpoints: {
-      read: () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined),
-      write: (note) => replaceFile(path, note),
+      read,
+      write: (note, before) =>
+        withLock(`${path}.lock`, () => {
+          if (read() !== before) return false;
+          replaceFile(path, note);
+          return true;
+        }),
     },
     openSpool: () => new SpoolFile(join(folder, 'spool.db')),
   };
+}
+
+/** Runs `work` while no other process runs its own under this lock: SQLite's, which dies with its holder, however that dies. */
+function withLock<Result>(path: string, work: () => Result): Result {
+  const db = guarded(path, () => new DatabaseSync(path, { timeout: LOCK_WAIT_MS_MAX }));
+  try {
+    guarded(path, () => db.exec('BEGIN IMMEDIATE'));
+    return work();
+  } finally {
+    db.close();
+  }
 }
 
 /** Says something to whoever runs this process. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { createLog, type Log, openLog } from 'indelible';
+import { test } from 'node:test';
+import { createLog } from 'indelible';
 import { AuditClient } from 'indelible/client';
 import { signIn } from '../support/folders.ts';
 import type { HostileServer } from './hostile-server.ts';
-import { all, key, makeWorld, origin, type World } from './world.ts';
+import { all, forkOf, key, makeWorld, origin } from './world.ts';
 
 /** Says that the test has answered. */
 const done = (..._: unknown[]): true => true;
@@ -243,20 +243,6 @@ test('a log under another key is refused, and so is its receipt', async (t) => {
   server.log = other;
   await assert.rejects(remote.record(signIn('e-1')), { name: 'VerificationError', code: /signature/ });
 });
-
-/** A second history under the same key: a copy of the log's folder that goes its own way. */
-async function forkOf(t: TestContext, { folder, log }: World): Promise<Log> {
-  const { size } = await log.checkpoint();
-  assert.ok(size > 0);
-  cpSync(join(folder, 'log'), join(folder, 'fork'), { recursive: true });
-  const fork = await openLog(join(folder, 'fork'), {
-    mark: join(folder, 'fork.mark'),
-    thread: 'caller',
-    warn: () => {},
-  });
-  t.after(() => fork.close());
-  return fork;
-}
 
 test('a server that forks is found out by the next receipt, with both checkpoints in hand', async (t) => {
   const world = await makeWorld(t);

@@ -1,8 +1,10 @@
 // A log, the server that shows it, and clients of it.
 
+import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { createLog, type Log } from 'indelible';
+import { createLog, type Log, openLog } from 'indelible';
 import { AuditClient, type AuditClientOptions, type OnFailure } from 'indelible/client';
 import { temporaryFolder } from '../support/folders.ts';
 import { type HostileServer, startHostileServer } from './hostile-server.ts';
@@ -51,4 +53,18 @@ export async function makeWorld(t: TestContext): Promise<World> {
       return made as never;
     },
   };
+}
+
+/** A second history under the same key: a copy of the log's folder that goes its own way. */
+export async function forkOf(t: TestContext, { folder, log }: World): Promise<Log> {
+  const { size } = await log.checkpoint();
+  assert.ok(size > 0);
+  cpSync(join(folder, 'log'), join(folder, 'fork'), { recursive: true });
+  const fork = await openLog(join(folder, 'fork'), {
+    mark: join(folder, 'fork.mark'),
+    thread: 'caller',
+    warn: () => {},
+  });
+  t.after(() => fork.close());
+  return fork;
 }
