@@ -5,9 +5,10 @@ import { createHandler, type Handler, type Listening, listen, operatorLogger } f
 import { dataOption } from './api-key.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
+import { addSignInOptions, oidcOf, type SignInFlags, signInHelp } from './sign-in-options.ts';
 import { show } from './terminal.ts';
 
-interface ServeOptions {
+interface ServeOptions extends SignInFlags {
   readonly data: string;
   readonly port: number;
   readonly host: string;
@@ -31,7 +32,7 @@ const PORT_DEFAULT = 4040;
 
 /** `serve --data DIR`: the server. */
 export function serveCommand(io: Io): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('serve logs, their API and the viewer over HTTP')
     .addOption(dataOption())
     .addOption(new Option('--port <port>', 'port, 0 for any').argParser(parsePort).default(PORT_DEFAULT))
@@ -46,8 +47,9 @@ export function serveCommand(io: Io): Command {
     )
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'private key, PEM')
-    .option('--public-url <url>', 'where others reach this server, as https://audit.example.com')
-    .addHelpText('after', help)
+    .option('--public-url <url>', 'where others reach this server, as https://audit.example.com');
+  return addSignInOptions(command)
+    .addHelpText('after', help + signInHelp)
     .action((options: ServeOptions) => serve(io, options));
 }
 
@@ -65,9 +67,18 @@ function parsePort(text: string): number {
 async function serve(io: Io, options: ServeOptions): Promise<void> {
   const { data, behindProxy, publicUrl } = options;
   const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
+  const oidc = oidcOf(options);
+  if (
+    oidc !== undefined &&
+    publicUrl === undefined &&
+    (behindProxy !== undefined || options.tlsCert !== undefined)
+  ) {
+    throw new UsageError('--oidc-issuer needs --public-url, the address that people come back to');
+  }
   const handler = createHandler({
     data,
     logger,
+    ...(oidc === undefined ? {} : { oidc }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),
   });

@@ -12,6 +12,7 @@ import { problemOf } from './problem.ts';
 import type { Route } from './route.ts';
 import { Schemas } from './schemas.ts';
 import { linkUrl, sessionRoutes } from './session-routes.ts';
+import { signInRoutes } from './sign-in/index.ts';
 import { ViewerFiles } from './viewer-files.ts';
 
 /** What lets a person or a program in, made by whoever runs the process: no request can ask for these. */
@@ -53,6 +54,7 @@ export function createHandler(options: HandlerOptions): Handler {
     ...operatorRoutes(house),
     ...keyRoutes(house),
     ...sessionRoutes(house),
+    ...signInRoutes(house),
     ...logRoutes({ logs: house.logs, problemOf }),
   ];
   const routes = [...others, openApiRoute(others)];

@@ -12,7 +12,7 @@ export interface Recognised {
 }
 
 /** Why nobody was recognised; told apart for the operator, never for whoever asks. */
-export type FailureReason = 'key' | 'viewer-token' | 'session' | 'scheme';
+export type FailureReason = 'key' | 'viewer-token' | 'session' | 'scheme' | 'sign-in' | 'sign-in-refused';
 
 /** A credential was given and is none. */
 export class WrongCredential extends ProblemError {
@@ -66,7 +66,8 @@ export class Credentials {
   }
 }
 
-function cookieOf(header: string | null, name: string): string | undefined {
+/** The value of a cookie. */
+export function cookieOf(header: string | null, name: string): string | undefined {
   for (const pair of header?.split(';') ?? []) {
     const at = pair.indexOf('=');
     if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();

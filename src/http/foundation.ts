@@ -18,6 +18,7 @@ import { Metrics } from './metrics.ts';
 import { TrustedProxies } from './peer.ts';
 import { ServerLog } from './server-log.ts';
 import { Sessions } from './sessions.ts';
+import { OIDC_ISSUER_PREFIX, SignIn } from './sign-in/index.ts';
 import { ViewerTokens } from './viewer-tokens.ts';
 
 /** How long requests under way may take to finish when the server stops. */
@@ -43,6 +44,8 @@ export class Foundation {
   readonly keys: ApiKeys;
   readonly sessions: Sessions;
   readonly tokens: ViewerTokens;
+  /** Undefined where no OpenID provider is configured. */
+  readonly signIn: SignIn | undefined;
   readonly credentials: Credentials;
   readonly serverLog: ServerLog;
   readonly gate: Gate;
@@ -64,6 +67,10 @@ export class Foundation {
     this.#database = new ServerDatabase(data);
     this.keys = new ApiKeys(this.#database, clock);
     this.sessions = new Sessions(this.#database, clock);
+    this.signIn =
+      options.oidc && new SignIn(options.oidc, { key: this.#database.secret('sign-in'), clock, logger });
+    // Whom other rules let in has to sign in again.
+    this.sessions.endOthers(OIDC_ISSUER_PREFIX, this.signIn?.sessionIssuer);
     this.tokens = new ViewerTokens(this.#database, clock);
     this.credentials = new Credentials(this.keys, this.sessions, this.tokens);
     const origin = this.publicUrl?.host ?? 'localhost';

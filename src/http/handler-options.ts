@@ -1,6 +1,7 @@
 import { misuse } from '../bytes/index.ts';
 import type { Clock } from '../platform/index.ts';
 import type { Rate } from './limits.ts';
+import { checkOidcOptions, type OidcOptions } from './sign-in/index.ts';
 
 /** What the handler tells its operator; pino's own interface, as far as it is used. */
 export interface Logger {
@@ -21,6 +22,8 @@ export interface HandlerOptions {
   readonly rate?: Rate;
   /** Requests under way at once, beyond which the answer is 503; {@link UNDER_WAY_MAX_DEFAULT} by default. */
   readonly underWayMax?: number;
+  /** How people sign in to the viewer by an OpenID provider; by one-time links alone if absent. */
+  readonly oidc?: OidcOptions;
   /** Receives one line for each trouble; nothing by default. Never a credential, nor the content of an event. */
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -35,7 +38,7 @@ export const FAILURE_RATE: Rate = { perSecond: 5, burst: 50 };
 /** Requests under way at once. */
 export const UNDER_WAY_MAX_DEFAULT = 4096;
 
-const names = ['data', 'publicUrl', 'trustedProxies', 'rate', 'underWayMax', 'logger', 'clock'];
+const names = ['data', 'publicUrl', 'trustedProxies', 'rate', 'underWayMax', 'oidc', 'logger', 'clock'];
 
 /** Refuses options that nobody reads, by name, and values that cannot be. */
 export function checkHandlerOptions(options: HandlerOptions): void {
@@ -51,6 +54,7 @@ export function checkHandlerOptions(options: HandlerOptions): void {
   if (publicUrl !== undefined && !/^https?:$/.test(URL.parse(publicUrl)?.protocol ?? '')) {
     throw misuse('type', 'option_invalid', 'publicUrl must be an http or https URL');
   }
+  if (options.oidc !== undefined) checkOidcOptions(options.oidc);
 }
 
 /** A logger that says nothing. */

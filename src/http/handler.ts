@@ -101,6 +101,8 @@ export class Dispatcher {
 
   #recognise(passage: Passage, { route }: CompiledRoute): Caller | undefined {
     const { request, url } = passage;
+    // Who comes to sign in may bring a cookie that has expired.
+    if (route.access === 'public' && !route.path.includes('{log}')) return undefined;
     const recognised = this.#recogniseOrRefuse(passage);
     if (recognised === undefined) return undefined;
     const { caller, origins } = recognised;

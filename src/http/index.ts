@@ -39,3 +39,4 @@ export type { Connection } from './peer.ts';
 export { type ProblemCode, ProblemError, problemCodes } from './problem.ts';
 export type { Access, Body, Call, Caller, Logs, OpenLog, Route, Schema, TakenLog } from './route.ts';
 export { ServerKeys } from './server-keys.ts';
+export type { ClaimRule, OidcOptions, SignInGrant } from './sign-in/index.ts';

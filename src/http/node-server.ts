@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { misuse } from '../bytes/index.ts';
-import type { Connection } from './peer.ts';
+import { type Connection, isLoopback } from './peer.ts';
 
 /** Bytes of all headers of one request. */
 export const HEADERS_BYTES_MAX = 16_384;
@@ -89,10 +89,8 @@ export async function listen(answer: Answer, options: ListenOptions): Promise<Li
   };
 }
 
-const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
-
 function requirePrivacy({ host, tls, isBehindProxy }: ListenOptions): void {
-  if (loopback.test(host) || tls !== undefined || isBehindProxy === true) return;
+  if (isLoopback(host) || tls !== undefined || isBehindProxy === true) return;
   throw misuse(
     'range',
     'option_invalid',

@@ -9,6 +9,11 @@ export interface Connection {
   readonly isEncrypted?: boolean;
 }
 
+/** Whether a host of a URL or an address is this machine itself. */
+export function isLoopback(host: string): boolean {
+  return /^(127(\.\d{1,3}){3}|\[?::1\]?|localhost)$/.test(host);
+}
+
 /** Proxies that are believed about whom they speak for. */
 export class TrustedProxies {
   readonly #list = new BlockList();

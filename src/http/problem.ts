@@ -20,6 +20,9 @@ export const problemCodes = [
   'rate_limited',
   'route_unknown',
   'server_busy',
+  'sign_in_invalid',
+  'sign_in_refused',
+  'sign_in_unavailable',
 ] as const;
 
 /** One of {@link problemCodes}. */

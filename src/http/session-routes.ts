@@ -1,18 +1,17 @@
 import { formatFilter } from '../event/index.ts';
-import type { Scope, ViewerSession, ViewerTokenRequest } from '../wire/index.ts';
+import type { ViewerSession, ViewerTokenRequest } from '../wire/index.ts';
 import { PROBLEM_TYPE } from '../wire/index.ts';
 import type { Foundation } from './foundation.ts';
 import { requireReach } from './key-routes.ts';
+import { onwardPage } from './pages.ts';
 import { notFound, ProblemError } from './problem.ts';
 import type { Call, Caller, Route, Schema } from './route.ts';
 import { type Admission, SESSION_COOKIE } from './sessions.ts';
+import { sessionScopes } from './sign-in/options.ts';
 import { TOKEN_LIFETIME_S_MAX } from './viewer-tokens.ts';
 
 const BODY_BYTES_MAX = 65_536;
 const ORIGINS_MAX = 16;
-
-/** What a session in the viewer may do at most: writing events is for programs. */
-const sessionScopes: readonly Scope[] = ['read', 'audit', 'admin', 'privacy', 'approve'];
 
 const tokenSchema: Schema = {
   type: 'object',
@@ -164,10 +163,7 @@ export function linkUrl(origin: string, token: string): string {
 }
 
 async function openLink(house: Foundation, { request, query, peer }: Call): Promise<Response> {
-  // A browser that only looks ahead, or a program that only asks for headers, does not use the link up.
-  const isLookingAhead =
-    request.method === 'HEAD' || (request.headers.get('sec-purpose') ?? '').includes('prefetch');
-  const admission = isLookingAhead ? undefined : house.sessions.redeem(String(query['link']));
+  const admission = isLookingAhead(request) ? undefined : house.sessions.redeem(String(query['link']));
   if (admission === undefined || !house.keys.stands(admission.issuer)) {
     throw new ProblemError(403, 'link_invalid', 'This link was used already, or is too old.', {
       hint: 'make another: restart the server, or POST /v1/links',
@@ -176,23 +172,28 @@ async function openLink(house: Foundation, { request, query, peer }: Call): Prom
   return admit(house, admission, peer);
 }
 
+/** Whether a browser only looks ahead, or a program only asks for headers: that uses nothing up. */
+export function isLookingAhead(request: Request): boolean {
+  return request.method === 'HEAD' || (request.headers.get('sec-purpose') ?? '').includes('prefetch');
+}
+
 /** Opens a session, and answers a page that goes on to the viewer: a redirect would not carry a strict cookie along. */
-export async function admit(house: Foundation, admission: Admission, peer: Call['peer']): Promise<Response> {
+export async function admit(
+  house: Foundation,
+  admission: Admission,
+  peer: Call['peer'],
+  { next = '/', metadata = { issuer: admission.issuer } as Readonly<Record<string, unknown>> } = {},
+): Promise<Response> {
   const { token, expiresAt, id } = house.sessions.open(admission);
   await house.serverLog.administered(
     'session.opened',
     undefined,
     { type: 'session', id, name: admission.name },
     peer,
-    {
-      issuer: admission.issuer,
-    },
+    metadata,
   );
   const seconds = Math.floor((expiresAt - house.clock.wall()) / 1000);
-  const page =
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">' +
-    '<title>Indelible</title><p><a href="/">Go on to the viewer</a></p></html>';
-  return new Response(page, {
+  return new Response(onwardPage(next), {
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'set-cookie': `${SESSION_COOKIE}=${token}; ${cookieRules(seconds)}`,

@@ -11,7 +11,7 @@ export interface Admission {
   readonly scopes: readonly Scope[];
   /** The one log that may be seen; all if absent. */
   readonly log?: string | undefined;
-  /** The id of the key that let them in; when it is revoked, they are out. `''` for the server itself. */
+  /** The id of the key that let them in; when it is revoked, they are out. `''` for the server itself, `oidc:…` for a provider. */
   readonly issuer: string;
 }
 
@@ -112,6 +112,12 @@ export class Sessions {
       expiresAt: row.expires_at,
     };
     return { caller, issuer: row.issuer };
+  }
+
+  /** Ends the sessions of all issuers with this beginning but one. */
+  endOthers(prefix: string, issuer = ''): void {
+    const sql = 'DELETE FROM session WHERE substr(issuer, 1, ?) = ? AND issuer <> ?';
+    this.#database.run(sql, prefix.length, prefix, issuer);
   }
 
   /** Ends a session by its id. */

@@ -17,6 +17,12 @@ export interface ViewerTokenCreated {
   readonly expiresAt: string;
 }
 
+/** `GET /v1/sign-in`: how people can sign in, beside one-time links. */
+export interface SignInWays {
+  /** An OpenID provider: its name for people, and where signing in by it begins. */
+  readonly provider?: { readonly name: string; readonly path: string };
+}
+
 /** `GET /v1/session`: who looks, and what they may do; the viewer asks it first. */
 export interface ViewerSession {
   readonly kind: 'session' | 'key' | 'viewer-token';

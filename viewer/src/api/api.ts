@@ -10,6 +10,7 @@ import type {
   LogRequest,
   LogSummary,
   Problem,
+  SignInWays,
   Stats,
   Verification,
   ViewerSession,
@@ -52,6 +53,10 @@ export class Api {
 
   session(signal?: AbortSignal): Promise<ViewerSession> {
     return this.#json('v1/session', {}, { signal });
+  }
+
+  signInWays(signal?: AbortSignal): Promise<SignInWays> {
+    return this.#json('v1/sign-in', {}, { signal });
   }
 
   /** All logs, however many answers that takes. */

@@ -62,7 +62,7 @@ function Session({ options }: { options: ViewerOptions }) {
   if (session.data !== undefined) return <Signed {...{ options, api }} session={session.data} />;
   if (session.error instanceof ApiError && session.error.status === 401) {
     if (options.isEmbedded) return <p className="empty muted">This view has expired.</p>;
-    return <SignIn message="You are not signed in." root={root} />;
+    return <SignIn message="You are not signed in." api={api} />;
   }
   return <Failure error={session.error} retry={() => void session.refetch()} />;
 }
