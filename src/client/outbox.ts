@@ -1,9 +1,9 @@
 import { LogError, VerificationError } from '../bytes/index.ts';
 import { RETRY_PAUSE_MS_MAX, RETRY_PAUSE_MS_MIN } from './connection.ts';
-import type { Delivered, Delivery } from './delivery.ts';
+import type { AnsweredBatch, Delivered, Delivery } from './delivery.ts';
 import { SPOOL_CHARACTERS_MAX } from './options.ts';
 import { isRetryable } from './problems.ts';
-import { jitter, restfulPause, wallMs } from './runtime.ts';
+import { breath, jitter, restfulPause, wallMs } from './runtime.ts';
 import type { SpooledEvent, SpoolStore } from './state.ts';
 
 /** Events in one request. */
@@ -23,7 +23,7 @@ export type Outcome = Delivered | { readonly ok: 'spooled' };
 
 /** What an outbox works with. */
 export interface OutboxOptions {
-  readonly delivery: Pick<Delivery, 'send'>;
+  readonly delivery: Pick<Delivery, 'ask' | 'send' | 'verify'>;
   readonly retryMs: number;
   /** How long the server still asks to be left alone, milliseconds. */
   readonly restMs: () => number;
@@ -43,13 +43,16 @@ interface Waiting {
 
 /**
  * Everything that is on its way to the server, in order: one request at a time, in which what gathered meanwhile goes
- * together. While the spool holds anything, everything new goes behind it.
+ * together. While the server works on one, the answer to the one before is verified. While the spool holds anything,
+ * everything new goes behind it.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
   #waiting: Waiting[] = [];
   #characters = 0;
   #running: Promise<void> | undefined;
+  /** Answers are verified one after the other; never rejects. */
+  #verifying: Promise<void> | undefined;
   #spool: Promise<SpoolStore> | undefined;
   #spooled = { events: 0, characters: 0 };
   #emptying: Promise<void> | undefined;
@@ -98,7 +101,10 @@ export class Outbox {
 
   /** Resolves when nothing waits in memory: everything is at the server, in the spool, or refused. */
   async drained(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#running !== undefined || this.#verifying !== undefined) {
+      await this.#running;
+      await this.#verifying;
+    }
   }
 
   /** Refuses further events, waits for those that were taken, leaves the spool as it is on the disk. */
@@ -119,9 +125,7 @@ export class Outbox {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch();
-      await this.#handle(batch).catch((error: unknown) => {
-        for (const { settle } of batch) settle({ ok: false, error: error as Error });
-      });
+      await this.#handle(batch).catch((error) => refuseAll(batch, error));
     }
     this.#running = undefined;
   }
@@ -138,36 +142,63 @@ export class Outbox {
     return this.#waiting.splice(0, count);
   }
 
+  /** Sends a batch, and leaves it to be verified while the next one is on its way. */
   async #handle(batch: readonly Waiting[]): Promise<void> {
     if (this.#spool !== undefined) {
       await this.#spool;
       if (this.isSpooling) return this.#keep(batch);
     }
     const texts = batch.map(({ text }) => text);
-    let outcomes: Delivered[];
+    let answered: AnsweredBatch;
     try {
-      outcomes = await this.#options.delivery.send(texts, batch[0]!.untilMs);
+      answered = await this.#options.delivery.ask(texts, batch[0]!.untilMs);
     } catch (error) {
       if (this.#spool === undefined || !isRetryable(error)) throw error;
       return this.#keep(batch);
     }
-    await this.#settle(batch, outcomes);
+    await this.#verifying;
+    this.#verifying = this.#verify(batch, answered).finally(() => {
+      this.#verifying = undefined;
+    });
+    // What is to go into the spool goes there before anything later is sent.
+    if (this.#spool !== undefined) await this.#verifying;
   }
 
-  /** Tells each what became of it; those that were refused for the moment alone go on trying. */
-  async #settle(batch: readonly Waiting[], outcomes: readonly Delivered[]): Promise<void> {
+  async #verify(batch: readonly Waiting[], answered: AnsweredBatch): Promise<void> {
+    await breath();
+    let told = 0;
     const again: Waiting[] = [];
-    for (const [position, waiting] of batch.entries()) {
+    try {
+      await this.#options.delivery.verify(answered, (from, delivered) => {
+        again.push(...this.#settle(batch.slice(from, from + delivered.length), delivered));
+        told = from + delivered.length;
+      });
+    } catch (error) {
+      const rest = batch.slice(told);
+      if (this.#spool === undefined || !isRetryable(error)) refuseAll(rest, error);
+      else again.push(...rest);
+    }
+    await this.#tryAgain(again).catch((error) => refuseAll(again, error));
+  }
+
+  /** Tells each what became of it; returns those that were refused for the moment alone. */
+  #settle(batch: readonly Waiting[], outcomes: readonly Delivered[]): Waiting[] {
+    return batch.filter((waiting, position) => {
       const outcome = outcomes[position]!;
       const isPassing = !outcome.ok && isRetryable(outcome.error);
-      if (isPassing && (this.#spool !== undefined || wallMs() < waiting.untilMs)) again.push(waiting);
-      else waiting.settle(outcome);
-    }
+      if (isPassing && (this.#spool !== undefined || wallMs() < waiting.untilMs)) return true;
+      waiting.settle(outcome);
+      return false;
+    });
+  }
+
+  async #tryAgain(again: readonly Waiting[]): Promise<void> {
     if (again.length === 0) return;
     if (this.#spool !== undefined) return this.#keep(again);
     await restfulPause(RETRY_PAUSE_MS_MIN * (1 + jitter()), this.#options.closing);
     this.#waiting.unshift(...again);
     for (const { text } of again) this.#characters += text.length;
+    this.#running ??= this.#run();
   }
 
   /** Puts events into the spool, on the disk, and says so. */
@@ -285,4 +316,8 @@ export class Outbox {
       this.#options.onDelivered(text, outcomes[at]!);
     }
   }
+}
+
+function refuseAll(batch: readonly Waiting[], error: unknown): void {
+  for (const { settle } of batch) settle({ ok: false, error: error as Error });
 }

@@ -40,7 +40,7 @@ export interface VerifiedReceipt {
   /** Whether the entry is that of an earlier delivery or another sender: this one's sequence number stands in no entry. */
   readonly isRepeat: boolean;
   /** The root over all entries before this one, which its proof tells. */
-  readonly before: KnownRoot;
+  before(): KnownRoot;
 }
 
 /** How receipts are verified. */
@@ -61,7 +61,7 @@ export function verifyReceipt(
 ): VerifiedReceipt {
   const bytes = answer['bytes'];
   if (!isObject(bytes)) throw invalidAnswer('a receipt comes without the bytes that it is for');
-  const proof = parseProof(utf8Encode(textOf(answer, 'proof')));
+  const proof = parseProof(utf8Encode(textOf(answer, 'proof')), tree.note);
   const entryBytes = base64Decode(textOf(bytes, 'entry'));
   const disclosures = textsOf(bytes, 'disclosures');
   const index = countOf(answer, 'index');
@@ -77,7 +77,7 @@ export function verifyReceipt(
   return {
     receipt: { id: sent.id, index, leafHash: base64Encode(leafHash), checkpoint: tree.note },
     isRepeat: entry.source.instance !== sent.source.instance || entry.source.seq !== sent.source.seq,
-    before: { size: index, root: rootBeforeLeaf(path) },
+    before: () => ({ size: index, root: rootBeforeLeaf(path) }),
   };
 }
 

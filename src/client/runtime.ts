@@ -29,6 +29,13 @@ export function uuidv7(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** Lets everything else that waits in this process have its turn. */
+export function breath(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });
+}
+
 /** Waits; ends early, and quietly, when the signal fires. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return wait(ms, signal, () => {});
