@@ -3,6 +3,7 @@ import { requireScopes } from './api-keys.ts';
 import type { Foundation } from './foundation.ts';
 import { notFound, ProblemError } from './problem.ts';
 import type { Call, Caller, Route, Schema } from './route.ts';
+import { shape } from './shapes.ts';
 
 const BODY_BYTES_MAX = 16_384;
 
@@ -19,19 +20,6 @@ const requestSchema: Schema = {
   },
 };
 
-const keySchema: Schema = {
-  type: 'object',
-  required: ['id', 'name', 'scopes', 'service', 'createdAt'],
-  properties: {
-    ...(requestSchema['properties'] as object),
-    id: { type: 'string' },
-    createdAt: { type: 'string' },
-    createdBy: { type: 'string' },
-    lastUsedAt: { type: 'string' },
-    revokedAt: { type: 'string' },
-  },
-};
-
 /** Routes that make, list and revoke API keys. A caller who is bound to one log sees and makes keys of that log alone. */
 export function keyRoutes(house: Foundation): Route[] {
   return [
@@ -44,11 +32,7 @@ export function keyRoutes(house: Foundation): Route[] {
       answers: {
         200: {
           description: 'All keys, revoked ones too.',
-          schema: {
-            type: 'object',
-            required: ['keys'],
-            properties: { keys: { type: 'array', items: keySchema } },
-          },
+          schema: shape('KeyList'),
         },
       },
       handle: async ({ caller }) => {
@@ -63,7 +47,7 @@ export function keyRoutes(house: Foundation): Route[] {
       summary: 'Makes an API key. The answer is the only time that it is shown.',
       access: ['admin'],
       body: { contentTypes: ['application/json'], bytesMax: BODY_BYTES_MAX, schema: requestSchema },
-      answers: { 201: { description: 'The key.', schema: keySchema } },
+      answers: { 201: { description: 'The key.', schema: shape('KeyCreated') } },
       handle: (call) => createKey(house, call),
     },
     {

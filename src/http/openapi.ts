@@ -1,22 +1,6 @@
 import { PROBLEM_TYPE } from '../wire/index.ts';
 import type { Route, Schema } from './route.ts';
-
-/** The shape of a problem (RFC 9457), for the description. */
-const problemSchema: Schema = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'detail', 'code'],
-  properties: {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { type: 'string' },
-    pointer: { type: 'string' },
-    hint: { type: 'string' },
-    retryable: { type: 'boolean' },
-    requestId: { type: 'string' },
-  },
-};
+import { shape, shapes } from './shapes.ts';
 
 /** Describes routes in OpenAPI 3.1: the same objects that answer, and the same schemas that validate. */
 export function describeRoutes(routes: readonly Route[]): Schema {
@@ -36,7 +20,7 @@ export function describeRoutes(routes: readonly Route[]): Schema {
     },
     paths,
     components: {
-      schemas: { Problem: problemSchema },
+      schemas: shapes,
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'An API key, ind_…' },
         session: { type: 'apiKey', in: 'cookie', name: '__Host-indelible' },
@@ -88,17 +72,22 @@ function responsesOf(route: Route): Schema {
   for (const [status, { description, contentType = 'application/json', schema }] of Object.entries(
     route.answers,
   )) {
+    const types = typeof contentType === 'string' ? [contentType] : contentType;
+    const content = Object.fromEntries(types.map((type) => [type, { schema: schemaOf(type, schema) }]));
     const isEmpty = status === '204' || status === '304';
-    responses[status] = {
-      description,
-      ...(isEmpty ? {} : { content: { [contentType]: schema === undefined ? {} : { schema } } }),
-    };
+    responses[status] = { description, ...(isEmpty ? {} : { content }) };
   }
   responses['default'] = {
     description: 'A problem (RFC 9457).',
-    content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+    content: { [PROBLEM_TYPE]: { schema: shape('Problem') } },
   };
   return responses;
+}
+
+/** What is not JSON is text or bytes, of which a schema says no more. */
+function schemaOf(type: string, schema: Schema | undefined): Schema {
+  if (type === PROBLEM_TYPE) return shape('Problem');
+  return schema ?? { type: 'string', contentMediaType: type };
 }
 
 /** The route that answers with the description of all, itself among them. */

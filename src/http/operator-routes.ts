@@ -1,12 +1,9 @@
 import type { Foundation } from './foundation.ts';
 import type { Route } from './route.ts';
+import { shape } from './shapes.ts';
 
 /** Routes for whoever runs the server: probes and metrics. */
 export function operatorRoutes(house: Foundation): Route[] {
-  const text = {
-    type: 'object',
-    properties: { status: { type: 'string' }, audit: { type: 'object' }, reasons: { type: 'array' } },
-  };
   return [
     {
       method: 'GET',
@@ -15,7 +12,7 @@ export function operatorRoutes(house: Foundation): Route[] {
       summary: 'Whether the process answers at all.',
       access: 'public',
       isAlwaysOpen: true,
-      answers: { 200: { description: 'It does.', schema: text } },
+      answers: { 200: { description: 'It does.', schema: shape('Alive') } },
       handle: async () => Response.json({ status: 'alive' }),
     },
     {
@@ -27,11 +24,11 @@ export function operatorRoutes(house: Foundation): Route[] {
       access: 'public',
       isAlwaysOpen: true,
       answers: {
-        200: { description: 'It does.', schema: text },
+        200: { description: 'It does.', schema: shape('Readiness') },
         503: {
           description: 'It does not; the reasons name no log.',
           contentType: 'application/json',
-          schema: text,
+          schema: shape('Readiness'),
         },
       },
       handle: async () => readiness(house),

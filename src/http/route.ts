@@ -109,7 +109,16 @@ export interface Route {
     readonly schema?: Schema;
   };
   readonly answers: Readonly<
-    Record<number, { readonly description: string; readonly contentType?: string; readonly schema?: Schema }>
+    Record<
+      number,
+      {
+        readonly description: string;
+        /** JSON if absent. Several where the request chooses. */
+        readonly contentType?: string | readonly string[];
+        /** Of JSON; a name of `shapes.ts`, by `shape`. */
+        readonly schema?: Schema;
+      }
+    >
   >;
   handle(call: Call): Promise<Response>;
 }

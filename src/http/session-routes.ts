@@ -7,6 +7,7 @@ import { onwardPage } from './pages.ts';
 import { notFound, ProblemError } from './problem.ts';
 import type { Call, Caller, Route, Schema } from './route.ts';
 import { type Admission, SESSION_COOKIE } from './sessions.ts';
+import { shape } from './shapes.ts';
 import { sessionScopes } from './sign-in/options.ts';
 import { TOKEN_LIFETIME_S_MAX } from './viewer-tokens.ts';
 
@@ -25,25 +26,6 @@ const tokenSchema: Schema = {
   },
 };
 
-const sessionSchema: Schema = {
-  type: 'object',
-  required: ['kind', 'name', 'scopes'],
-  properties: {
-    kind: { enum: ['session', 'key', 'viewer-token'] },
-    name: { type: 'string' },
-    scopes: { type: 'array', items: { type: 'string' } },
-    log: { type: 'string' },
-    filter: { type: 'string' },
-    expiresAt: { type: 'string' },
-  },
-};
-
-const linkSchema: Schema = {
-  type: 'object',
-  required: ['url', 'expiresAt'],
-  properties: { url: { type: 'string' }, expiresAt: { type: 'string' } },
-};
-
 /** Routes by which people come in: one-time links, sessions, and tokens for embedded viewers. */
 export function sessionRoutes(house: Foundation): Route[] {
   return [
@@ -54,7 +36,7 @@ export function sessionRoutes(house: Foundation): Route[] {
       summary: 'Who is asking, and what they may do.',
       access: 'anyone',
       forViewerTokens: true,
-      answers: { 200: { description: 'The caller.', schema: sessionSchema } },
+      answers: { 200: { description: 'The caller.', schema: shape('Session') } },
       handle: async ({ caller }) => Response.json(sessionOf(caller!)),
     },
     {
@@ -78,7 +60,7 @@ export function sessionRoutes(house: Foundation): Route[] {
       operationId: 'createLink',
       summary: 'Makes a link that opens the viewer, once, with what the caller may read.',
       access: ['read', 'audit', 'admin'],
-      answers: { 201: { description: 'The link.', schema: linkSchema } },
+      answers: { 201: { description: 'The link.', schema: shape('Link') } },
       handle: (call) => createLink(house, call),
     },
     {
@@ -114,11 +96,7 @@ function viewerTokenRoute(house: Foundation): Route {
     answers: {
       201: {
         description: 'The token.',
-        schema: {
-          type: 'object',
-          required: ['token', 'expiresAt'],
-          properties: { token: { type: 'string' }, expiresAt: { type: 'string' } },
-        },
+        schema: shape('ViewerToken'),
       },
     },
     handle: (call) => createViewerToken(house, call),

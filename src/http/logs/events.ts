@@ -4,6 +4,7 @@ import { PAGE_EVENTS_DEFAULT, PAGE_EVENTS_MAX } from '../../log/index.ts';
 import type { StoredEntry } from '../../store/index.ts';
 import type { EventPage } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
+import { shape } from '../shapes.ts';
 import { problems, querySchema } from './answers.ts';
 import { askedOf, boundTo, fieldsOf, maySee } from './asked.ts';
 import { type Desk, json, nothingHere } from './deps.ts';
@@ -17,7 +18,7 @@ const include = { enum: ['entry'], description: 'The exact bytes of each entry, 
 /** `GET …/events`, `…/events/{id}`, `…/{id}/proof`, `…/{id}/entry`. */
 export function eventRoutes(desk: Desk): Route[] {
   const reading = { method: 'GET', access: ['read', 'audit'], forViewerTokens: true } as const;
-  const wire = (description: string) => ({ description, contentType: 'application/json' });
+  const wire = (description: string, name: 'Event' | 'EventPage') => ({ description, schema: shape(name) });
   return [
     {
       ...reading,
@@ -34,7 +35,7 @@ export function eventRoutes(desk: Desk): Route[] {
         },
       },
       answers: {
-        200: wire('One page; complete says how much of the log it covers.'),
+        200: wire('One page; complete says how much of the log it covers.', 'EventPage'),
         304: { description: 'Nothing was recorded since the answer with this ETag.' },
         ...problems(400, 404, 503),
       },
@@ -46,7 +47,7 @@ export function eventRoutes(desk: Desk): Route[] {
       operationId: 'getEvent',
       summary: 'One event, by its id.',
       query: { properties: { include } },
-      answers: { 200: wire('The event, with its leaf.'), ...problems(404) },
+      answers: { 200: wire('The event, with its leaf.', 'Event'), ...problems(404) },
       handle: async (call) => {
         const stored = await mustSee(desk, call);
         return json(wireEvent(stored, call.query['include'] === 'entry'));

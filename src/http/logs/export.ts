@@ -39,7 +39,7 @@ export function exportRoute(desk: Desk): Route {
     answers: {
       200: {
         description: 'One event a line. An export that breaks off is not whole.',
-        contentType: 'application/x-ndjson',
+        contentType: ['application/x-ndjson', 'text/csv'],
       },
       ...problems(400, 404, 503),
     },

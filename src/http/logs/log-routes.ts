@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { LogList, LogRequest, LogSummary } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
+import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
 import { type Desk, json, nothingHere } from './deps.ts';
 
@@ -12,7 +13,7 @@ const LOGS_DEFAULT = 100;
 /** Logs that a list names at most. */
 const LOGS_MAX = 1000;
 
-const wire = (description: string) => ({ description, contentType: 'application/json' });
+const log = { description: 'The log.', schema: shape('Log') };
 
 /** `POST` and `GET /v1/logs`, `GET` and `PATCH /v1/logs/{log}`. */
 export function logsRoutes(desk: Desk): Route[] {
@@ -29,7 +30,7 @@ export function logsRoutes(desk: Desk): Route[] {
           after: { ...name, description: 'Where an earlier list ended: its next.' },
         },
       },
-      answers: { 200: wire('The logs, by name.'), ...problems(400) },
+      answers: { 200: { description: 'The logs, by name.', schema: shape('LogList') }, ...problems(400) },
       handle: (call) => list(desk, call),
     },
     {
@@ -53,7 +54,7 @@ export function logsRoutes(desk: Desk): Route[] {
           },
         },
       },
-      answers: { 201: wire('The log.'), ...problems(400, 404, 409) },
+      answers: { 201: log, ...problems(400, 404, 409) },
       handle: async ({ caller, body }) => {
         if (caller?.log !== undefined) throw nothingHere();
         const summary = await desk.logs.create((await body.json()) as LogRequest);
@@ -73,7 +74,7 @@ function oneLogRoutes(desk: Desk): Route[] {
       summary: 'One log: its key as the server says, its size, its newest checkpoint.',
       access: ['write', 'read', 'audit', 'admin'],
       forViewerTokens: true,
-      answers: { 200: wire('The log.'), ...problems(404) },
+      answers: { 200: log, ...problems(404) },
       handle: async ({ log }) => json(await summaryOf(log)),
     },
     {
@@ -92,7 +93,7 @@ function oneLogRoutes(desk: Desk): Route[] {
           properties: { isPublic: { type: 'boolean' } },
         },
       },
-      answers: { 200: wire('The log.'), ...problems(400, 404) },
+      answers: { 200: log, ...problems(400, 404) },
       handle: async ({ log, body, caller }) => {
         const { isPublic } = (await body.json()) as { readonly isPublic: boolean };
         return json(await mustBe(desk.logs.setPublic(log.name, isPublic, caller)));

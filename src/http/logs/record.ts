@@ -3,6 +3,7 @@ import { EventError, limits } from '../../event/index.ts';
 import type { Receipt } from '../../log/index.ts';
 import type { EventResult, ReceiptWire, RecordAnswer } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
+import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
 import { claimOf } from './claim.ts';
 import { type Desk, json, nothingHere, writable } from './deps.ts';
@@ -38,8 +39,8 @@ export function recordRoute(desk: Desk): Route {
       },
     },
     answers: {
-      200: { description: 'What became of each event, in their order.', contentType: 'application/json' },
-      201: { description: 'The receipt of the one event.', contentType: 'application/json' },
+      200: { description: 'What became of each event, in their order.', schema: shape('RecordAnswer') },
+      201: { description: 'The receipt of the one event.', schema: shape('Receipt') },
       ...problems(400, 404, 409, 422, 503),
     },
     handle: (call) => record(desk, call),

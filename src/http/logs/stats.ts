@@ -1,5 +1,6 @@
 import type { Stats } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
+import { shape } from '../shapes.ts';
 import { problems, querySchema } from './answers.ts';
 import { askedOf, fieldsOf } from './asked.ts';
 import { type Desk, json } from './deps.ts';
@@ -26,7 +27,7 @@ export function statsRoute(desk: Desk): Route {
       },
     },
     answers: {
-      200: { description: 'Counts; isExact says whether all were counted.', contentType: 'application/json' },
+      200: { description: 'Counts; isExact says whether all were counted.', schema: shape('Stats') },
       ...problems(400, 404, 503),
     },
     handle: (call) => stats(desk, call),

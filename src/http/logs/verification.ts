@@ -1,5 +1,6 @@
 import type { Verification } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
+import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
 import { type Desk, json } from './deps.ts';
 
@@ -9,7 +10,7 @@ export function verificationRoutes(desk: Desk): Route[] {
     path: '/v1/logs/{log}/verification',
     access: ['read', 'audit', 'admin'],
     answers: {
-      200: { description: "This server's own opinion of its log.", contentType: 'application/json' },
+      200: { description: "This server's own opinion of its log.", schema: shape('Verification') },
       ...problems(404, 503),
     },
   } as const;
