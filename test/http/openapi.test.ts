@@ -307,13 +307,17 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(404, 'DELETE', '/v1/keys/000000000000', { key });
     await witness.expect(200, 'GET', '/v1/keys', { key });
     await witness.expect(401, 'GET', '/v1/session');
+    await witness.expect(200, 'GET', '/v1/sign-in');
     await witness.expect(204, 'DELETE', '/v1/session', { key });
   });
 
   test('every schema can be used, and every route was asked', async (t) => {
     const { witness } = await start(t);
     assert.ok(witness.compileAll() > 50);
+    // Signing in needs a provider: tests of its own do that.
+    const elsewhere = new Set(['startSignIn', 'finishSignIn']);
     for (const { operationId, responses } of witness.operations) {
+      if (elsewhere.has(operationId)) continue;
       for (const status of Object.keys(responses)) {
         if (!/^[23]/.test(status)) continue;
         assert.ok(Witness.seen.has(`${operationId} ${status}`), `${operationId} ${status} was never seen`);
