@@ -23,6 +23,7 @@ export const problemCodes = [
   'sign_in_invalid',
   'sign_in_refused',
   'sign_in_unavailable',
+  'too_many_open',
 ] as const;
 
 /** One of {@link problemCodes}. */

@@ -516,6 +516,28 @@ describe('taking away, and looking on', () => {
     await rest.reader.cancel();
   });
 
+  test('one credential has so many streams and exports under way, and others are served all the same', async (t) => {
+    const { routes } = await withLog(t);
+    const json = Array.from({ length: 300 }, (_, n) => event(`e${n}`, { reason: 'because '.repeat(100) }));
+    await routes.call('recordEvents', { log: 'main', json });
+    for (const [operation, most] of [
+      ['streamEvents', 16],
+      ['exportEvents', 4],
+    ] as const) {
+      const open: Response[] = [];
+      for (let count = 0; count < most; count += 1) open.push(await routes.call(operation, { log: 'main' }));
+      await assert.rejects(routes.call(operation, { log: 'main' }), {
+        code: 'too_many_open',
+        status: 429,
+        details: { retryAfter: 5 },
+      });
+      open.push(await routes.call(operation, { log: 'main', caller: callerWith({ id: 'k2' }) }));
+      await open.shift()!.body!.cancel();
+      open.push(await routes.call(operation, { log: 'main' }));
+      for (const { body } of open) await body!.cancel();
+    }
+  });
+
   test('counts over HTTP', async (t) => {
     const { routes } = await withLog(t);
     await routes.call('recordEvents', { log: 'main', json: [event('a'), event('b', { outcome: 'denied' })] });
@@ -559,6 +581,11 @@ describe('a log that was changed under the server', () => {
     assert.equal(told.last?.isIntact, true);
     assert.equal(told.last?.size, told.size);
     assert.deepEqual(told.gaps, []);
+    const rowOf = (part: string) => told.exposure.find(({ who }) => who.includes(part))!;
+    assert.equal(rowOf('write to the disk').isAnswered, true);
+    assert.equal(rowOf('holds the signing key').isAnswered, false);
+    const hasRootKey = existsSync(join(routes.dataDir, 'logs', 'main', 'root.key'));
+    assert.equal(rowOf('copies the files').isAnswered, !hasRootKey);
     assert.equal(told.isRunning, false);
   });
 

@@ -1,6 +1,7 @@
 import { LogError } from '../../log/index.ts';
 import type { Problem } from '../../wire/index.ts';
 import type { Call } from '../route.ts';
+import type { Places } from './places.ts';
 import type { Pulse } from './pulse.ts';
 import type { LogRegistry } from './registry.ts';
 
@@ -15,6 +16,8 @@ export interface LogRouteDeps {
 export interface Desk extends LogRouteDeps {
   /** Beats when something was recorded here. */
   readonly pulse: Pulse;
+  readonly streams: Places;
+  readonly exports: Places;
 }
 
 /** The one answer for what is not there, and for what is not for this caller. */

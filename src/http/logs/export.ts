@@ -8,6 +8,7 @@ import {
   parseEntry,
   type RecordedEvent,
 } from '../../event/index.ts';
+import { LogError } from '../../log/index.ts';
 import type { Call, Route, TakenLog } from '../route.ts';
 import { problems, querySchema } from './answers.ts';
 import { type Asked, askedOf, fieldsOf } from './asked.ts';
@@ -16,6 +17,9 @@ import { actorOf } from './views.ts';
 
 /** Characters that are sent at once. */
 const CHUNK_CHARACTERS = 64 * 1024;
+
+/** An export of which nothing is read for so long is broken off, milliseconds. */
+const STALL_MS = 60_000;
 
 type Format = 'jsonl' | 'csv';
 
@@ -47,7 +51,7 @@ export function exportRoute(desk: Desk): Route {
   };
 }
 
-async function start({ logs }: Desk, call: Call): Promise<Response> {
+async function start({ logs, exports }: Desk, call: Call): Promise<Response> {
   const asked = askedOf(call);
   const format = (call.query['format'] as Format | undefined) ?? 'jsonl';
   const headers = {
@@ -58,16 +62,19 @@ async function start({ logs }: Desk, call: Call): Promise<Response> {
   // Nothing is taken away by asking what there would be.
   if (call.request.method === 'HEAD') return new Response(null, { headers });
   // The log stays open for as long as the export takes, which is longer than this call.
-  const taken = await logs.take(call.log.name);
-  if (taken === undefined) throw nothingHere();
-  const work = new Export(call, { taken, asked, format });
+  const leave = exports.take(call.caller!);
+  let taken: TakenLog | undefined;
   try {
+    taken = await logs.take(call.log.name);
+    if (taken === undefined) throw nothingHere();
+    const work = new Export(call, { taken, asked, format, leave });
     await work.begin();
+    return new Response(work.stream(), { headers });
   } catch (error) {
-    taken.release();
+    taken?.release();
+    leave();
     throw error;
   }
-  return new Response(work.stream(), { headers });
 }
 
 /** One export under way. */
@@ -79,9 +86,16 @@ class Export {
   readonly #events: AsyncIterator<RecordedEvent>;
   #first: IteratorResult<RecordedEvent> | undefined;
   #count = 0;
+  readonly #leave: () => void;
+  /** Breaks off what nobody reads. */
+  #stall: NodeJS.Timeout | undefined;
   #isEnded = false;
 
-  constructor(call: Call, { taken, asked, format }: { taken: TakenLog; asked: Asked; format: Format }) {
+  constructor(
+    call: Call,
+    { taken, asked, format, leave }: { taken: TakenLog; asked: Asked; format: Format; leave: () => void },
+  ) {
+    this.#leave = leave;
     this.#call = call;
     this.#taken = taken;
     this.#asked = asked;
@@ -99,11 +113,18 @@ class Export {
     let head = this.#format === 'csv' ? csvRecord(csvColumns) : '';
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
+        clearTimeout(this.#stall);
         try {
+          if (this.#isEnded) throw new LogError('closed', 'the export was not read, and broken off');
           const { text, isDone } = await this.#next();
           if (head + text !== '') controller.enqueue(utf8Encode(head + text));
           head = '';
-          if (!isDone) return;
+          if (!isDone) {
+            // That it could not be noted shows where the log is written next.
+            const give = (): void => void this.#end(false).catch(() => {});
+            this.#stall = setTimeout(give, STALL_MS).unref();
+            return;
+          }
           await this.#end(true);
           controller.close();
         } catch (error) {
@@ -131,6 +152,7 @@ class Export {
   async #end(isWhole: boolean): Promise<void> {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    clearTimeout(this.#stall);
     const { text, filter } = this.#asked;
     try {
       await this.#events.return?.();
@@ -147,6 +169,7 @@ class Export {
       );
     } finally {
       this.#taken.release();
+      this.#leave();
     }
   }
 }

@@ -10,6 +10,7 @@ import type { LogRouteDeps } from './deps.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoute } from './export.ts';
 import { logsRoutes } from './log-routes.ts';
+import { EXPORTS_MAX, Places, STREAMS_MAX } from './places.ts';
 import { Pulse } from './pulse.ts';
 import { recordRoute } from './record.ts';
 import { statsRoute } from './stats.ts';
@@ -23,7 +24,12 @@ export { LOGS_OPEN_MAX, LogRegistry, type LogsOptions, openLogs, type Vitals } f
 
 /** Every route of the logs. */
 export function logRoutes(deps: LogRouteDeps): Route[] {
-  const desk = { ...deps, pulse: new Pulse() };
+  const desk = {
+    ...deps,
+    pulse: new Pulse(),
+    streams: new Places('streams', STREAMS_MAX),
+    exports: new Places('exports', EXPORTS_MAX),
+  };
   return [
     ...logsRoutes(desk),
     recordRoute(desk),

@@ -57,15 +57,23 @@ async function start(desk: Desk, call: Call): Promise<Response> {
     'x-accel-buffering': 'no',
   };
   if (call.request.method === 'HEAD') return new Response(null, { headers });
-  const taken = await desk.logs.take(call.log.name);
-  if (taken === undefined) throw nothingHere();
+  const leave = desk.streams.take(call.caller!);
+  const taken = await desk.logs.take(call.log.name).catch((error: unknown) => {
+    leave();
+    throw error;
+  });
+  if (taken === undefined) {
+    leave();
+    throw nothingHere();
+  }
   try {
     const { size } = await taken.log.checkpoint();
     const next = Math.min(nextIndex(call) ?? size, size);
-    const tail = new Tail(desk, { call, asked, taken, next });
+    const tail = new Tail(desk, { call, asked, taken, next, leave });
     return new Response(tail.stream(), { headers });
   } catch (error) {
     taken.release();
+    leave();
     throw error;
   }
 }
@@ -88,6 +96,8 @@ interface TailParts {
   readonly asked: Asked;
   readonly taken: TakenLog;
   readonly next: number;
+  /** Gives the place of this stream back. */
+  readonly leave: () => void;
 }
 
 /** One stream under way. */
@@ -98,6 +108,8 @@ class Tail {
   readonly #begun = systemClock.monotonic();
   #next: number;
   #said = systemClock.monotonic();
+  // Whoever does not read is not asked whether it is over: it ends all the same.
+  readonly #timer = setTimeout(() => this.#end(), STREAM_MS_MAX).unref();
   #isEnded = false;
 
   constructor(desk: Desk, parts: TailParts) {
@@ -177,7 +189,9 @@ class Tail {
   #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    clearTimeout(this.#timer);
     this.#gone.abort();
     this.#parts.taken.release();
+    this.#parts.leave();
   }
 }

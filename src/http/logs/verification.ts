@@ -3,6 +3,7 @@ import type { Call, Route } from '../route.ts';
 import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
 import { type Desk, json } from './deps.ts';
+import { exposureOf } from './exposure.ts';
 
 /** `GET` and `POST /v1/logs/{log}/verification`. */
 export function verificationRoutes(desk: Desk): Route[] {
@@ -39,46 +40,14 @@ export function verificationRoutes(desk: Desk): Route[] {
 
 async function verification({ logs }: Desk, { log }: Call): Promise<Verification> {
   const { size, note } = await log.log.checkpoint();
+  const audited = logs.audits.of(log.name);
+  const gaps = log.sources?.gaps() ?? [];
   return {
     size,
     checkpoint: note,
-    ...logs.audits.of(log.name),
+    ...audited,
     isRunning: logs.audits.isRunning(log.name),
-    gaps: log.sources?.gaps() ?? [],
-    exposure,
+    gaps,
+    exposure: exposureOf({ open: log, note, audited, gaps }),
   };
 }
-
-/** Who could still do what unseen, as a log of a server is set up without witnesses. */
-const exposure: Verification['exposure'] = [
-  {
-    who: 'an outsider, or a client with a key to write',
-    can: 'send events that never happened, under its own credential',
-    answeredBy: 'credentials, strict parsing, limits, one id for each event',
-    isAnswered: true,
-  },
-  {
-    who: 'a reader of one log',
-    can: 'ask for anything',
-    answeredBy: 'a tree of its own for each log, and no route between logs',
-    isAnswered: true,
-  },
-  {
-    who: 'whoever can write to the disk, without the signing key',
-    can: 'change or delete entries, or put an older copy in place',
-    answeredBy: 'the signed tree, audits that read everything again, the mark beside the log',
-    isAnswered: true,
-  },
-  {
-    who: 'whoever holds the signing key',
-    can: 'sign another history, or show two',
-    answeredBy: 'receipts and checkpoints that others keep; no witness cosigns this log yet',
-    isAnswered: false,
-  },
-  {
-    who: 'the application itself, from the moment that it is taken over',
-    can: 'invent events, or stop telling them',
-    answeredBy: 'nothing answers inventions; sources that fall silent are noticed',
-    isAnswered: false,
-  },
-];
