@@ -589,6 +589,32 @@ describe('a log that was changed under the server', () => {
     assert.equal(told.isRunning, false);
   });
 
+  test('an hourly audit finds what was changed since the last one, a whole one what was changed before; both outlive the server', async (t) => {
+    for (const index of [2, 5]) {
+      const { routes } = await withLog(t);
+      await routes.call('recordEvents', { log: 'main', json: [event('a'), event('b')] });
+      await routes.logs.audits.all();
+      await routes.call('recordEvents', { log: 'main', json: [event('c'), event('d')] });
+      await routes.logs.close();
+      const db = new DatabaseSync(join(routes.dataDir, 'logs', 'main', 'log.db'));
+      const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
+      for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
+      const changed = "CAST(replace(CAST(entry AS TEXT), 'u_1', 'u_9') AS BLOB)";
+      db.exec(`UPDATE entries SET entry = ${changed} WHERE idx = ${index}`);
+      for (const { sql } of triggers) db.exec(String(sql));
+      db.close();
+      const again = new Routes(t, {}, routes.dataDir);
+      assert.equal(again.logs.audits.of('main').lastWhole?.isIntact, true);
+      const taken = (await again.logs.take('main'))!;
+      const hourly = await again.logs.audits.run(taken, 'incremental');
+      assert.equal(hourly.depth, 'incremental');
+      assert.equal(hourly.isIntact, index === 2, `${index} ${JSON.stringify(hourly)}`);
+      const whole = await again.logs.audits.run(taken, 'whole');
+      assert.equal(whole.isIntact, false, `${index} ${JSON.stringify(whole)}`);
+      taken.release();
+    }
+  });
+
   test('an entry that was changed is not proven, nor is anything recorded on top after a restart', async (t) => {
     const { routes } = await withLog(t);
     const json = [event('e1'), event('e2')];

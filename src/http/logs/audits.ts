@@ -2,6 +2,7 @@ import type { LogReport } from '../../log/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
 import type { Logs, OpenLog } from '../route.ts';
+import { AuditMemory, baseOf, extend, type Remembered } from './audit-memory.ts';
 
 /** How often every log is audited, milliseconds. */
 export const AUDIT_MS_DEFAULT = 3_600_000;
@@ -35,20 +36,22 @@ export interface AuditOverall {
 }
 
 /**
- * Audits the logs now and then: by the hour every entry is hashed again and held against the tree, its signed head and the
- * mark; at night, and the first time, everything that readers see is read. Results are this server's own opinion, and they
- * live as long as it does.
+ * Audits the logs now and then: by the hour what came since the last audit is read, and held together with what that one has
+ * authenticated against the signed head; at night, the first time, and after damage everything is. Results are this server's
+ * own opinion, kept beside the logs.
  */
 export class Audits {
   readonly #logs: Pick<Logs, 'take' | 'names'>;
   readonly #warn: (message: string) => void;
-  readonly #known = new Map<string, Audited>();
+  readonly #memory: AuditMemory;
+  readonly #known = new Map<string, Remembered>();
   readonly #running = new Map<string, Promise<AuditSummary>>();
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
-  constructor(logs: Pick<Logs, 'take' | 'names'>, warn: (message: string) => void = () => {}) {
+  constructor(logs: Pick<Logs, 'take' | 'names'>, dir: string, warn: (message: string) => void = () => {}) {
     this.#logs = logs;
+    this.#memory = new AuditMemory(dir);
     this.#warn = warn;
   }
 
@@ -73,7 +76,8 @@ export class Audits {
 
   /** What is known of a log. */
   of(name: string): Audited {
-    return this.#known.get(name) ?? {};
+    const { base: _, ...audited } = this.#remembered(name);
+    return audited;
   }
 
   isRunning(name: string): boolean {
@@ -131,8 +135,8 @@ export class Audits {
 
   /** Whether everything is to be read: at night, and where it never was. */
   #isDue(name: string): boolean {
-    const { lastWhole } = this.of(name);
-    if (lastWhole === undefined) return true;
+    const { last, lastWhole, base } = this.#remembered(name);
+    if (lastWhole === undefined || base === undefined || last?.isIntact !== true) return true;
     const now = new Date(systemClock.wall());
     const isNight = now.getHours() >= NIGHT.from && now.getHours() < NIGHT.to;
     return isNight && now.getTime() - Date.parse(lastWhole.finishedAt) > WHOLE_MS;
@@ -143,16 +147,40 @@ export class Audits {
     depth: AuditSummary['depth'],
   ): Promise<AuditSummary> {
     const startedAt = isoNow();
-    const report = await log.verify({
-      vkey: log.vkey,
-      threads: 1,
-      ...(depth === 'whole' ? {} : { depth: 'tree' as const }),
-    });
-    const summary = { startedAt, finishedAt: isoNow(), depth, ...told(report) };
-    const known = this.of(name);
-    this.#known.set(name, { ...known, last: summary, ...(depth === 'whole' ? { lastWhole: summary } : {}) });
-    return summary;
+    const known = this.#remembered(name);
+    const done = (part: Omit<AuditSummary, 'startedAt' | 'finishedAt'>, base: Remembered['base']) => {
+      const summary: AuditSummary = { startedAt, finishedAt: isoNow(), ...part };
+      const whole = part.depth === 'whole' ? { lastWhole: summary } : {};
+      const now: Remembered = { ...known, ...whole, last: summary, ...(base && { base }) };
+      this.#known.set(name, now);
+      this.#memory.save(name, now);
+      return summary;
+    };
+    if (depth === 'incremental' && known.base !== undefined) {
+      const { size, range, findings } = await extend(log, known);
+      const isIntact = findings.length === 0;
+      const told = findings.slice(0, FINDINGS_MAX);
+      return done({ depth, size, isIntact, findings: told }, isIntact ? baseOf(range) : undefined);
+    }
+    const report = await log.verify({ vkey: log.vkey, threads: 1 });
+    // Where the log itself is sound, what is remembered is made anew if it does not fit.
+    const base = report.ok ? ((await soundBase(log, known)) ?? (await soundBase(log, {}))) : undefined;
+    return done({ depth: 'whole', ...told(report) }, base);
   }
+
+  #remembered(name: string): Remembered {
+    let known = this.#known.get(name);
+    if (known === undefined) {
+      known = this.#memory.load(name);
+      this.#known.set(name, known);
+    }
+    return known;
+  }
+}
+
+async function soundBase(log: OpenLog['log'], known: Remembered): Promise<Remembered['base']> {
+  const { range, findings } = await extend(log, known);
+  return findings.length === 0 ? baseOf(range) : undefined;
 }
 
 function told({ ok, size, findings }: LogReport): Pick<AuditSummary, 'size' | 'isIntact' | 'findings'> {

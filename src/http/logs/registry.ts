@@ -101,7 +101,7 @@ export class LogRegistry implements Logs {
     this.#dir = join(dataDir, 'logs');
     this.#options = options;
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
-    this.audits = new Audits(this, options.warn);
+    this.audits = new Audits(this, this.#dir, options.warn);
     this.views = new Views(this, options.warn);
     this.cursors = new CursorSeal(secretAt(join(dataDir, 'cursor.key')));
   }
