@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { base64Decode, base64Encode } from '../../bytes/index.ts';
+import { base64Decode, base64Encode, parseJson } from '../../bytes/index.ts';
 import { openEntry, parseEntry } from '../../event/index.ts';
 import type { Log } from '../../log/index.ts';
 import { hashLeaf, Range } from '../../merkle/index.ts';
@@ -30,7 +30,10 @@ export class AuditMemory {
     const path = this.#pathOf(name);
     if (!existsSync(path)) return {};
     try {
-      const { about, ...remembered } = JSON.parse(readFileSync(path, 'utf8'));
+      const written = parseJson(readFileSync(path, 'utf8')) as unknown as Remembered & {
+        readonly about: string;
+      };
+      const { about, ...remembered } = written;
       if (remembered.base !== undefined) rangeOf(remembered);
       return about === ABOUT ? remembered : {};
     } catch {
