@@ -247,7 +247,7 @@ export class Dispatcher {
       headers.set('access-control-allow-origin', origin);
       headers.set('access-control-expose-headers', 'etag, retry-after, x-request-id');
       headers.set('cross-origin-resource-policy', 'cross-origin');
-      headers.append('vary', 'origin');
+      if (headers.get('vary')?.includes('origin') !== true) headers.append('vary', 'origin');
     }
     return secure(response, isSecure);
   }

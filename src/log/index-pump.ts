@@ -129,6 +129,7 @@ export class IndexPump {
     // Another process is at the same work: only a question is in a hurry.
     if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;
     if (applied === 'applied') {
+      if (size === head.size) await this.#reader.hashNewest(head);
       this.#checked = to;
       this.#isUntidy = true;
       this.#busyAt = performance.now();

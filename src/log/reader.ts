@@ -185,6 +185,12 @@ export class Reader {
     return this.prove(stored.index);
   }
 
+  /** Hashes the newest entries now, while they are as they were recorded: later they may have been changed. */
+  async hashNewest({ size }: Head): Promise<void> {
+    const index = Math.floor(size / TILE_WIDTH);
+    if (widthNow(size, 0, index) > 0) await this.#tree.tile({ level: 0, index }, size);
+  }
+
   /** The bytes of a tile, as they are published; undefined where the tree has not come so far. */
   async tile({ level, index, width }: Tile): Promise<Uint8Array | undefined> {
     const { size } = this.head();

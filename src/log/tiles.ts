@@ -19,7 +19,8 @@ const NODES_KEPT_MAX = 16_384;
 
 /**
  * Reads the hashes of tree nodes out of a store: one batch of tiles for each proof. Full tiles never
- * change and are kept; the partial tile of level 0 is not stored and is hashed out of its entries.
+ * change and are kept; the partial tile of level 0 is not stored and is hashed out of its entries, each
+ * once: an entry that is changed after that no longer fits its own hash, and so it can be named.
  * Nothing read here is believed: whoever asks checks the result against a root.
  */
 export class TreeReader {
@@ -89,13 +90,17 @@ export class TreeReader {
 
   /** The leaf hashes behind the last full tile of level 0. */
   async #edgeOf(size: number): Promise<Uint8Array> {
-    if (this.#edge?.size === size) return this.#edge.hashes;
-    const from = size - (size % TILE_WIDTH);
+    const known = this.#edge;
+    if (known?.size === size) return known.hashes;
+    const begin = size - (size % TILE_WIDTH);
+    const isGrown = known !== undefined && known.size > begin && known.size < size;
+    const from = isGrown ? known.size : begin;
     const entries = await this.#reader.readEntries(from, size);
     if (entries.length !== size - from) {
       throw new LogError('log_damaged', `entries are missing between ${from} and ${size}`);
     }
-    const hashes = concatBytes(...entries.map(({ entry }) => hashLeaf(entry)));
+    const leaves = entries.map(({ entry }) => hashLeaf(entry));
+    const hashes = concatBytes(...(isGrown ? [known.hashes] : []), ...leaves);
     this.#edge = { size, hashes };
     return hashes;
   }

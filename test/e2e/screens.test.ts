@@ -58,7 +58,7 @@ test('the histogram counts what was recorded, and brushing it narrows the time',
   await page.mouse.move(x + width * 0.25, y + 20, { steps: 4 });
   await page.mouse.up();
   await page.getByRole('button', { name: /^Remove the filter before:/ }).waitFor();
-  await page.getByText(/^1 events · /).waitFor();
+  await page.getByText(/^1 event · /).waitFor();
   assert.match(page.url(), /q=after/);
   assert.equal(await page.getByRole('row').filter({ hasText: 'user.signed_in' }).count(), 1);
   await page.getByRole('button', { name: 'Clear all' }).click();
@@ -79,7 +79,14 @@ test("the integrity page tells the server's audit apart from its own check, and 
   await audit.getByText('Intact').waitFor();
   await page.getByText('No source has a gap').waitFor();
   const exposure = page.getByRole('table').filter({ hasText: 'whoever holds the signing key' });
-  assert.equal(await exposure.getByText('Open', { exact: true }).count(), 2);
+  const report = await fetch(`${server.url}/v1/logs/main/verification`, {
+    headers: { authorization: `Bearer ${server.key}` },
+  });
+  // How many depends on who runs the server: root on this machine has more ways.
+  const rows = ((await report.json()) as { exposure: { isAnswered: boolean }[] }).exposure;
+  const openCount = rows.filter(({ isAnswered }) => !isAnswered).length;
+  assert.ok(openCount > 0);
+  assert.equal(await exposure.getByText('Open', { exact: true }).count(), openCount);
   await page.getByText('nobody outside of the operator vouches').waitFor();
   assert.deepEqual(troubles, []);
 });
@@ -94,7 +101,7 @@ test('the export dialog downloads what the list is about, as JSON lines and as C
   const search = page.getByRole('combobox', { name: 'Search events' });
   await search.fill('action:role.*');
   await search.press('Enter');
-  await page.getByText(/^1 events · /).waitFor();
+  await page.getByText(/^1 event · /).waitFor();
   await page.getByRole('button', { name: 'Export…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Export' });
   const download = async (): Promise<{ name: string; text: string }> => {

@@ -92,7 +92,7 @@ test('a row whose bytes differ from the tree is broken, at its index, and its ne
   assert.deepEqual(broken?.verdict, {
     state: 'broken',
     code: 'inclusion_invalid',
-    message: 'The entry that was shown is not the one that the signed tree holds at index 7.',
+    message: "The entry that was shown is not the one that the log's tree holds at index 7.",
   });
   assert.equal(after?.verdict.state, 'sealed');
 });
@@ -127,6 +127,34 @@ test('a fresh page that finds a tree which leads to no signed root says that the
   const verdict = await verifier.refresh();
   assert.equal(verdict.state, 'broken');
   assert.equal(verdict.state === 'broken' && verdict.code, 'tile_invalid');
+});
+
+test('in a log that does not hold, tiles that this browser kept name the entry that was changed', async (context) => {
+  const { log, folder } = await worldOf(context, 20);
+  const kept = new Map<string, Uint8Array>();
+  const options = (from: Log, seen?: SeenCheckpoint) => ({
+    ...{ trust: { vkey: log.vkey }, seen, now: () => new Date('2026-01-31T12:00:00Z') },
+    fetchCheckpoint: async () => Buffer.from((await from.checkpoint()).note),
+    fetchTile: async (name: string) => {
+      const tile = kept.get(name) ?? (await from.reader.tile(parseTilePath(name)))!;
+      kept.set(name, tile);
+      return tile;
+    },
+  });
+  const before = new LogVerifier(options(log));
+  assert.equal((await before.refresh()).state, 'sealed');
+  // Another process, which never hashed the entries while they were as they had been recorded.
+  const other = await openLog(folder, { readOnly: true });
+  context.after(() => other.close());
+  tamper(folder, 4);
+  await log.record(signIn('later'));
+  const after = new LogVerifier(options(other, before.seen));
+  const states = await statesOf(after, await rowsOf(other));
+  assert.equal(after.verdict?.state, 'broken');
+  assert.deepEqual(
+    states.flatMap((state, index) => (state === 'sealed' ? [] : [`${state} ${index}`])),
+    ['broken 4', `unchecked ${states.length - 1}`],
+  );
 });
 
 test('attack 9: another key than the pinned one is an alarm', async (context) => {

@@ -67,7 +67,7 @@ async function bundle({ logs }: Desk, call: Call): Promise<Response> {
     fields: ['bundle'],
   });
   const answer = immutable(bytes, false);
-  answer.headers.set('vary', 'accept-encoding, authorization, cookie');
+  answer.headers.set('vary', 'origin, accept-encoding, authorization, cookie');
   if (
     !/(?:^|[,\s])gzip(?:$|[,;\s])(?!\s*q=0(?:\.0*)?(?:$|[,\s]))/.test(
       request.headers.get('accept-encoding') ?? '',
@@ -86,6 +86,8 @@ function immutable(bytes: Uint8Array, isPublic: boolean): Response {
   const headers = {
     'content-type': octets.contentType,
     'cache-control': `${isPublic ? 'public' : 'private'}, ${FOR_EVER}`,
+    // What a browser keeps for the server's own page lacks the header that lets an embedding page read it.
+    vary: 'origin',
   };
   return new Response(bytes as Uint8Array<ArrayBuffer>, { headers });
 }

@@ -62,10 +62,12 @@ export class Api {
   /** All logs, however many answers that takes. */
   async logs(signal?: AbortSignal): Promise<LogList> {
     const logs: LogSummary[] = [];
+    const unreadable: string[] = [];
     for (let after: string | undefined; ; ) {
       const page: LogList = await this.#json('v1/logs', { after, limit: LOGS_AT_ONCE }, { signal });
       logs.push(...page.logs);
-      if (page.next === undefined) return { logs };
+      unreadable.push(...(page.unreadable ?? []));
+      if (page.next === undefined) return { logs, unreadable };
       after = page.next;
     }
   }

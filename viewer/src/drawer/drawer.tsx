@@ -102,7 +102,11 @@ function DrawerBar({
       )}
       <span className="grow" />
       {link !== undefined && (
-        <CopyButton text={new URL(link, document.baseURI).href} label="a link to this event" />
+        <CopyButton
+          text={new URL(link, document.baseURI).href}
+          label="a link to this event"
+          words="Copy link"
+        />
       )}
       <button type="button" className="quiet" onClick={onClose} aria-label="Close (Esc)">
         ✕

@@ -1,5 +1,5 @@
 import type { EventPage, Stats } from '../../../src/wire/index.ts';
-import { formatNumber, formatShort } from '../shell/format.ts';
+import { formatCount, formatNumber, formatShort } from '../shell/format.ts';
 
 /** What the list covers, and what it leaves out: nobody should take a part for the whole. */
 export function Coverage({
@@ -14,9 +14,9 @@ export function Coverage({
   const size = stats?.size ?? page?.size;
   const complete = Math.min(stats?.complete ?? Infinity, page?.complete ?? Infinity);
   const parts = [
-    stats && `${stats.isExact ? '' : 'at least '}${formatNumber(stats.total)} events`,
+    stats && `${stats.isExact ? '' : 'about '}${formatCount(stats.total, 'event')}`,
     stats?.from && stats.to && `${formatShort(stats.from)} to ${formatShort(stats.to)}`,
-    size !== undefined && `of ${formatNumber(size)} entries, every one since index 0 is kept`,
+    size !== undefined && `of ${formatCount(size, 'entry', 'entries')}`,
     !withHousekeeping && 'reads and heartbeats hidden',
   ];
   return (
@@ -29,7 +29,7 @@ export function Coverage({
           come
         </span>
       )}
-      {stats?.isExact === false && <span className="behind"> · counts are of the newest events only</span>}
+      {stats?.isExact === false && <span className="behind"> · counts are approximate</span>}
     </p>
   );
 }

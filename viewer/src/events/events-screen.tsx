@@ -93,7 +93,9 @@ function Tools({
             checked={withHousekeeping}
             onChange={(event) => go({ withHousekeeping: event.target.checked })}
           />
-          Include reads and heartbeats
+          <span>
+            Include reads<span className="on-wide"> and heartbeats</span>
+          </span>
         </label>
         {session.kind !== 'viewer-token' && (
           <button type="button" onClick={onExport}>
@@ -168,7 +170,7 @@ function LiveSwitch({
 /** Over everything: this is what the page is for. */
 function BrokenAlarm() {
   const { broken, head } = useProofState();
-  if (head?.state === 'broken') {
+  if (head?.state === 'broken' && broken.length === 0) {
     return (
       <p className="alarm" role="alert">
         <strong>This log does not hold.</strong> {head.message} <code>{head.code}</code>
@@ -184,6 +186,7 @@ function BrokenAlarm() {
         {broken.length > shown.length && ` and ${broken.length - shown.length} more`}.
       </strong>{' '}
       What the server shows there is not what the log signed.
+      {head?.state === 'broken' && ` ${head.message}`}
     </p>
   );
 }

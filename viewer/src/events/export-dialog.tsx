@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Stats } from '../../../src/wire/index.ts';
 import { useViewer } from '../shell/context.tsx';
-import { formatNumber } from '../shell/format.ts';
+import { formatCount } from '../shell/format.ts';
 import { Copyable } from '../shell/parts.tsx';
 
 /** Takes along exactly what the list is about: all of it, streamed, without a cap. */
@@ -20,18 +20,21 @@ export function ExportDialog({
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
-  const count =
-    stats && (stats.isExact ? formatNumber(stats.total) : `at least ${formatNumber(stats.total)}`);
+  const count = stats && `${stats.isExact ? '' : 'About '}${formatCount(stats.total, 'event')}`;
   return (
     <dialog ref={dialog} className="dialog" onClose={onClose} aria-labelledby="export-title">
       <h2 id="export-title">Export</h2>
       <p>
-        {count === undefined ? 'The events of the list' : `${count} events`}
-        {q === ''
-          ? ', the whole log.'
-          : ' fit this query; all of them are exported, streamed, without a limit:'}
+        {count ?? 'The events of the list'}
+        {q === '' ? ', the whole log.' : ': all that fit this query, streamed, without a limit.'}
       </p>
-      {q !== '' && <code className="block">{q}</code>}
+      {q !== '' && (
+        <code className="block terms">
+          {q.split(' ').map((term, position) => (
+            <span key={position}>{term} </span>
+          ))}
+        </code>
+      )}
       <fieldset>
         <legend>Format</legend>
         <label>

@@ -4,6 +4,9 @@ import { formatNumber, formatShort } from '../shell/format.ts';
 
 const HEIGHT = 56;
 
+/** A few bars stay bars: they do not fill the width. */
+const BAR_WIDTH_MAX = 48;
+
 /** Two positions of bars, in any order. */
 type Span = readonly [number, number];
 
@@ -18,7 +21,7 @@ export function Histogram({ stats, onBrush }: { stats: Stats; onBrush: (from: st
   const max = Math.max(1, ...buckets.map(({ count }) => count));
   const end = new Date(new Date(buckets.at(-1)!.from).getTime() + bucketMs).toISOString();
   return (
-    <div className="histogram">
+    <div className="histogram" style={{ maxWidth: Math.max(buckets.length * BAR_WIDTH_MAX, 320) }}>
       <div
         ref={frame}
         className="bars"

@@ -6,10 +6,13 @@ import {
   VerificationError,
 } from '../../../src/bytes/index.ts';
 import {
+  hashFromTile,
   planConsistency,
   TILE_WIDTH,
   type Tile,
   TileAuthenticator,
+  tileInTree,
+  tileOfNode,
   tilePath,
   verifyConsistency,
 } from '../../../src/merkle/index.ts';
@@ -40,10 +43,12 @@ export class LogVerifier {
   #verdict: HeadVerdict | undefined;
   #authenticator: TileAuthenticator | undefined;
   #refreshing: Promise<HeadVerdict> | undefined;
+  /** Where the signed tree could not be reached: what there is to compare rows with all the same. */
+  #ruins: Ruins | undefined;
   /** Full tiles never change; kept over checkpoints, and authenticated anew under each. */
   readonly #tiles = new Map<string, Uint8Array>();
   /** Leaves that were found in a signed tree, by index. */
-  readonly #sealed = new Map<number, { readonly size: number; readonly leafHash: Uint8Array }>();
+  readonly #sealed = new Map<number, Leaf>();
 
   constructor(options: LogVerifierOptions) {
     this.#options = options;
@@ -74,7 +79,9 @@ export class LogVerifier {
       this.#verdict = await this.#advance();
     } catch (error) {
       if (!(error instanceof VerificationError)) {
-        return { state: 'unreachable', message: messageOf(error) };
+        const failure = { state: 'unreachable', message: messageOf(error) } as const;
+        if (this.#verdict?.state !== 'sealed') this.#verdict = failure;
+        return failure;
       }
       this.#verdict = { state: 'broken', code: error.code, message: error.message };
     }
@@ -93,7 +100,10 @@ export class LogVerifier {
     const { origin, size, root } = checkpoint;
     const last = this.#seen;
     if (this.#authenticator !== undefined && last?.size === size) requireSameRoot(last, root);
-    else this.#authenticator = await this.#follow({ size, root }, last);
+    else {
+      this.#ruins = { size, seen: last === undefined ? undefined : this.#treeOf(last) };
+      this.#authenticator = await this.#follow({ size, root }, last);
+    }
     this.#seen = { size, root: base64Encode(root), at: now().toISOString() };
     const signatures = note.verified.length + note.unknown.length;
     const head: SignedHead = {
@@ -109,8 +119,7 @@ export class LogVerifier {
 
   /** The tree of a newer checkpoint, once its right edge leads to its root and it continues what this browser saw. */
   async #follow(newer: Tree, seen: SeenCheckpoint | undefined): Promise<TileAuthenticator> {
-    const readTiles = (tiles: readonly Tile[]) => Promise.all(tiles.map((tile) => this.#readTile(tile)));
-    const authenticator = new TileAuthenticator({ ...newer, readTiles });
+    const authenticator = this.#authenticatorOf(newer);
     if (newer.size > 0) await authenticator.readHashes([]);
     if (seen !== undefined) await requireContinues(seen, newer, authenticator);
     return authenticator;
@@ -137,8 +146,9 @@ export class LogVerifier {
     const verdict = this.#verdict;
     const unread = rows.filter((row) => row.verdict === undefined);
     if (unread.length === 0) return;
+    if (verdict?.state === 'broken') await this.#judgeInRuins(unread);
     if (verdict?.state !== 'sealed' || this.#authenticator === undefined) {
-      for (const row of unread) row.verdict = withoutHead(verdict);
+      for (const row of unread) row.verdict ??= withoutHead(verdict);
       return;
     }
     const { size } = verdict.head;
@@ -158,13 +168,62 @@ export class LogVerifier {
     }
   }
 
+  /**
+   * Judges rows of a log that does not hold, so that what was changed can be named: against the tree that this browser saw
+   * before, as far as its tiles can still be had, else against the hash that the server itself gives for the row.
+   */
+  async #judgeInRuins(rows: readonly OpenedRow[]): Promise<void> {
+    const ruins = this.#ruins;
+    if (ruins === undefined) return;
+    for (const row of rows) {
+      const { index, leafHash } = row;
+      if (leafHash === undefined || index >= ruins.size) continue;
+      const seen = await this.#leafSeen(index, ruins);
+      if (seen !== undefined) this.#sealed.set(index, seen);
+      const leaf = seen?.leafHash ?? (await this.#leafClaimed(index, ruins));
+      if (seen !== undefined) row.verdict = this.#judgeByMemory(row);
+      else if (leaf !== undefined && !equalBytes(leaf, leafHash)) row.verdict = exchanged(index);
+    }
+  }
+
+  /** The leaf in the tree that this browser saw; undefined where it is not in it, or no longer reached. */
+  async #leafSeen(index: number, { seen }: Ruins): Promise<Leaf | undefined> {
+    if (seen === undefined || index >= seen.size) return undefined;
+    try {
+      const [leafHash] = await seen.authenticator.readHashes([{ level: 0, index }]);
+      return leafHash && { size: seen.size, leafHash };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The leaf as the server's tile has it, which nobody vouches for. */
+  async #leafClaimed(index: number, { size }: Ruins): Promise<Uint8Array | undefined> {
+    try {
+      const node = { level: 0, index };
+      const tile = tileInTree(tileOfNode(node), size);
+      return tile && hashFromTile(await this.#readTile(tile), node);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #treeOf({ size, root }: SeenCheckpoint): Ruins['seen'] {
+    return { size, authenticator: this.#authenticatorOf({ size, root: base64Decode(root) }) };
+  }
+
+  #authenticatorOf(tree: Tree): TileAuthenticator {
+    const readTiles = (tiles: readonly Tile[]) => Promise.all(tiles.map((tile) => this.#readTile(tile)));
+    return new TileAuthenticator({ ...tree, readTiles });
+  }
+
   /** What was found in a signed tree once stays true, and what differs from it is not what was signed. */
   #judgeByMemory({ index, leafHash }: OpenedRow): RowVerdict | undefined {
     const known = this.#sealed.get(index);
     if (known === undefined || leafHash === undefined) return undefined;
     return equalBytes(leafHash, known.leafHash)
       ? { state: 'sealed', size: known.size, leafHash: base64Encode(leafHash) }
-      : { state: 'broken', code: 'inclusion_invalid', message: mismatch(index) };
+      : exchanged(index);
   }
 
   async #readTile(tile: Tile): Promise<Uint8Array> {
@@ -175,6 +234,19 @@ export class LogVerifier {
     if (tile.width === TILE_WIDTH) this.#tiles.set(path, bytes);
     return bytes;
   }
+}
+
+/** A leaf that was found in the signed tree of `size` entries. */
+interface Leaf {
+  readonly size: number;
+  readonly leafHash: Uint8Array;
+}
+
+/** What is left of a log whose signed tree cannot be reached. */
+interface Ruins {
+  readonly size: number;
+  /** The tree of an earlier checkpoint that this browser checked. */
+  readonly seen: { readonly size: number; readonly authenticator: TileAuthenticator } | undefined;
 }
 
 interface Tree {
@@ -214,8 +286,9 @@ function withoutHead(verdict: HeadVerdict | undefined): RowVerdict {
   return { state: 'unchecked', message };
 }
 
-function mismatch(index: number): string {
-  return `The entry that was shown is not the one that the signed tree holds at index ${index}.`;
+function exchanged(index: number): RowVerdict {
+  const message = `The entry that was shown is not the one that the log's tree holds at index ${index}.`;
+  return { state: 'broken', code: 'inclusion_invalid', message };
 }
 
 function messageOf(error: unknown): string {

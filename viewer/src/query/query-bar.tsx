@@ -33,7 +33,7 @@ export function QueryBar({
       />
       {error !== undefined && (
         <p id={errorId} className="query-error" role="status">
-          {error.message} {error.hint}
+          {error.message} {error.hint !== undefined && !error.message.includes(error.hint) && error.hint}
         </p>
       )}
       <Chips {...{ q, commit }} />

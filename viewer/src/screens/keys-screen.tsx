@@ -69,31 +69,33 @@ function KeyRow({ apiKey: key }: { apiKey: ApiKey }) {
       <td>{key.scopes.join(', ')}</td>
       <td>{key.log ?? 'all'}</td>
       <td>{key.lastUsedAt === undefined ? 'never' : <When time={key.lastUsedAt} />}</td>
-      <td className="actions">
-        {key.revokedAt !== undefined ? (
-          <span className="muted">
-            revoked <When time={key.revokedAt} />
-          </span>
-        ) : isAsking ? (
-          <>
-            <button
-              type="button"
-              className="danger"
-              disabled={revoke.isPending}
-              onClick={() => revoke.mutate()}
-            >
-              Revoke {key.name} for ever
+      <td>
+        <div className="actions">
+          {key.revokedAt !== undefined ? (
+            <span className="muted">
+              revoked <When time={key.revokedAt} />
+            </span>
+          ) : isAsking ? (
+            <>
+              <button
+                type="button"
+                className="danger"
+                disabled={revoke.isPending}
+                onClick={() => revoke.mutate()}
+              >
+                Revoke {key.name} for ever
+              </button>
+              <button type="button" onClick={() => setAsking(false)}>
+                Keep
+              </button>
+            </>
+          ) : (
+            <button type="button" className="quiet" onClick={() => setAsking(true)}>
+              Revoke…
             </button>
-            <button type="button" onClick={() => setAsking(false)}>
-              Keep
-            </button>
-          </>
-        ) : (
-          <button type="button" className="quiet" onClick={() => setAsking(true)}>
-            Revoke…
-          </button>
-        )}
-        {revoke.error !== null && <Failure error={revoke.error} />}
+          )}
+          {revoke.error !== null && <Failure error={revoke.error} />}
+        </div>
       </td>
     </tr>
   );

@@ -64,6 +64,7 @@ export function LogsScreen() {
             ))}
           </tbody>
         </table>
+        <Unreadable names={logs.data?.unreadable ?? []} />
         <p className="muted small">
           Public: anybody may fetch checkpoint and hash tiles, and check consistency. Entries never are
           public.
@@ -71,6 +72,15 @@ export function LogsScreen() {
         <NewLog />
       </main>
     </div>
+  );
+}
+
+function Unreadable({ names }: { names: readonly string[] }) {
+  if (names.length === 0) return null;
+  return (
+    <p className="alarm" role="alert">
+      <strong>The server cannot read {names.join(', ')}.</strong> Choose it above to see what this page finds.
+    </p>
   );
 }
 

@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
-import type { ViewerSession } from '../../../src/wire/index.ts';
+import type { LogList, ViewerSession } from '../../../src/wire/index.ts';
 import { Api, ApiError } from '../api/api.ts';
 import { EventsScreen } from '../events/events-screen.tsx';
 import { Pins } from '../proof/index.ts';
@@ -76,7 +76,7 @@ function Signed({ options, api, session }: { options: ViewerOptions; api: Api; s
     queryFn: ({ signal }) => api.logs(signal),
     enabled: canList,
   });
-  const names = useMemo(() => logs.data?.logs.map(({ name }) => name) ?? [], [logs.data]);
+  const names = useMemo(() => namesOf(logs.data), [logs.data]);
   const first = session.log ?? names[0];
   useEffect(() => {
     if (route.log === '' && first !== undefined) go({ log: first }, { replace: true });
@@ -98,6 +98,12 @@ function Signed({ options, api, session }: { options: ViewerOptions; api: Api; s
       </div>
     </ViewerContext>
   );
+}
+
+/** All logs: one that the server finds damaged is the one to look at first of all. */
+function namesOf(list: LogList | undefined): string[] {
+  const names = list?.logs.map(({ name }) => name) ?? [];
+  return [...names, ...(list?.unreadable ?? [])].toSorted();
 }
 
 function Screen({ isReady, onHelp }: { isReady: boolean; onHelp: () => void }): ReactNode {

@@ -60,11 +60,16 @@ export function formatNumber(value: number): string {
   return number.format(value);
 }
 
+/** So many of something: "1 event", "2 events". */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
+  return `${formatNumber(count)} ${count === 1 ? one : many}`;
+}
+
 /** A stretch of time in words that are short. */
 export function formatDuration(ms: number): string {
+  if (ms < 1000) return 'less than a second';
   const [unit, length] = units.find(([, size]) => ms >= size) ?? ['second', 1000];
-  const count = Math.round(ms / length);
-  return `${formatNumber(count)} ${unit}${count === 1 ? '' : 's'}`;
+  return formatCount(Math.round(ms / length), unit);
 }
 
 /** A time that is none is shown as it stands. */

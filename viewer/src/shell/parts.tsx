@@ -24,7 +24,7 @@ export function When({ time }: { time: string }) {
 }
 
 /** Copies a text, and says that it has. */
-export function CopyButton({ text, label }: { text: string; label: string }) {
+export function CopyButton({ text, label, words = 'Copy' }: { text: string; label: string; words?: string }) {
   const [isCopied, setCopied] = useState(false);
   useEffect(() => {
     if (!isCopied) return;
@@ -37,7 +37,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   };
   return (
     <button type="button" className="quiet" onClick={() => void copy()} aria-label={`Copy ${label}`}>
-      {isCopied ? 'Copied' : 'Copy'}
+      {isCopied ? 'Copied' : words}
     </button>
   );
 }
@@ -55,11 +55,13 @@ export function Copyable({ text, label }: { text: string; label: string }) {
 /** Something went wrong: what, and what to do. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = (error as { problem?: { code?: string; hint?: string; requestId?: string } }).problem;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = problem?.hint !== undefined && !message.includes(problem.hint) ? problem.hint : undefined;
   return (
     <div className="trouble" role="alert">
       <p>
-        {error instanceof Error ? error.message : String(error)}
-        {problem?.hint && <> {problem.hint}</>}
+        {message}
+        {hint && <> {hint}</>}
       </p>
       <p className="muted small">
         {problem?.code && <code>{problem.code}</code>}

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { SignInWays } from '../../../src/wire/index.ts';
 import type { Api } from '../api/api.ts';
+import { Mark } from './mark.tsx';
 import { Copyable } from './parts.tsx';
 
 /** Shown to whom the server does not know: there is no password here to type. */
@@ -9,7 +10,10 @@ export function SignIn({ message, api }: { message: string; api: Api }) {
   const ways = useQuery({ queryKey: ['sign-in', root], queryFn: ({ signal }) => api.signInWays(signal) });
   return (
     <main className="sign-in">
-      <h1>Indelible</h1>
+      <h1 className="brand">
+        <Mark />
+        Indelible
+      </h1>
       <p>{message}</p>
       <Provider provider={ways.data?.provider} />
       <p className="muted">

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import { useProofState, useViewer } from './context.tsx';
 import { formatNumber } from './format.ts';
+import { Mark } from './mark.tsx';
 import { When } from './parts.tsx';
 import { type Route, useRoute } from './route.ts';
 import { nextTheme, type Theme } from './theme.ts';
@@ -22,7 +23,7 @@ export function TopBar({ logs, onHelp }: { logs: readonly string[]; onHelp: () =
     <header className="top-bar">
       <span className="brand">
         <Mark />
-        Indelible
+        <span className="on-wide">Indelible</span>
       </span>
       {logs.length > 0 && (
         <select
@@ -87,7 +88,7 @@ function Seal() {
   const words = isBroken
     ? 'Broken'
     : head?.state === 'sealed'
-      ? `Sealed · ${formatNumber(head.head.size)}`
+      ? 'Sealed'
       : head?.state === 'unreachable'
         ? 'Not checked'
         : 'Checking…';
@@ -101,6 +102,9 @@ function Seal() {
     >
       <span className="dot" aria-hidden="true" />
       {words}
+      {state === 'sealed' && head?.state === 'sealed' && (
+        <span className="on-wide"> · {formatNumber(head.head.size)}</span>
+      )}
       {checkedAt && (
         <span className="muted checked">
           {' '}
@@ -126,14 +130,5 @@ function ThemeButton() {
     >
       {{ auto: '◐', light: '○', dark: '●' }[theme]}
     </button>
-  );
-}
-
-function Mark() {
-  return (
-    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true" className="mark">
-      <rect width="32" height="32" rx="8" />
-      <path d="M16 7v6M16 13l-6 5M16 13l6 5M10 18v6M22 18v6" />
-    </svg>
   );
 }
