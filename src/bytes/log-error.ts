@@ -16,6 +16,7 @@ export const logErrorCodes = [
   'log_damaged',
   'log_exists',
   'log_missing',
+  'log_replaced',
   'mark_invalid',
   'not_durable',
   'not_found',

@@ -7,6 +7,7 @@ import {
   type RawRow,
   SqliteReader,
   schemaDrift,
+  sqliteCode,
   unpackDisclosures,
 } from '../store/index.ts';
 import {
@@ -24,6 +25,15 @@ import { compareIndex, type IndexDifference } from './search/index.ts';
 
 /** Rows that are in memory at once. */
 const READ_ROWS = 128;
+
+/** What SQLite says of one table, that a report repeats. */
+const COMPLAINTS_MAX = 3;
+
+/** The tables of `log.db`. */
+export const logTables = ['entries', 'disclosures', 'ids', 'tiles', 'head'] as const;
+
+/** One of {@link logTables}. */
+export type LogTable = (typeof logTables)[number];
 
 /** How much of a log its search index covers. */
 export interface IndexCoverage {
@@ -92,7 +102,7 @@ export class AuditFile {
       to: last,
       what: `the schema of log.db was changed: ${what}`,
     }));
-    const row = this.#exact('SELECT size, root, recorded_at FROM head').get();
+    const row = this.#exact('SELECT size, root, recorded_at FROM head WHERE one = 1').get();
     const agrees =
       row !== undefined &&
       signed !== undefined &&
@@ -101,6 +111,10 @@ export class AuditFile {
       equalBytes(row['root'], signed.root);
     if (!agrees) {
       const what = 'the columns of the head differ from its signed checkpoint';
+      found.push({ code: 'column_changed', from: 0, to: last, what });
+    }
+    if (this.#one('SELECT count(*) FROM head WHERE one <> 1') !== 0n) {
+      const what = 'beside the head stand rows that nobody honest wrote';
       found.push({ code: 'column_changed', from: 0, to: last, what });
     }
     if (row !== undefined && Number(row['recorded_at']) !== this.#timeOf(head.last)) {
@@ -126,6 +140,28 @@ export class AuditFile {
     return unreadable.length === 0
       ? report
       : { ...report, discoveries: [...unreadable, ...report.discoveries] };
+  }
+
+  /**
+   * Whether SQLite itself finds a table whole: reading from one end to the other does not show a damaged inner page, which
+   * leads whoever looks for one row astray (sqlite.org/pragma.html#pragma_quick_check).
+   */
+  structure(table: LogTable): Discovery[] {
+    const to = Math.max(this.head().last, 0);
+    const tell = (found: string): Discovery[] => {
+      const what = `SQLite finds the table ${table} damaged: ${found}`;
+      return [{ code: 'table_damaged', from: 0, to, what, ofLog: true }];
+    };
+    try {
+      const said = this.#db.prepare(`PRAGMA quick_check(${table})`).all().flatMap(Object.values).map(String);
+      if (said.length === 1 && said[0] === 'ok') return [];
+      const named = said.flatMap((text) => text.split('\n')).filter((line) => !line.startsWith('***'));
+      const more = named.length > COMPLAINTS_MAX ? `, and ${named.length - COMPLAINTS_MAX} more` : '';
+      return tell(`${named.slice(0, COMPLAINTS_MAX).join('; ')}${more}`);
+    } catch (error) {
+      if (sqliteCode(error) === undefined) throw error;
+      return tell((error as Error).message);
+    }
   }
 
   /** Stored hashes of tiles, undefined where there are none or they cannot be read. */
@@ -198,7 +234,7 @@ export class AuditFile {
   }
 
   #checkpoint(): Uint8Array {
-    const row = this.#db.prepare('SELECT checkpoint FROM head').get();
+    const row = this.#db.prepare('SELECT checkpoint FROM head WHERE one = 1').get();
     const note = row?.['checkpoint'];
     return note instanceof Uint8Array ? note : new Uint8Array(0);
   }

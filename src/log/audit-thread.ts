@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
-import { AuditFile, type ComparedIndex } from './audit-file.ts';
+import type { ChunkReport, ChunkRequest, Discovery, Span } from '../verify/index.ts';
+import { AuditFile, type ComparedIndex, type LogTable } from './audit-file.ts';
 import { Remote, serve } from './rpc.ts';
 import { Thread } from './worker-pool.ts';
 
@@ -10,6 +10,8 @@ const YOUNG_MB = 4;
 /** Audits spans of one file, on this thread or on another. */
 export interface Auditor {
   chunk(span: Span): Promise<ChunkReport>;
+  /** What SQLite itself finds wrong with a table. */
+  structure(table: LogTable): Promise<readonly Discovery[]>;
   /** What the search index at `path` says that the log as it is now does not. */
   index(path: string): Promise<ComparedIndex>;
   close(): Promise<void>;
@@ -20,6 +22,7 @@ export function auditHere(path: string, request: ChunkRequest): Auditor {
   const file = new AuditFile(path);
   return {
     chunk: async (span) => file.chunk(span, request),
+    structure: async (table) => file.structure(table),
     index: async (index) => file.index(index),
     close: async () => file.close(),
   };
@@ -37,6 +40,7 @@ export async function auditOnThread(path: string, request: ChunkRequest): Promis
   }
   return {
     chunk: (span) => remote.call('chunk', span),
+    structure: (table) => remote.call('structure', table),
     index: (index) => remote.call('index', index),
     close: () => remote.leave(),
   };
@@ -50,6 +54,7 @@ export function serveAuditor(port: MessagePort): void {
       auditor = auditHere(path, request);
     },
     chunk: (span: Span) => auditor!.chunk(span),
+    structure: (table: LogTable) => auditor!.structure(table),
     index: (index: string) => auditor!.index(index),
   });
 }

@@ -12,7 +12,7 @@ import {
   type Trust,
 } from '../verify/index.ts';
 import { checkFolder, checkHeld } from './arguments.ts';
-import { AuditFile, type IndexCoverage } from './audit-file.ts';
+import { AuditFile, type IndexCoverage, logTables } from './audit-file.ts';
 import { type Auditor, auditHere, auditOnThread } from './audit-thread.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 
@@ -115,6 +115,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
   const auditors = await startAuditors(paths.database, whole, options.threads);
   try {
     await auditSpans(whole, auditors, options.onProgress);
+    if (options.depth !== 'tree') await auditTables(whole, auditors);
     if (options.index === true) {
       const compared = await auditors[0]!.index(paths.index);
       for (const discovery of compared.discoveries) whole.discover(discovery);
@@ -169,6 +170,14 @@ async function auditSpans(
     if (underway.length >= auditors.length * 2) await addOldest();
   }
   while (underway.length > 0) await addOldest();
+}
+
+/** Lets SQLite look at each table, shared out among the auditors. */
+async function auditTables(whole: Audit, auditors: readonly Auditor[]): Promise<void> {
+  const found = await Promise.all(
+    logTables.map((table, at) => auditors[at % auditors.length]!.structure(table)),
+  );
+  for (const discovery of found.flat()) whole.discover(discovery);
 }
 
 /** The mark is a checkpoint that the writer keeps outside the folder: it is held against the log. */

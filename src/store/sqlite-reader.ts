@@ -32,7 +32,7 @@ export class SqliteReader implements LogReader {
   readonly #tile: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#head = db.prepare('SELECT size, root, recorded_at, checkpoint FROM head');
+    this.#head = db.prepare('SELECT size, root, recorded_at, checkpoint FROM head WHERE one = 1');
     this.#entries = db.prepare(
       `SELECT e.idx, e.entry, d.texts FROM entries e LEFT JOIN disclosures d ON d.idx = e.idx
        WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx`,

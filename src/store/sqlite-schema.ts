@@ -66,7 +66,7 @@ COMMIT`);
 
 /**
  * What is different between the schema of `db` and ours, in words; empty where nothing is.
- * Compares the texts that SQLite keeps, so a dropped trigger, a view in place of a table, an added
+ * Compares the marks of the file and the texts that SQLite keeps, so a dropped trigger, a view in place of a table, an added
  * index and a changed column type all show.
  */
 export function schemaDrift(db: DatabaseSync): string[] {
@@ -75,6 +75,8 @@ export function schemaDrift(db: DatabaseSync): string[] {
     if (row['sql'] !== null) found.set(`${row['type']} ${row['name']}`, String(row['sql']));
   }
   const drift: string[] = [];
+  if (pragma(db, 'application_id') !== APPLICATION_ID) drift.push('it is not marked as a log');
+  if (pragma(db, 'user_version') !== SCHEMA_VERSION) drift.push('it says that it has another layout');
   for (const statement of statements) {
     const name = schemaName(statement);
     const sql = found.get(name);

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { equalBytes, LogError } from '../bytes/index.ts';
 import type {
@@ -55,13 +55,15 @@ export class SqliteStore extends SqliteReader implements LogStore {
   readonly #db: DatabaseSync;
   readonly #options: SqliteStoreOptions;
   readonly #statements: Statements;
+  readonly #files: OpenFile[];
   #contendedUntil = 0;
   #committedAt = 0;
   #dead = false;
   #ownWaiting = false;
 
-  private constructor(db: DatabaseSync, options: SqliteStoreOptions) {
+  private constructor(path: string, db: DatabaseSync, options: SqliteStoreOptions) {
     super(db);
+    this.#files = [new OpenFile(path), new OpenFile(`${path}-wal`)];
     this.#db = db;
     this.#options = options;
     this.#statements = prepare(db);
@@ -88,7 +90,7 @@ export class SqliteStore extends SqliteReader implements LogStore {
     try {
       return inOurWords(`${path} cannot be opened`, () => {
         ready(db);
-        return new SqliteStore(db, options);
+        return new SqliteStore(path, db, options);
       });
     } catch (error) {
       db.close();
@@ -113,7 +115,11 @@ export class SqliteStore extends SqliteReader implements LogStore {
       await sleep(pauseMs * (0.5 + this.#options.jitter()));
     }
     try {
-      return new SqliteTransaction(this, this.#db, this.#statements, (outcome) => this.#ended(outcome));
+      for (const file of this.#files) file.requireInPlace();
+      return new SqliteTransaction(this, this.#db, this.#statements, {
+        isInPlace: () => this.#files.every((file) => file.isInPlace()),
+        ended: (outcome) => this.#ended(outcome),
+      });
     } catch (error) {
       this.#db.exec('ROLLBACK');
       throw error;
@@ -163,24 +169,59 @@ export class SqliteStore extends SqliteReader implements LogStore {
   }
 }
 
+/**
+ * A file that SQLite has open. Who removes it, or puts another in its place, leaves us writing where nobody will ever look:
+ * what is acknowledged then would be lost, so every commit looks whether the file is still the one at its path.
+ */
+class OpenFile {
+  readonly #path: string;
+  #inode: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#inode = this.#inodeNow();
+  }
+
+  /** The write-ahead log may be made after the connection; from then on it stays while anybody has it open. */
+  isInPlace(): boolean {
+    const now = this.#inodeNow();
+    this.#inode ??= now;
+    return now !== undefined && now === this.#inode;
+  }
+
+  /** Throws `LogError` `log_replaced`. */
+  requireInPlace(): void {
+    if (this.isInPlace()) return;
+    throw new LogError('log_replaced', `${this.#path} was removed or replaced while the log was open`, {
+      hint: 'close the log, find out who did it, verify what lies there now, and open it again',
+    });
+  }
+
+  #inodeNow(): number | undefined {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino;
+  }
+}
+
+/** What a transaction tells its store, and asks of it. */
+interface Household {
+  /** Whether the files are still where others look for them. */
+  readonly isInPlace: () => boolean;
+  readonly ended: (outcome: 'committed' | 'rolled_back' | 'unknown') => void;
+}
+
 /** The lock and the statements that write under it. */
 class SqliteTransaction implements HeadTransaction {
   readonly taken: Head | undefined;
   readonly #reader: SqliteReader;
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
-  readonly #ended: (outcome: 'committed' | 'rolled_back' | 'unknown') => void;
+  readonly #household: Household;
 
-  constructor(
-    reader: SqliteReader,
-    db: DatabaseSync,
-    statements: Statements,
-    ended: (outcome: 'committed' | 'rolled_back' | 'unknown') => void,
-  ) {
+  constructor(reader: SqliteReader, db: DatabaseSync, statements: Statements, household: Household) {
     this.#reader = reader;
     this.#db = db;
     this.#statements = statements;
-    this.#ended = ended;
+    this.#household = household;
     this.taken = reader.head();
   }
 
@@ -220,19 +261,29 @@ class SqliteTransaction implements HeadTransaction {
     } catch (error) {
       const full = sqliteCode(error) === SQLITE_FULL;
       this.#leave();
-      this.#ended(full ? 'rolled_back' : 'unknown');
+      this.#household.ended(full ? 'rolled_back' : 'unknown');
       if (full) throw sqliteFailure(error, 'nothing was written');
       throw new LogError('outcome_unknown', 'the commit failed; whether it reached the disk is unknown', {
         cause: error,
         hint: 'the writer stops for good; close the log, look at the disk, open it again',
       });
     }
-    this.#ended('committed');
+    if (!this.#household.isInPlace()) {
+      this.#household.ended('unknown');
+      throw new LogError(
+        'outcome_unknown',
+        'the log was removed or replaced while the commit was under way',
+        {
+          hint: 'the writer stops for good; find out who did it, verify what lies there now, and open it again',
+        },
+      );
+    }
+    this.#household.ended('committed');
   }
 
   rollback(): void {
     this.#leave();
-    this.#ended('rolled_back');
+    this.#household.ended('rolled_back');
   }
 
   #leave(): void {

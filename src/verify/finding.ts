@@ -1,6 +1,6 @@
 /**
  * The codes of what an audit can find. A code is a promise: callers branch on it, and `docs/errors.md`
- * explains it. The last three come from whoever knows the store's own columns and search index, and travel in
+ * explains it. The last four come from whoever knows the store's own columns and search index, and travel in
  * the same report.
  */
 export const findingCodes = [
@@ -29,6 +29,7 @@ export const findingCodes = [
   'id_mismatch',
   'column_changed',
   'schema_changed',
+  'table_damaged',
   'search_differs',
 ] as const;
 

@@ -41,6 +41,12 @@ const damages: readonly (readonly [string, string])[] = [
     'a checkpoint of a million lines',
     "UPDATE head SET checkpoint = CAST(replace(hex(zeroblob(500000)), '0', char(10)) AS BLOB)",
   ],
+  [
+    'a second head',
+    'PRAGMA ignore_check_constraints = 1; INSERT INTO head SELECT 0, size, root, recorded_at, checkpoint FROM head',
+  ],
+  ['another mark of the file', 'PRAGMA application_id = 7'],
+  ['the mark of another layout', 'PRAGMA user_version = 3'],
   ['no head', 'DELETE FROM head'],
   ['no entries', 'DELETE FROM entries'],
 ];

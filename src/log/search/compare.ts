@@ -6,6 +6,7 @@ import type { IndexCursor } from './index-connection.ts';
 import { BUSY_TIMEOUT_MS, isDamage } from './index-file.ts';
 import { indexDrift, TERMS_VIEW, ZONE_ENTRIES } from './schema.ts';
 import { APPLY_ENTRIES, SearchIndex } from './search-index.ts';
+import { termsAstray } from './term-pages.ts';
 
 /** What an index says that does not follow from the log. */
 export interface IndexDifference {
@@ -87,6 +88,8 @@ function compareOpen(db: DatabaseSync, audit: SizedAudit, differences: Differenc
       for (const table of tables)
         compareTable(table, { expected: view.db, actual: db, covered: cursor.size, differences });
       compareTerms(view.db, db, differences);
+      const astray = termsAstray(db);
+      if (astray !== undefined) differences.add(0, last, `terms: ${astray}`);
     });
   } finally {
     rebuilt.close();
