@@ -16,6 +16,7 @@ interface ServeOptions extends SignInFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly publicUrl?: string;
+  readonly metricsPort?: number;
 }
 
 const help = `
@@ -47,7 +48,13 @@ export function serveCommand(io: Io): Command {
     )
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'private key, PEM')
-    .option('--public-url <url>', 'where others reach this server, as https://audit.example.com');
+    .option('--public-url <url>', 'where others reach this server, as https://audit.example.com')
+    .addOption(
+      new Option(
+        '--metrics-port <port>',
+        'serve /metrics on a port of 127.0.0.1 of its own, without a key',
+      ).argParser(parsePort),
+    );
   return addSignInOptions(command)
     .addHelpText('after', help + signInHelp)
     .action((options: ServeOptions) => serve(io, options));
@@ -82,24 +89,31 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),
   });
-  let server: Listening | undefined;
+  const listening: Listening[] = [];
   try {
     const tls = tlsOf(options);
     // Before anybody can ask: who finds the server ready finds its first log and key.
     const key = await prepare(handler);
-    server = await listenOrShow(io, key, handler, {
+    const server = await listenOrShow(io, key, handler, {
       port: options.port,
       host: options.host,
       isBehindProxy: behindProxy !== undefined,
       ...(tls === undefined ? {} : { tls }),
     });
-    await welcome(io, { handler, data, url: publicUrl ?? server.url, key });
+    listening.push(server);
+    const url = publicUrl ?? server.url;
+    await welcome(io, { handler, data, url, key });
+    if (options.metricsPort !== undefined) {
+      const metrics = await listen(handler.metrics, { port: options.metricsPort, host: '127.0.0.1' });
+      listening.push(metrics);
+      await io.out.line(show`Metrics:                          ${metrics.url}/metrics`);
+    }
     handler.startAudits();
     // Whoever starts it again learns what landed; a writer that does not know must not go on.
     const failure = await Promise.race([stopSignal(), handler.failure]);
     if (failure !== undefined) throw failure;
   } finally {
-    await Promise.all([server?.close(), handler.close()]);
+    await Promise.all([...listening.map((one) => one.close()), handler.close()]);
   }
 }
 
@@ -167,10 +181,15 @@ async function welcome(io: Io, { handler, data, url, key }: Welcome): Promise<vo
   await io.out.line(show`    -d '{"action":"user.signed_in","actor":{"type":"user","id":"u_42"}}'`);
 }
 
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
 /** Resolves when somebody asks the process to end. A second time, it ends at once. */
 function stopSignal(): Promise<undefined> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve(undefined));
-    process.once('SIGTERM', () => resolve(undefined));
-  });
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const stop = (): void => {
+    for (const signal of signals) process.off(signal, stop);
+    resolve(undefined);
+  };
+  for (const signal of signals) process.once(signal, stop);
+  return promise;
 }

@@ -6,7 +6,7 @@ import type { HandlerOptions } from './handler-options.ts';
 import { keyRoutes } from './key-routes.ts';
 import { logRoutes, openLogs } from './logs/index.ts';
 import { openApiRoute } from './openapi.ts';
-import { operatorRoutes } from './operator-routes.ts';
+import { metricsAnswer, operatorRoutes } from './operator-routes.ts';
 import type { Connection } from './peer.ts';
 import { problemOf } from './problem.ts';
 import type { Route } from './route.ts';
@@ -36,6 +36,8 @@ export interface Handler {
   readonly routes: readonly Route[];
   /** Resolves when the writer of a log no longer knows what it wrote: close, and start a new process. */
   readonly failure: Promise<Error>;
+  /** Answers `GET /metrics` without a key, and nothing else: for a listener on loopback. */
+  readonly metrics: (request: Request) => Promise<Response>;
   /** Audits every log now and by the hour, as long as the handler is open. */
   startAudits(): void;
   /** Lets requests under way finish, takes no more, and closes logs and files. */
@@ -70,6 +72,7 @@ export function createHandler(options: HandlerOptions): Handler {
     desk: deskOf(house),
     routes,
     failure: house.failure,
+    metrics: metricsAnswer(house),
     startAudits: () => house.logs.audits.start(),
     close,
   });

@@ -1,5 +1,8 @@
 import type { Foundation } from './foundation.ts';
+import { isLoopback } from './peer.ts';
+import { ProblemError, problemResponse } from './problem.ts';
 import type { Route } from './route.ts';
+import { secure } from './security-headers.ts';
 import { shape } from './shapes.ts';
 
 /** Routes for whoever runs the server: probes and metrics. */
@@ -40,12 +43,28 @@ export function operatorRoutes(house: Foundation): Route[] {
       summary: 'Metrics in the format of Prometheus.',
       access: ['admin'],
       answers: { 200: { description: 'The metrics.', contentType: 'text/plain' } },
-      handle: async () =>
-        new Response(await house.metrics.registry.metrics(), {
-          headers: { 'content-type': house.metrics.registry.contentType },
-        }),
+      handle: () => metricsOf(house),
     },
   ];
+}
+
+/**
+ * Metrics without a key, for a listener of their own that only this machine reaches: nothing else is answered there, and
+ * no page of a browser that was led here under another name.
+ */
+export function metricsAnswer(house: Foundation): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const { hostname, pathname } = new URL(request.url);
+    const isAsked = pathname === '/metrics' && request.method === 'GET' && isLoopback(hostname);
+    const none = new ProblemError(404, 'route_unknown', 'There is no such address here.');
+    return secure(isAsked ? await metricsOf(house) : problemResponse(none, house.instance), false);
+  };
+}
+
+async function metricsOf({ metrics }: Foundation): Promise<Response> {
+  return new Response(await metrics.registry.metrics(), {
+    headers: { 'content-type': metrics.registry.contentType },
+  });
 }
 
 function readiness(house: Foundation): Response {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { listen } from 'indelible/http';
 import { codeOf, startHandler } from './server.ts';
 
 const event = { action: 'user.signed_in', actor: { type: 'user', id: 'u_1' } };
@@ -48,4 +49,20 @@ test('the log of the server is for administrators and auditors of all logs, and 
 test('server.db is for its owner alone', async (context) => {
   const { data } = await startHandler(context);
   assert.equal(statSync(path.join(data, 'server.db')).mode & 0o777, 0o600);
+});
+
+test('metrics have a listener of their own without a key, which answers nothing else', async (context) => {
+  const { handler, ask } = await startHandler(context);
+  const own = await listen(handler.metrics, { port: 0, host: '127.0.0.1' });
+  context.after(() => own.close(100));
+  const told = await fetch(`${own.url}/metrics`);
+  assert.equal(told.status, 200);
+  assert.match(await told.text(), /^indelible_http_requests_under_way \d+$/m);
+  for (const path of ['/v1/keys', '/healthz', '/', '/metrics/']) {
+    assert.equal((await fetch(`${own.url}${path}`)).status, 404, path);
+  }
+  assert.equal((await fetch(`${own.url}/metrics`, { method: 'POST' })).status, 404);
+  // A page that a name was bent for: the browser says by which name it came.
+  assert.equal((await handler.metrics(new Request('http://evil.example/metrics'))).status, 404);
+  assert.equal((await ask('GET', '/metrics')).status, 401);
 });
