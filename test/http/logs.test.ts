@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
@@ -587,6 +587,32 @@ describe('a log that was changed under the server', () => {
     const hasRootKey = existsSync(join(routes.dataDir, 'logs', 'main', 'root.key'));
     assert.equal(rowOf('copies the files').isAnswered, !hasRootKey);
     assert.equal(told.isRunning, false);
+  });
+
+  test('a log that was put back to an earlier state, its mark gone, is found by every audit from then on', async (t) => {
+    const { routes } = await withLog(t);
+    const folder = join(routes.dataDir, 'logs', 'main');
+    await routes.logs.close();
+    cpSync(folder, `${folder}.earlier`, { recursive: true });
+    const later = new Routes(t, {}, routes.dataDir);
+    await later.call('recordEvents', { log: 'main', json: event('late') });
+    await later.logs.audits.all();
+    assert.deepEqual(later.logs.audits.broken(), []);
+    await later.logs.close();
+    rmSync(folder, { recursive: true });
+    renameSync(`${folder}.earlier`, folder);
+    rmSync(`${folder}.mark`);
+    const again = new Routes(t, {}, routes.dataDir);
+    const taken = await again.logs.take('main');
+    try {
+      for (const depth of ['whole', 'incremental', 'whole'] as const) {
+        const { isIntact, findings } = await again.logs.audits.run(taken!, depth);
+        assert.equal(isIntact, false, depth);
+        assert.equal(findings[0]?.code, 'rolled_back', depth);
+      }
+    } finally {
+      taken?.release();
+    }
   });
 
   test('an hourly audit finds what was changed since the last one, a whole one what was changed before; both outlive the server', async (t) => {

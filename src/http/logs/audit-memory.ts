@@ -15,7 +15,7 @@ export interface Remembered extends Audited {
 }
 
 const ABOUT =
-  'What this server remembers of its own audits. It is no evidence: whoever can write here can change it. Whole audits do not believe it.';
+  'What this server remembers of its own audits. It is no evidence: whoever can write here can change it. Whole audits read the log itself, and hold what stands here against it.';
 
 /** Keeps them beside the logs: `<name>.audit.json`. */
 export class AuditMemory {

@@ -162,10 +162,16 @@ export class Audits {
       const told = findings.slice(0, FINDINGS_MAX);
       return done({ depth, size, isIntact, findings: told }, isIntact ? baseOf(range) : undefined);
     }
-    const report = await log.verify({ vkey: log.vkey, threads: 1 });
-    // Where the log itself is sound, what is remembered is made anew if it does not fit.
-    const base = report.ok ? ((await soundBase(log, known)) ?? (await soundBase(log, {}))) : undefined;
-    return done({ depth: 'whole', ...told(report) }, base);
+    const whole = told(await log.verify({ vkey: log.vkey, threads: 1 }));
+    if (!whole.isIntact) return done({ depth: 'whole', ...whole }, undefined);
+    // A log may be sound and another than it was: what an earlier audit authenticated has to be in it still, and stays the measure
+    // until somebody has looked into it.
+    const { range, findings } = await extend(log, known);
+    if (findings.length === 0) return done({ depth: 'whole', ...whole }, baseOf(range));
+    return done(
+      { depth: 'whole', ...whole, isIntact: false, findings: findings.slice(0, FINDINGS_MAX) },
+      undefined,
+    );
   }
 
   #remembered(name: string): Remembered {
@@ -176,11 +182,6 @@ export class Audits {
     }
     return known;
   }
-}
-
-async function soundBase(log: OpenLog['log'], known: Remembered): Promise<Remembered['base']> {
-  const { range, findings } = await extend(log, known);
-  return findings.length === 0 ? baseOf(range) : undefined;
 }
 
 function told({ ok, size, findings }: LogReport): Pick<AuditSummary, 'size' | 'isIntact' | 'findings'> {
