@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { backup } from 'node:sqlite';
 import { syncFolder } from '../platform/index.ts';
@@ -31,6 +40,8 @@ export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
   mkdirSync(to.dir, { recursive: true, mode: 0o700 });
   const temporary = join(to.dir, 'log.db.part');
   try {
+    // Sealed values lie in the copy as they do in the log: it is its owner's alone before its first byte is written.
+    closeSync(openSync(temporary, 'wx', 0o600));
     const db = openReadable(from.database);
     try {
       await backup(db, temporary, { rate: PAGES_A_STEP });

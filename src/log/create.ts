@@ -1,14 +1,6 @@
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { misuse } from '../bytes/index.ts';
 import { genesisEvent } from '../event/index.ts';
 import { parseVerifierKey, type Signer } from '../note/index.ts';
@@ -19,6 +11,15 @@ import { inOurWords } from './failure.ts';
 import { createSigner, signerOf } from './keys.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { ownDraft } from './writer.ts';
+
+/** The file whose name is taken first where files are placed one by one: whoever has it places the others. */
+const CLAIM = 'log.vkey';
+
+/** How long another process may take to place its files, milliseconds: it takes a few. Beyond, it has died. */
+const PLACING_MS_MAX = 1_000;
+
+/** How old a draft must be to be nobody's any more, milliseconds. */
+const DRAFT_MS_MAX = 60_000;
 
 /** What a log is created with. */
 export interface Creation {
@@ -45,7 +46,8 @@ export interface Created {
 
 /**
  * Makes a log: keys, and a database with its genesis entry. All of it is made beside the place where it will
- * be and gets its name in one step, so nothing is ever half there.
+ * be and gets its name in one step, so nothing is ever half there. An empty folder that is there already is kept: the log is
+ * made within it, its database placed last, and what a creation that was cut off leaves there is refused by name.
  *
  * Refuses, with `LogError` `log_exists`, a folder that holds anything, and a place that has a mark. What a lost
  * log left behind is not built upon: a second birth under the same key would be a second history.
@@ -61,8 +63,10 @@ export async function createFiles(creation: Creation): Promise<Created> {
 async function makeFiles(creation: Creation): Promise<Created> {
   const { paths, origin, rootVkey } = creation;
   if (rootVkey !== undefined) checkRootKey(rootVkey);
-  refuseExisting(creation);
-  const temporary = logPaths(`${paths.dir}.${Buffer.from(randomBytes(6)).toString('hex')}.new`);
+  await refuseExisting(creation);
+  const isPrepared = existsSync(paths.dir);
+  const name = `.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
+  const temporary = logPaths(isPrepared ? join(paths.dir, name) : paths.dir + name);
   mkdirSync(temporary.dir, { recursive: true, mode: 0o700 });
   try {
     const isInside = dirname(paths.key) === paths.dir;
@@ -73,7 +77,8 @@ async function makeFiles(creation: Creation): Promise<Created> {
     const rootKey = rootVkey ?? createSigner(temporary.rootKey, `${origin}/root`).vkey;
     replaceFile(temporary.rootVkey, `${rootKey}\n`);
     await writeGenesis(temporary.database, { creation, signer, rootKey });
-    place(temporary.dir, paths.dir);
+    if (isPrepared) await placeInside(temporary.dir, paths.dir);
+    else place(temporary.dir, paths.dir);
     return {
       vkey: signer.vkey,
       rootVkey: rootKey,
@@ -115,7 +120,7 @@ function checkRootKey(rootVkey: string): void {
   }
 }
 
-function refuseExisting({ paths, newKeyOnly, keyText }: Creation): void {
+async function refuseExisting({ paths, newKeyOnly, keyText }: Creation): Promise<void> {
   if (existsSync(paths.database)) {
     throw new LogError('log_exists', `there is a log at ${paths.dir}`, { hint: 'open it instead' });
   }
@@ -124,7 +129,11 @@ function refuseExisting({ paths, newKeyOnly, keyText }: Creation): void {
       hint: 'find out where that log went; move the mark away only if it was removed on purpose',
     });
   }
-  if (existsSync(paths.dir) && readdirSync(paths.dir).length > 0) {
+  const present = existsSync(paths.dir) ? readdirSync(paths.dir) : [];
+  if (present.some((name) => !isDraft(name))) {
+    if (present.some(isDraft)) {
+      throw (await appears(paths.database)) ? quicker(undefined) : unfinished(paths.dir);
+    }
     throw new LogError('log_exists', `${paths.dir} holds files and no log.db`, {
       hint: 'a log needs a folder of its own; if one was here, find out what became of it',
     });
@@ -137,33 +146,78 @@ function refuseExisting({ paths, newKeyOnly, keyText }: Creation): void {
 }
 
 /** Gives the finished folder its name, unless somebody else was quicker. */
-function place(temporary: string, dir: string): void {
+function place(draft: string, dir: string): void {
   try {
-    renameSync(temporary, dir);
+    renameSync(draft, dir);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOTEMPTY' || code === 'EEXIST') throw quicker(cause);
-    if (code !== 'EBUSY' && code !== 'EXDEV' && code !== 'EPERM' && code !== 'EACCES') throw cause;
-    placeInside(temporary, dir);
+    throw cause;
   }
   // The first receipt must not outlive the name of the file that it speaks of.
   syncFolder(dir);
   syncFolder(dirname(dir));
 }
 
-/** A mount point cannot be replaced: its files are moved in one by one, the database last. */
-function placeInside(temporary: string, dir: string): void {
-  const names = readdirSync(temporary).filter((name) => name !== 'log.db');
-  for (const name of [...names, 'log.db']) {
-    try {
-      linkSync(join(temporary, name), join(dir, name));
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      if (code === 'EEXIST') throw quicker(cause);
-      if (code !== 'EXDEV') throw cause;
-      copyFileSync(join(temporary, name), join(dir, name), constants.COPYFILE_EXCL);
+/**
+ * Moves the finished files into a folder that was there before, which stays the same folder: it may be somebody's
+ * working directory, a mount point, or all that this user may write to. The first name is the claim to the place, and
+ * `log.db` comes last: there is a log when it is there.
+ */
+async function placeInside(draft: string, dir: string): Promise<void> {
+  const others = readdirSync(draft).filter((name) => name !== CLAIM && name !== 'log.db');
+  const placed: string[] = [];
+  try {
+    for (const name of [CLAIM, ...others]) {
+      linkSync(join(draft, name), join(dir, name));
+      placed.push(name);
     }
+    syncFolder(dir);
+    linkSync(join(draft, 'log.db'), join(dir, 'log.db'));
+  } catch (cause) {
+    for (const name of placed) rmSync(join(dir, name), { force: true });
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    if (await appears(join(dir, 'log.db'))) throw quicker(cause);
+    throw unfinished(dir, cause);
   }
+  syncFolder(dir);
+  removeStaleDrafts(dir);
+}
+
+/** What creations left here that were cut off before they had placed anything: keys that nothing is signed with. */
+function removeStaleDrafts(dir: string): void {
+  for (const name of readdirSync(dir).filter(isDraft)) {
+    const draft = join(dir, name);
+    const changed = statSync(draft, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (systemClock.wall() - changed > DRAFT_MS_MAX) rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** Whether a name is that of a draft within a folder, ours or another process's. */
+function isDraft(name: string): boolean {
+  return /^\.[0-9a-f]{12}\.new$/.test(name);
+}
+
+/** Waits a moment for a file that another process is about to place. */
+async function appears(path: string): Promise<boolean> {
+  const end = systemClock.monotonic() + PLACING_MS_MAX;
+  while (!existsSync(path)) {
+    if (systemClock.monotonic() > end) return false;
+    await sleep(5);
+  }
+  return true;
+}
+
+function unfinished(dir: string, cause?: unknown): LogError {
+  const left = readdirSync(dir).join(', ');
+  return new LogError(
+    'log_exists',
+    `the creation of a log at ${dir} was cut off: it holds ${left} and no log.db`,
+    {
+      hint: 'if no log was ever used there, remove these files and create it again; if one was, find out what became of it',
+      cause,
+    },
+  );
 }
 
 function quicker(cause: unknown): LogError {

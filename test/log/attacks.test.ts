@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -125,13 +128,18 @@ describe('without the signing key', () => {
     assert.match(warnings.join('\n'), /no mark at/);
   });
 
-  test('nobody but the owner can read the folder and the database', async (t) => {
+  test('nobody but the owner can read the folder, the database and the index', async (t) => {
     const dir = join(temporaryFolder(t), 'log');
     await using log = await createLog(dir, { origin });
     await log.record(signIn('a'));
     assert.equal(statSync(dir).mode & 0o777, 0o700);
     assert.equal(statSync(join(dir, 'log.db')).mode & 0o777, 0o600);
-    assert.equal(statSync(join(dir, 'log.db-wal')).mode & 0o777, 0o600);
+    let found = 0;
+    for await (const _ of log.query('action:user.signed_in', { waitMs: 5000 })) found += 1;
+    assert.equal(found, 1);
+    for (const name of ['log.db', 'index.db'].flatMap((file) => [file, `${file}-wal`, `${file}-shm`])) {
+      assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name);
+    }
   });
 
   test('an empty folder is taken, one with files is not', async (t) => {
@@ -141,6 +149,51 @@ describe('without the signing key', () => {
     mkdirSync(join(folder, 'full'));
     cpSync(join(folder, 'empty', 'log.vkey'), join(folder, 'full', 'notes.txt'));
     await assert.rejects(createLog(join(folder, 'full'), { origin }), { code: 'log_exists' });
+  });
+
+  test('a folder that was prepared stays the folder that it was', async (t) => {
+    const dir = join(temporaryFolder(t), 'prepared');
+    mkdirSync(dir);
+    chmodSync(dir, 0o750);
+    const { ino } = statSync(dir);
+    // As a creation leaves it that was cut off long ago, before it placed anything.
+    const stale = join(dir, '.0123456789ab.new');
+    mkdirSync(stale);
+    writeFileSync(join(stale, 'log.vkey'), 'half');
+    utimesSync(stale, 1, 1);
+    await (await createLog(dir, { origin })).close();
+    assert.deepEqual([statSync(dir).ino, statSync(dir).mode & 0o777], [ino, 0o750]);
+    const names = ['log.db', 'log.key', 'log.vkey', 'root.key', 'root.vkey'];
+    assert.deepEqual(
+      readdirSync(dir).filter((name) => name.startsWith('.') || names.includes(name)),
+      names,
+    );
+  });
+
+  test('a creation that was cut off among its files is named, and nothing is built upon it', async (t) => {
+    const dir = join(temporaryFolder(t), 'prepared');
+    mkdirSync(join(dir, '.0123456789ab.new'), { recursive: true });
+    writeFileSync(join(dir, 'log.vkey'), 'its verifier key\n');
+    await assert.rejects(createLog(dir, { origin }), {
+      code: 'log_exists',
+      message: /cut off: it holds .*log\.vkey/,
+    });
+    assert.deepEqual(readdirSync(dir).sort(), ['.0123456789ab.new', 'log.vkey']);
+  });
+
+  test('several that create a log in one prepared folder at one moment open one log', async (t) => {
+    const dir = join(temporaryFolder(t), 'prepared');
+    mkdirSync(dir);
+    const options = { createIfMissing: { origin }, warn: () => {} };
+    const logs = await Promise.all([1, 2, 3, 4].map(() => openLog(dir, options)));
+    for (const [at, log] of logs.entries()) await log.record(signIn(`e-${at}`));
+    assert.equal(new Set(logs.map(({ vkey }) => vkey)).size, 1);
+    assert.ok((await logs[0]!.verify()).ok);
+    for (const log of logs) await log.close();
+    assert.deepEqual(
+      readdirSync(dir).filter((name) => name.startsWith('.')),
+      [],
+    );
   });
 });
 

@@ -254,6 +254,8 @@ describe('limits and ends', () => {
     const copy = await log.backup(join(folder, 'copy'));
     await writing;
     assert.ok(copy.checkpoint.size >= 501);
+    assert.equal(statSync(join(folder, 'copy')).mode & 0o777, 0o700);
+    assert.equal(statSync(join(folder, 'copy', 'log.db')).mode & 0o777, 0o600);
     assert.equal(existsSync(join(folder, 'copy', 'log.key')), false);
     assert.equal(existsSync(join(folder, 'copy', 'root.key')), false);
     await assert.rejects(log.backup(join(folder, 'copy')), { code: 'log_exists' });

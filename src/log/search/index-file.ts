@@ -175,6 +175,7 @@ function openTemporary(path: string): DatabaseSync {
  * overwriting them would take a tenth of the time of indexing. Whoever erases has to make the index anew, or VACUUM it.
  */
 function connect(path: string, { readOnly = false }): DatabaseSync {
+  if (!readOnly) makePrivate(path);
   const db = new DatabaseSync(path, { readOnly, timeout: BUSY_TIMEOUT_MS });
   try {
     db.exec(`PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -${CACHE_KIB}`);
@@ -187,6 +188,15 @@ function connect(path: string, { readOnly = false }): DatabaseSync {
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/** Terms tell what the sealed values are: a new file is its owner's alone, and SQLite's other files take after it. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
   }
 }
 
