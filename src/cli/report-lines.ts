@@ -42,10 +42,15 @@ export function reportLines(report: LogReport, held: readonly Held[] | undefined
   lines.push(row('anchored', show`${report.anchored}`, paint), show``);
   if (findings.length === 0) {
     lines.push(show`${paint('green', 'No change was found.')} What is here is what was signed.`);
+    if (report.index === undefined) lines.push(show`The search index was not compared: --index does.`);
     return lines;
   }
   const noun = findings.length === 1 ? 'finding' : 'findings';
-  lines.push(show`${paint('red', `${group(findings.length)} ${noun}`)}: this log is not what was signed.`);
+  const isOfEvidence = findings.every(({ detail }) => detail?.['about'] === 'evidence');
+  const verdict = isOfEvidence
+    ? 'what was held is not of this log, in which no change was found.'
+    : 'this log is not what was signed.';
+  lines.push(show`${paint('red', `${group(findings.length)} ${noun}`)}: ${verdict}`);
   const listed = findings.slice(0, findingsMax);
   const codeWidth = Math.max(...listed.map(({ code }) => code.length));
   for (const finding of listed) {

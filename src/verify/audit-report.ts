@@ -87,8 +87,6 @@ const inconsistent: ReadonlySet<FindingCode> = new Set([
   'origin_mismatch',
   'root_mismatch',
   'size_mismatch',
-  'forked',
-  'rolled_back',
 ]);
 
 /**
@@ -110,6 +108,8 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     );
   }
   compareNumbers(conclusion, report);
+  // Evidence that is not the log's says nothing of the log; that which it signed can show another history.
+  const isBroken = [...inconsistent].some((code) => discoveries.has(code));
   const held = compareHeld(conclusion, policy, report);
   const mark = compareMark(conclusion, policy, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
@@ -123,7 +123,10 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     counts,
     findings,
     omitted: discoveries.omitted,
-    anchored: anchorInWords({ end, findings, opened, held, mark }),
+    anchored:
+      isBroken || discoveries.has('forked') || discoveries.has('rolled_back')
+        ? `not consistent at size ${end}: see the findings`
+        : anchorInWords({ end, opened, held, mark }),
     ...(held !== undefined && { held }),
     ...(mark !== undefined && { mark }),
   };
@@ -275,19 +278,15 @@ function byPlace(a: Finding, b: Finding): number {
 
 function anchorInWords({
   end,
-  findings,
   opened,
   held,
   mark,
 }: {
   readonly end: number;
-  readonly findings: readonly Finding[];
   readonly opened: OpenedCheckpoint | undefined;
   readonly held: HeldVerdict | undefined;
   readonly mark: MarkVerdict | undefined;
 }): string {
-  if (findings.some(({ code }) => inconsistent.has(code)))
-    return `not consistent at size ${end}: see the findings`;
   const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
   const agrees = [
     ...(mark?.agrees === true ? ['the mark beside the folder'] : []),

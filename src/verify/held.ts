@@ -17,6 +17,9 @@ export interface HeldReceipt {
 /** Something of a log that somebody outside holds: a signed checkpoint, or a receipt. */
 export type Held = string | HeldReceipt;
 
+/** What a finding says that is about the evidence, and not about the log. */
+const ofEvidence = { about: 'evidence' } as const;
+
 /** How much of what is held outside agrees with the log. */
 export interface HeldVerdict {
   /** How many checkpoints and receipts were given. */
@@ -45,7 +48,8 @@ export function placesOfHeld(held: readonly Held[]): { readonly sizes: number[];
 }
 
 /**
- * Compares what is held outside with the log. A held checkpoint that is larger than the log shows that
+ * Compares what is held outside with the log. Evidence that the log's key has not signed is anybody's: it is named as
+ * such, and compared with nothing. A held checkpoint that is larger than the log shows that
  * entries were taken away; one of the same size or smaller with another root shows that the log was
  * rewritten, or shows two histories: the tree was recomputed at each held size, so no proof is needed.
  * Undefined where nothing is held.
@@ -96,10 +100,10 @@ function compareOne({
   const note = noteOf(item);
   const claim = readHead(note);
   if (claim === undefined) {
-    report('checkpoint_invalid', `${name} holds no checkpoint`);
+    report('checkpoint_invalid', `${name} holds no checkpoint`, { detail: ofEvidence });
     return undefined;
   }
-  const isSigned = policy !== undefined && verifyHeld(note, policy, name, report);
+  if (!isSignedByLog(note, policy, name, report)) return undefined;
   const { size, root } = claim;
   const logSize = Math.min(conclusion.end, readHead(conclusion.head.checkpoint)?.size ?? conclusion.end);
   if (size > logSize) {
@@ -115,22 +119,37 @@ function compareOne({
     return undefined;
   }
   const fits = typeof item === 'string' || compareLeaf(item, size, name, { conclusion, report });
-  return isSigned && fits && size <= logSize ? size : undefined;
+  return fits && size <= logSize ? size : undefined;
 }
 
 /**
  * Whether the log has signed what is held. Witnesses are not asked for: a receipt is older than their
  * signatures.
  */
-function verifyHeld(note: Uint8Array, policy: Policy, name: string, report: ReportOfLog): boolean {
+function isSignedByLog(
+  note: Uint8Array,
+  policy: Policy | undefined,
+  name: string,
+  report: ReportOfLog,
+): boolean {
+  if (policy === undefined) {
+    report('key_unknown', `${name} cannot be verified: nobody knows the key of the log`, {
+      detail: ofEvidence,
+    });
+    return false;
+  }
   try {
     openWithPolicy(note, { ...policy, quorum: undefined });
     return true;
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    report(findingOfSignature(error), `${name} does not verify: ${withoutStop(error.message)}`, {
-      detail: { code: error.code },
-    });
+    report(
+      findingOfSignature(error),
+      `${name} is not signed by this log, and says nothing of it: ${withoutStop(error.message)}`,
+      {
+        detail: { ...ofEvidence, code: error.code },
+      },
+    );
     return false;
   }
 }
@@ -143,7 +162,9 @@ function compareLeaf(
   { conclusion, report }: { readonly conclusion: Conclusion; readonly report: ReportOfLog },
 ): boolean {
   if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
-    report('checkpoint_invalid', `${name} is about an entry that its checkpoint does not cover`);
+    report('checkpoint_invalid', `${name} is about an entry that its checkpoint does not cover`, {
+      detail: ofEvidence,
+    });
     return false;
   }
   const found = conclusion.leaves.get(index);

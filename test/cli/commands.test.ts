@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -53,6 +53,16 @@ describe('init and key', () => {
     const json = JSON.parse(indelible(['key', '--log', log, '--json']).stdout);
     assert.deepEqual(Object.keys(json), ['origin', 'vkey', 'rootVkey']);
     assert.equal(json.origin, origin);
+  });
+
+  test('makes it in the folder that it stands in', (t) => {
+    const cwd = join(temporaryFolder(t), 'here');
+    mkdirSync(cwd);
+    const made = indelible(['init', '.', '--origin', origin], { cwd });
+    assert.equal(made.status, 0, made.stderr);
+    assert.equal(indelible(['record', '--log', '.'], { cwd, input: events(signIn()) }).status, 0);
+    const run = indelible(['verify', '.', '--index'], { cwd });
+    assert.equal(run.status, 0, run.stdout + run.stderr);
   });
 
   test('refuses to make a second log in the same place', (t) => {
@@ -277,11 +287,12 @@ describe('verify', () => {
     assert.match(run.stdout, /test\.example\/log · \d+ entries/);
     assert.match(run.stdout, /with the key found inside/);
     assert.match(run.stdout, /No change was found/);
+    assert.match(run.stdout, /The search index was not compared: --index does\.\n$/);
     const vkey = readFileSync(join(log, 'log.vkey'), 'utf8').trim();
     const pinned = indelible(['verify', log, '--vkey', vkey, '--index']);
     assert.equal(pinned.status, 0, pinned.stdout);
     assert.match(pinned.stdout, /index +covers \d+ of \d+ entries/);
-    assert.doesNotMatch(pinned.stdout, /found inside/);
+    assert.doesNotMatch(pinned.stdout, /found inside|not compared/);
   });
 
   test('believes no other key', (t) => {
@@ -311,6 +322,18 @@ describe('verify', () => {
     assert.equal(indelible(['verify', log, '--held', held]).status, 1);
     writeFileSync(held, forged[3]!.checkpoint);
     assert.equal(indelible(['verify', log, '--held', held]).status, 0);
+  });
+
+  test('evidence of another key does not make the log a broken one', (t) => {
+    const other = join(temporaryFolder(t), 'other');
+    indelible(['init', other, '--origin', origin]);
+    const foreign = indelible(['record', '--log', other], { input: events(signIn('e-1')) });
+    const held = join(dir, 'foreign.jsonl');
+    writeFileSync(held, foreign.stdout);
+    const run = indelible(['verify', log, '--held', held]);
+    assert.equal(run.status, 1, run.stdout);
+    assert.match(run.stdout, /1 finding: what was held is not of this log, in which no change was found\./);
+    assert.doesNotMatch(run.stdout, /forked|rolled_back|not consistent|not what was signed/);
   });
 
   test('a file that holds neither receipt nor checkpoint is misuse, not a finding', () => {
