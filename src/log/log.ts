@@ -33,10 +33,8 @@ import type { Proof, SignedCheckpoint } from './reader.ts';
 import { openReader, type ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
+import { walk } from './walk.ts';
 import { openWriterHere, openWriterThread, type WriterHandle } from './writer-thread.ts';
-
-/** Entries that `entries()` reads at once. */
-const READ_ENTRIES = 512;
 
 /** A log that is open. Made by {@link createLog} and {@link openLog}; calls may overlap freely. */
 export class Log {
@@ -190,14 +188,15 @@ export class Log {
     return new Query(this.#reader, query, options);
   }
 
-  /** Entries as they are stored, ascending, up to the size at the first read. */
+  /**
+   * Entries as they are stored, ascending, up to the size at the first read: every one of them. Throws `LogError` `log_damaged`
+   * at the first that is missing.
+   */
   async *entries(range: { readonly from?: number; readonly to?: number } = {}): AsyncGenerator<StoredEntry> {
     checkRange(range);
     const { size } = await this.checkpoint();
     const to = Math.min(range.to ?? size, size);
-    for (let from = range.from ?? 0; from < to; from += READ_ENTRIES) {
-      yield* await this.#reader.entries(from, Math.min(from + READ_ENTRIES, to));
-    }
+    yield* walk(this.#reader, range.from ?? 0, to);
   }
 
   /** The newest checkpoint. */

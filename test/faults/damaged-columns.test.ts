@@ -81,6 +81,21 @@ describe('a column that holds', () => {
   }
 });
 
+test('a hole among the entries ends the walk over them, which passes over nothing', async () => {
+  const dir = copyTemplate(template, join(scratch, 'hole'));
+  sabotage(join(dir, 'log.db'), (db) => db.exec('DELETE FROM entries WHERE idx BETWEEN 100 AND 199'));
+  const log = await openLog(dir, { readOnly: true, thread: 'caller' });
+  let read = 0;
+  await assert.rejects(
+    async () => {
+      for await (const { index } of log.entries()) assert.equal(index, read++);
+    },
+    { code: 'log_damaged', message: 'entry 100 is missing' },
+  );
+  assert.equal(read, 100);
+  await log.close();
+});
+
 async function readEverything(dir: string): Promise<void> {
   const log = await openLog(dir, { readOnly: true, thread: 'caller' });
   try {

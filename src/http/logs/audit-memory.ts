@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base64Decode, base64Encode, parseJson } from '../../bytes/index.ts';
 import { openEntry, parseEntry } from '../../event/index.ts';
-import type { Log } from '../../log/index.ts';
+import { isLogError, type Log, type StoredEntry } from '../../log/index.ts';
 import { hashLeaf, Range } from '../../merkle/index.ts';
 import { replaceFile } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
@@ -70,11 +70,7 @@ export async function extend(log: Log, remembered: Remembered): Promise<Extended
     return { size, range, findings: [{ code: 'rolled_back', message, index: size }] };
   }
   const findings: { code: string; message: string; index: number }[] = [];
-  for await (const { index, entry, disclosures } of log.entries({ from, to: size })) {
-    if (index !== range.end) {
-      findings.push({ code: 'index_gap', message: `Entry ${range.end} is missing.`, index: range.end });
-      return { size, range, findings };
-    }
+  for await (const { index, entry, disclosures } of untilHole(log.entries({ from, to: size }))) {
     range.append(hashLeaf(entry));
     try {
       const [problem] = openEntry(parseEntry(entry), disclosures, index).problems;
@@ -91,6 +87,15 @@ export async function extend(log: Log, remembered: Remembered): Promise<Extended
     findings.push({ code: 'root_mismatch', message, index: from });
   }
   return { size, range, findings };
+}
+
+/** Entries up to the first that is missing: that is a finding, and no failure of the audit. */
+async function* untilHole(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry> {
+  try {
+    yield* entries;
+  } catch (error) {
+    if (!isLogError(error, 'log_damaged')) throw error;
+  }
 }
 
 /** A range as it is remembered. */
