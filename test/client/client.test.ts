@@ -235,6 +235,26 @@ test('attack-15: a receipt of another event, true in every part, is refused', as
   await assert.rejects(remote.record(signIn('e-2')), { code: 'receipt_invalid' });
 });
 
+test('a server that records something else under the id, and proves that, is refused', async (t) => {
+  const { server, client } = await makeWorld(t);
+  for (const [id, sent, recorded] of [
+    ['e-1', '"id":"u_1"', '"id":"u_9"'],
+    ['e-2', 'Name of u_1', 'Name of u_9'],
+    ['e-3', '"targets":[]', '"targets":[],"reason":"none was given"'],
+  ] as const) {
+    server.before = (request) => {
+      assert.ok(request.path.includes('/events?') && request.body.includes(sent));
+      request.body = request.body.replaceAll(sent, recorded);
+      return false;
+    };
+    await assert.rejects(
+      client().record(signIn(id)),
+      { name: 'VerificationError', code: 'receipt_invalid' },
+      id,
+    );
+  }
+});
+
 test('a log under another key is refused, and so is its receipt', async (t) => {
   const { folder, server, client } = await makeWorld(t);
   const remote = client();
