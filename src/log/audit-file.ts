@@ -26,6 +26,9 @@ import { compareIndex, type IndexDifference } from './search/index.ts';
 /** Rows that are in memory at once. */
 const READ_ROWS = 128;
 
+/** Pages of cache for an audit, KiB: it reads each page once, from one end to the other, so that a larger cache only takes memory. */
+const CACHE_KIB = 4096;
+
 /** What SQLite says of one table, that a report repeats. */
 const COMPLAINTS_MAX = 3;
 
@@ -65,7 +68,7 @@ export class AuditFile {
     this.#db = openReadable(path);
     try {
       // One moment for the whole audit, however much is recorded meanwhile.
-      this.#db.exec('BEGIN');
+      this.#db.exec(`PRAGMA cache_size=-${CACHE_KIB}; BEGIN`);
       this.#reader = new SqliteReader(this.#db);
       this.#id = this.#exact('SELECT idx FROM ids WHERE id = ?');
       this.#id.setReturnArrays(true);
