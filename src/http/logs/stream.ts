@@ -163,6 +163,8 @@ class Tail {
   async #read(): Promise<string> {
     const { call, asked, taken } = this.#parts;
     const stored = await taken.log.reader.entries(this.#next, this.#next + READ_ENTRIES);
+    // What was recorded while it was read may be later than the end of the key.
+    if (!call.isStillLetIn()) return '';
     const events: StreamEvent[] = [];
     for (const entry of stored) {
       if (entry.index !== this.#next) throw new LogError('log_damaged', `entry ${this.#next} is missing`);
