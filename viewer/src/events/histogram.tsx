@@ -56,6 +56,8 @@ export function Histogram({ stats, onBrush }: { stats: Stats; onBrush: (from: st
 function useBrush({ buckets, bucketMs }: Stats, onBrush: (from: string, to: string) => void) {
   const [span, setSpan] = useState<Span>();
   const [chosen, setFocused] = useState<Span>([0, 0]);
+  // Where the drag began: the pointer may be faster than the drawing.
+  const begun = useRef<number>(undefined);
   const frame = useRef<HTMLDivElement>(null);
   const clamp = (position: number): number => Math.min(Math.max(position, 0), buckets.length - 1);
   const focused: Span = [clamp(chosen[0]), clamp(chosen[1])];
@@ -67,6 +69,10 @@ function useBrush({ buckets, bucketMs }: Stats, onBrush: (from: string, to: stri
     const first = buckets[Math.min(one, other)]!;
     const last = buckets[Math.max(one, other)]!;
     onBrush(first.from, new Date(new Date(last.from).getTime() + bucketMs).toISOString());
+  };
+  const end = (): void => {
+    begun.current = undefined;
+    setSpan(undefined);
   };
   const handlers = {
     onKeyDown(event: KeyboardEvent): void {
@@ -84,16 +90,17 @@ function useBrush({ buckets, bucketMs }: Stats, onBrush: (from: string, to: stri
     onPointerDown(event: PointerEvent): void {
       event.currentTarget.setPointerCapture(event.pointerId);
       const at = positionOf(event);
+      begun.current = at;
       setSpan([at, at]);
     },
     onPointerMove(event: PointerEvent): void {
-      if (span) setSpan([span[0], positionOf(event)]);
+      if (begun.current !== undefined) setSpan([begun.current, positionOf(event)]);
     },
-    onPointerUp(): void {
-      if (span) brush(span);
-      setSpan(undefined);
+    onPointerUp(event: PointerEvent): void {
+      if (begun.current !== undefined) brush([clamp(begun.current), positionOf(event)]);
+      end();
     },
-    onPointerCancel: () => setSpan(undefined),
+    onPointerCancel: end,
   };
   return { frame, span, focused, handlers };
 }
