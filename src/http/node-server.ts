@@ -2,8 +2,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { misuse } from '../bytes/index.ts';
 import { type Connection, isLoopback } from './peer.ts';
+import { textOf } from './text-answer.ts';
 
 /** Bytes of all headers of one request. */
 export const HEADERS_BYTES_MAX = 16_384;
@@ -49,12 +51,23 @@ export function toNodeListener(
   answer: Answer,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return getRequestListener(
-    (request, { incoming }) => {
+    async (request, { incoming, outgoing }) => {
       const { socket } = incoming as IncomingMessage;
-      return answer(request, { address: socket.remoteAddress, isEncrypted: 'encrypted' in socket });
+      const connection = { address: socket.remoteAddress, isEncrypted: 'encrypted' in socket };
+      const response = await answer(request, connection);
+      const text = textOf(response);
+      if (text === undefined) return response;
+      sendText(outgoing as ServerResponse, response, text);
+      return RESPONSE_ALREADY_SENT;
     },
     { overrideGlobalObjects: false },
   ) as (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+/** In one write, where reading the text back out of the answer's stream would take several turns of the event loop. */
+function sendText(outgoing: ServerResponse, { status, headers }: Response, text: string): void {
+  const pairs = [...headers, ['content-length', String(Buffer.byteLength(text))]];
+  outgoing.writeHead(status, pairs.flat()).end(text);
 }
 
 /** Listens. Throws misuse where it would be heard beyond this machine without TLS. */

@@ -1,6 +1,7 @@
 import { isLogError, type LogErrorCode, VerificationError } from '../bytes/index.ts';
 import { EventError } from '../event/index.ts';
 import { PROBLEM_TYPE, type Problem } from '../wire/index.ts';
+import { textAnswer } from './text-answer.ts';
 
 /** The codes of problems that arise at the door, before any log is asked; `docs/errors.md` explains each. */
 export const problemCodes = [
@@ -158,7 +159,7 @@ export function problemResponse(error: unknown, requestId: string): Response {
   if (details.retryAfter !== undefined || body.status === 503) {
     headers['retry-after'] = String(details.retryAfter ?? RETRY_AFTER_S);
   }
-  return new Response(JSON.stringify(body), {
+  return textAnswer(JSON.stringify(body), {
     status: body.status,
     headers: { ...headers, ...details.headers },
   });

@@ -1,6 +1,7 @@
 import { LogError } from '../../log/index.ts';
 import type { Problem } from '../../wire/index.ts';
 import type { Call } from '../route.ts';
+import { textAnswer } from '../text-answer.ts';
 import type { Places } from './places.ts';
 import type { Pulse } from './pulse.ts';
 import type { LogRegistry } from './registry.ts';
@@ -31,7 +32,7 @@ export function json(
   init: { status?: number; headers?: Record<string, string> } = {},
 ): Response {
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...init.headers };
-  return new Response(JSON.stringify(value), { status: init.status ?? 200, headers });
+  return textAnswer(JSON.stringify(value), { status: init.status ?? 200, headers });
 }
 
 /** The log of a call, for writing. Throws what opening it for writing has found. */

@@ -75,6 +75,7 @@ interface Opened {
 interface Slot {
   readonly opening: Promise<Opened>;
   users: number;
+  isPublic: boolean;
 }
 
 /**
@@ -110,7 +111,7 @@ export class LogRegistry implements Logs {
     if (this.#isClosed) throw new LogError('closed', 'the server is stopping');
     if (!isName(name) || !existsSync(join(this.#dir, name, 'log.db'))) return undefined;
     await this.#closing.get(name);
-    const slot = this.#slots.get(name) ?? { opening: this.#open(name), users: 0 };
+    const slot = this.#slots.get(name) ?? this.#newSlot(name);
     this.#slots.delete(name);
     this.#slots.set(name, slot);
     slot.users += 1;
@@ -199,6 +200,10 @@ export class LogRegistry implements Logs {
     await Promise.allSettled(this.#closing.values());
   }
 
+  #newSlot(name: string): Slot {
+    return { opening: this.#open(name), users: 0, ...this.#settings(name) };
+  }
+
   async #open(name: string): Promise<Opened> {
     const { queue, meter, warn } = this.#options;
     const dir = join(this.#dir, name);
@@ -221,7 +226,7 @@ export class LogRegistry implements Logs {
       slot.users -= 1;
       this.#trim();
     };
-    return { name, ...opened, isPublic: this.#settings(name).isPublic, release };
+    return { name, ...opened, isPublic: slot.isPublic, release };
   }
 
   /** Closes what nobody uses, the least recently used first, until few enough are open. */
@@ -248,6 +253,8 @@ export class LogRegistry implements Logs {
 
   #writeSettings(name: string, settings: { readonly isPublic: boolean }): void {
     replaceFile(this.#settingsPath(name), settingsText(settings));
+    const slot = this.#slots.get(name);
+    if (slot !== undefined) slot.isPublic = settings.isPublic;
   }
 
   #settingsPath(name: string): string {
