@@ -56,6 +56,7 @@ test('record, see it, open it, verify it; tamper with the database, and see it b
   await server.record(...morning);
   const { page, troubles } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByText('role.assigned').click();
   const drawer = page.getByRole('complementary', { name: 'Event' });
   await drawer.getByRole('heading', { name: 'Ada Example gave a role to Ben Example.' }).waitFor();
@@ -84,6 +85,7 @@ test('a page that is opened after the newest entries were changed says which one
   await server.record({ action: 'user.signed_out', actor: person('u_ada', 'Ada Example') });
   const { page } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByRole('alert').getByText(`Broken at index ${index}.`).waitFor();
   await page.getByRole('row').filter({ hasText: 'role.assigned' }).locator('.badge.broken').waitFor();
   await page.getByRole('row').filter({ hasText: 'data.exported' }).locator('.badge.sealed').waitFor();
@@ -95,6 +97,7 @@ test('the key is pinned at the first visit, and the checkpoint remembered; no ev
   await server.record(...morning);
   const { page } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByRole('link', { name: 'Integrity' }).click();
   await page.getByText('this was the first checkpoint that this browser saw').waitFor();
   await server.record({ action: 'user.signed_out', actor: person('u_ada', 'Ada Example') });
@@ -111,6 +114,7 @@ test('another key than the pinned one is an alarm', async (context) => {
   await server.record(...morning);
   const { page } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page
     .getByRole('banner')
     .getByText(/Sealed/)
@@ -129,6 +133,7 @@ test('with the keyboard alone: search, move, open, step, help, close', async (co
   await server.record(...morning);
   const { page, troubles } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByText('role.assigned').waitFor();
   await page.keyboard.press('/');
   await page.keyboard.type('outc');
@@ -191,6 +196,7 @@ test('attack 27 and 28: markup in every field is text, and no link leads out', a
   await server.record(...payloads.map((_, position) => bad(position)));
   const { page, troubles } = await openWindow(browser, context);
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   for (const position of payloads.keys()) {
     await page.goto(`${server.url}/#/main?event=x-${position}`);
     await page.getByRole('complementary', { name: 'Event' }).getByText('Sealed', { exact: true }).waitFor();
@@ -227,6 +233,7 @@ test('embedded in a page of another origin, with a token and a filter that it ca
   const { page, troubles } = await openWindow(browser, context);
   // What the browser keeps of the server's own page must not stand in the way of the embedded one.
   await page.goto(server.link);
+  await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByRole('row').filter({ hasText: 'role.assigned' }).locator('.badge.sealed').waitFor();
   await page.goto(origin);
   await page.getByText('role.assigned').click();
