@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalize, type JsonValue, utf8Decode, utf8Encode, VerificationError } from 'indelible/bytes';
+import {
+  canonicalize,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  utf8Decode,
+  utf8Encode,
+  VerificationError,
+} from 'indelible/bytes';
 import {
   digestDisclosure,
   EventError,
@@ -16,6 +24,7 @@ import {
   sameEvent,
   sealDraft,
 } from 'indelible/event';
+import { readByPlatform } from '../support/platform-json.ts';
 import { countingRandom, recordSample, sampleEvent, sampleOptions, sampleRecordedAt } from './sample.ts';
 
 /** Names, among them those that objects inherit, and those that sort around `_sd`. */
@@ -117,13 +126,13 @@ const event = fc
   .map((fields) => Object.fromEntries(Object.entries(fields).filter(([, given]) => given !== undefined)));
 
 /** What an event means once it has been written: negative zero is zero, and undefined is absent. */
-const written = (given: unknown): unknown => JSON.parse(canonicalize(given as JsonValue));
+const written = (given: unknown): unknown => parseJson(canonicalize(given as JsonValue));
 
 test('an event that is taken reads back as it was given', () => {
   fc.assert(
     fc.property(event, (given) => {
       const { text, entry, disclosures } = recordSample(given);
-      assert.equal(canonicalize(JSON.parse(text)), text);
+      assert.equal(canonicalize(readByPlatform(text) as JsonValue), text);
       const { event: read, fields, problems } = openEntry(entry, disclosures, 0);
       assert.deepEqual([problems, read.withheld], [[], []]);
       assert.equal(fields.length, disclosures.length);
@@ -243,7 +252,7 @@ test('any bytes are an entry, or refused by our error', () => {
     }),
     { numRuns: 1000 },
   );
-  const parsed = JSON.parse(utf8Decode(bytes));
+  const parsed = parseJson(utf8Decode(bytes)) as JsonObject;
   fc.assert(
     fc.property(fc.constantFrom(...Object.keys(parsed), 'other'), value, (field, given) => {
       check(utf8Encode(canonicalize({ ...parsed, [field]: given })));

@@ -75,7 +75,8 @@ export const bans: readonly Ban[] = [
   },
   {
     name: 'JSON.parse',
-    instead: 'parseJson of bytes: JSON.parse keeps the last of two equal keys and rounds integers',
+    instead:
+      'parseJson of bytes: JSON.parse keeps the last of two equal keys, rounds integers, and reads some names wrong (nodejs/node#63785)',
     is: (node) => isCall(node, 'JSON.parse'),
     allowedIn: (file) => file.room === 'bytes' || file.room === undefined,
   },

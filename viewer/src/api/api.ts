@@ -1,4 +1,4 @@
-import { utf8Decode } from '../../../src/bytes/index.ts';
+import { JSON_DEPTH_MAX, parseJson, utf8Decode } from '../../../src/bytes/index.ts';
 import type {
   ApiKey,
   ApiKeyCreated,
@@ -111,7 +111,7 @@ export class Api {
 
   async revokeKey(id: string): Promise<ApiKey | undefined> {
     const answer = await this.#send(`v1/keys/${segment(id)}`, {}, { method: 'DELETE' });
-    return answer.status === 204 ? undefined : ((await answer.json()) as ApiKey);
+    return answer.status === 204 ? undefined : readJson<ApiKey>(await answer.text());
   }
 
   /** A `.tlog-proof` file. */
@@ -148,7 +148,7 @@ export class Api {
     if (answer.body === null) return;
     onOpen();
     for await (const { id, event, data } of serverSentEvents(answer.body)) {
-      if (event === 'event' && data !== '') yield { id, event: JSON.parse(data) as EventWire };
+      if (event === 'event' && data !== '') yield { id, event: readJson<EventWire>(data) };
     }
   }
 
@@ -162,7 +162,7 @@ export class Api {
 
   async #json<T>(path: string, parameters: Parameters, options: Options): Promise<T> {
     const answer = await this.#send(path, parameters, options);
-    return (await answer.json()) as T;
+    return readJson<T>(await answer.text());
   }
 
   async #send(path: string, parameters: Parameters = {}, options: Options = {}): Promise<Response> {
@@ -196,6 +196,14 @@ function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
+/** An event has all of the nesting that a log takes, and stands in a page. */
+const ANSWER_DEPTH_MAX = JSON_DEPTH_MAX + 8;
+
+/** Not by the browser's own parser, which may read a name that is one escape wrong (nodejs/node#63785). */
+function readJson<T>(text: string): T {
+  return parseJson(text, { maxDepth: ANSWER_DEPTH_MAX }) as T;
+}
+
 async function bytesOf(answer: Response): Promise<Uint8Array> {
   return new Uint8Array(await answer.arrayBuffer());
 }
@@ -203,7 +211,7 @@ async function bytesOf(answer: Response): Promise<Uint8Array> {
 /** The problem document of an answer, or nothing where somebody else (a proxy) has answered. */
 async function problemOf(answer: Response): Promise<Partial<Problem>> {
   try {
-    const problem: unknown = await answer.json();
+    const problem = readJson<unknown>(await answer.text());
     return typeof problem === 'object' && problem !== null ? problem : {};
   } catch {
     return {};

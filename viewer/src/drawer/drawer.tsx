@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, type RefObject, useEffect, useMemo, useRef } from 'react';
-import { base64Decode, type JsonValue, utf8Decode } from '../../../src/bytes/index.ts';
+import { base64Decode, type JsonValue, parseJson, utf8Decode } from '../../../src/bytes/index.ts';
 import type { RecordedEvent, RecordedTarget } from '../../../src/event/index.ts';
 import { Badge } from '../events/badge.tsx';
 import { nameOf, railOf } from '../events/columns.tsx';
@@ -301,7 +301,7 @@ function RawPart({ shown: { row, event, index } }: { shown: ShownEvent }) {
 
 function pretty(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    return JSON.stringify(parseJson(text), null, 2);
   } catch {
     return text;
   }

@@ -1,3 +1,4 @@
+import { parseJson } from '../../../src/bytes/index.ts';
 import type { SeenCheckpoint } from './model.ts';
 
 /** How this browser came by the key of a log. */
@@ -59,7 +60,7 @@ export class Pins {
     }
     if (text === undefined) return undefined;
     try {
-      const value: unknown = JSON.parse(text);
+      const value: unknown = parseJson(text);
       return isValid(value) ? value : undefined;
     } catch {
       return undefined;
