@@ -117,5 +117,13 @@ export class VerificationError extends Error {
  */
 export function misuse(kind: 'type' | 'range', code: MisuseCode, message: string): MisuseError {
   const error = kind === 'type' ? new TypeError(message) : new RangeError(message);
+  ours.add(error);
   return Object.assign(error, { code });
+}
+
+const ours = new WeakSet<Error>();
+
+/** Whether {@link misuse} made this error: a code alone says nothing, many an error of others has one. */
+export function isMisuse(error: unknown): error is MisuseError {
+  return error instanceof Error && ours.has(error);
 }

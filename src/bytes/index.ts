@@ -32,6 +32,7 @@ export { compareBytes, concatBytes, equalBytes } from './byte-arrays.ts';
 export { canonicalize, canonicalString } from './canonical.ts';
 export { parseDecimal } from './decimal.ts';
 export {
+  isMisuse,
   type MisuseCode,
   type MisuseError,
   misuse,

@@ -10,6 +10,7 @@ export const logErrorCodes = [
   'index_behind',
   'index_corrupt',
   'io_failed',
+  'key_exists',
   'key_insecure',
   'key_mismatch',
   'key_missing',

@@ -11,6 +11,7 @@ import { show } from './terminal.ts';
 interface InitOptions {
   readonly origin: string;
   readonly key?: string;
+  readonly reuseKey?: boolean;
   readonly mark?: string;
   readonly rootVkey?: string;
   readonly service?: string;
@@ -35,6 +36,7 @@ export function initCommand(io: Io): Command {
       new Option('--origin <name>', 'name of the log, as in example.com/audit').makeOptionMandatory(),
     )
     .addOption(keyOption())
+    .option('--reuse-key', 'take the key that lies there, which has signed nothing yet')
     .addOption(markOption())
     .option('--root-vkey <vkey>', 'public root key that you keep elsewhere; no root.key is written then')
     .option('--service <name>', 'name of the service that creates it', 'cli')

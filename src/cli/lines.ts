@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { UsageError } from './exit.ts';
 
 /** Most bytes of one line if the caller sets no limit: a file of CloudTrail records is one line. */
 const lineBytesDefault = 64 * 1024 * 1024;
@@ -30,7 +31,22 @@ export async function* readLines(
 ): AsyncGenerator<InputLine[]> {
   const source =
     file === undefined || file === '-' ? stdin : createReadStream(file, { highWaterMark: readBytes });
-  yield* splitLines(unpacked(source), lineBytesMax);
+  try {
+    yield* splitLines(unpacked(source), lineBytesMax);
+  } catch (error) {
+    throw isOfZlib(error) ? new UsageError(cutOff(file, error)) : error;
+  }
+}
+
+/** Whether unpacking failed: what zlib cannot make sense of, or an end before the end (nodejs.org/api/zlib.html). */
+function isOfZlib(error: unknown): error is Error {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && code.startsWith('Z_');
+}
+
+function cutOff(file: string | undefined, error: Error): string {
+  const name = file === undefined || file === '-' ? 'standard input' : file;
+  return `${name} is a gzip file that is cut off or damaged (${error.message}); what came before that was taken`;
 }
 
 /** Passes a stream on, unpacked if its first two bytes are those of gzip (RFC 1952). */

@@ -93,7 +93,7 @@ const secondLifeEvents = 1000;
 async function replaceBySecondBirth({ attacker, origin, key, size }: Scene): Promise<void> {
   const born = `${attacker.dir}-born`;
   try {
-    const log = await createLog(born, { origin, key });
+    const log = await createLog(born, { origin, key, reuseKey: true });
     const event = { action: 'nothing.happened', actor: { type: 'user', id: 'u_nobody' } };
     await log.recordMany(Array.from({ length: Math.min(size, secondLifeEvents) }, () => event));
     await log.close();

@@ -1,4 +1,4 @@
-import { canonicalString, misuse } from '../bytes/index.ts';
+import { canonicalString, isMisuse, misuse } from '../bytes/index.ts';
 import {
   type Draft,
   entryText,
@@ -66,7 +66,7 @@ export function prepareEvent(event: unknown, options: PrepareOptions): Draft {
   try {
     return preparation.draft(event);
   } catch (cause) {
-    if (cause instanceof EventError || (cause instanceof Error && 'code' in cause)) throw cause;
+    if (cause instanceof EventError || isMisuse(cause)) throw cause;
     // The caller's own getter or proxy threw under our hands. The events handed in beside this one must not
     // suffer.
     const reason = { rule: 'could not be read', hint: 'Hand in plain data, without getters or proxies.' };

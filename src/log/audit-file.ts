@@ -285,12 +285,15 @@ function auditRow({ index, entry, texts }: RawRow): AuditRow {
       index,
       entry: NO_BYTES,
       disclosures: [],
-      ...problem('the column of the entry is no longer a blob'),
+      ...problem('the column of the entry is no longer a blob, or longer than any entry'),
     };
   }
   if (texts !== null && !(texts instanceof Uint8Array)) {
-    return { index, entry, disclosures: [], ...problem('the column of the disclosures is no longer a blob') };
+    const what = 'the column of the disclosures is no longer a blob, or longer than they can be';
+    return { index, entry, disclosures: [], ...problem(what) };
   }
+  if (texts?.length === 0)
+    return { index, entry, disclosures: [], ...problem('a row of disclosures without any') };
   try {
     return { index, entry, disclosures: texts === null ? [] : unpackDisclosures(texts) };
   } catch (error) {

@@ -4,12 +4,10 @@ import {
   type Draft,
   entryText,
   logOpenedEvent,
-  parseEntry,
   type SealedDraft,
-  sameEvent,
   sealDraft,
 } from '../event/index.ts';
-import { type Hash, hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
+import type { Hash } from '../merkle/index.ts';
 import {
   formatCheckpoint,
   parseVerifierKey,
@@ -21,8 +19,8 @@ import type { Clock } from '../platform/index.ts';
 import { type Head, type HeadTransaction, LogError, type LogStore, type NewEntry } from '../store/index.ts';
 import { checkTime, Edge } from './edge.ts';
 import type { Mark } from './mark.ts';
+import { type Answer, Known, repeated } from './repeats.ts';
 import { checkHead } from './signed-head.ts';
-import { TreeReader } from './tiles.ts';
 
 /** A clock that parts from the monotonic one by more than this leaves a `log.clock_jumped` entry, milliseconds. */
 export const CLOCK_STEP_MS_MAX = 1000;
@@ -66,9 +64,6 @@ export interface CommitReply {
 interface Accepted extends NewEntry {
   readonly leaf: Hash;
 }
-
-/** What became of one draft: taken in at an index, or refused. */
-type Answer = { readonly index: number; readonly leaf: Hash } | { readonly error: LogError };
 
 /** The state after the last commit of this writer. */
 interface State {
@@ -231,9 +226,14 @@ export class Committer {
     const answers: Answer[] = [];
     for (const [position, draft] of sealed.entries()) {
       const index = indexes.get(draft.id) ?? batch.indexOf(draft.id);
-      if (index === undefined) answers.push(batch.accept(draft));
-      else
-        answers.push(repeat(batch.at(index) ?? (await known.at(index)), drafts[position]!, draft.id, index));
+      answers.push(
+        index === undefined
+          ? batch.accept(draft)
+          : await repeated(() => batch.at(index) ?? known.at(index), drafts[position]!, {
+              id: draft.id,
+              index,
+            }),
+      );
     }
     return answers;
   }
@@ -303,66 +303,6 @@ class Batch {
   isRepeatsOnly(own: number): boolean {
     return this.accepted.length === own;
   }
-}
-
-/** What was recorded before this transaction. */
-class Known {
-  readonly #transaction: HeadTransaction;
-  readonly #edge: Edge | undefined;
-  readonly #tree: TreeReader;
-
-  constructor(transaction: HeadTransaction, edge: Edge | undefined) {
-    this.#transaction = transaction;
-    this.#edge = edge;
-    this.#tree = new TreeReader(transaction);
-  }
-
-  async find(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return ids.length === 0 ? new Map() : this.#transaction.findIds(ids);
-  }
-
-  /**
-   * The entry at an index, proven: a receipt for bytes that somebody has changed would be a lie under our signature.
-   * Throws `LogError` `log_damaged`.
-   */
-  async at(index: number): Promise<Pick<NewEntry, 'entry' | 'disclosures'>> {
-    const [stored] = await this.#transaction.readEntries(index, index + 1);
-    const edge = this.#edge;
-    if (stored !== undefined && edge !== undefined && index < edge.size) {
-      const proof = await this.#tree.prove(planInclusion(index, edge.size), edge.size);
-      const path = { index, size: edge.size, leafHash: hashLeaf(stored.entry), proof };
-      if (equalBytes(rootFromInclusion(path), edge.root())) return stored;
-    }
-    throw new LogError(
-      'log_damaged',
-      `the id of entry ${index} is known, and the entry is not what was recorded`,
-      {
-        hint: 'run verify: it names everything that was changed',
-      },
-    );
-  }
-}
-
-/** Answers an event whose id is there already: the same event is a repeat, another one a conflict. */
-function repeat(
-  stored: Pick<NewEntry, 'entry' | 'disclosures'>,
-  draft: Draft,
-  id: string,
-  index: number,
-): Answer {
-  const entry = parseEntry(stored.entry);
-  if (entry.id !== id) {
-    throw new LogError('log_damaged', `the id ${id} leads to entry ${index}, which has another id`, {
-      hint: 'run verify: it names everything that was changed',
-    });
-  }
-  if (sameEvent(draft, entry, stored.disclosures)) return { index, leaf: hashLeaf(stored.entry) };
-  const message = `the id ${id} was recorded at index ${index} with other content`;
-  return {
-    error: new LogError('id_conflict', message, {
-      hint: 'an id names one event for ever: give a new event a new id',
-    }),
-  };
 }
 
 function reply(answers: readonly Answer[], head: Head): CommitReply {

@@ -1,4 +1,14 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { misuse } from '../bytes/index.ts';
@@ -8,7 +18,7 @@ import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/i
 import { LogError, SqliteStore } from '../store/index.ts';
 import { Committer } from './commit.ts';
 import { inOurWords } from './failure.ts';
-import { createSigner, signerOf } from './keys.ts';
+import { createSigner, readSigner, signerOf } from './keys.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { ownDraft } from './writer.ts';
 
@@ -32,7 +42,9 @@ export interface Creation {
   readonly rootVkey?: string | undefined;
   /** The signing key itself, where the caller unwraps it rather than keeping it in a file. */
   readonly keyText?: string | undefined;
-  /** Refuses a signing key that is there already: where nobody asked for this creation, it may be a second one. */
+  /** Takes a key file that is there already. Its owner vouches that it has signed nothing: one key, one history. */
+  readonly reuseKey?: boolean | undefined;
+  /** Refuses a key that the caller unwraps: where nobody asked for this creation, it may be a second one. */
   readonly newKeyOnly?: boolean;
 }
 
@@ -49,8 +61,8 @@ export interface Created {
  * be and gets its name in one step, so nothing is ever half there. An empty folder that is there already is kept: the log is
  * made within it, its database placed last, and what a creation that was cut off leaves there is refused by name.
  *
- * Refuses, with `LogError` `log_exists`, a folder that holds anything, and a place that has a mark. What a lost
- * log left behind is not built upon: a second birth under the same key would be a second history.
+ * Refuses, with `LogError` `log_exists`, a folder that holds anything, and a place that has a mark; with `key_exists`, a key
+ * file that is there. What a lost log left behind is not built upon: a second birth under the same key would be a second history.
  */
 export async function createFiles(creation: Creation): Promise<Created> {
   try {
@@ -68,17 +80,20 @@ async function makeFiles(creation: Creation): Promise<Created> {
   const name = `.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
   const temporary = logPaths(isPrepared ? join(paths.dir, name) : paths.dir + name);
   mkdirSync(temporary.dir, { recursive: true, mode: 0o700 });
+  let madeKey: string | undefined;
   try {
+    refuseUnwritableMark(paths.mark);
     const isInside = dirname(paths.key) === paths.dir;
     const keyPath = isInside ? join(temporary.dir, 'log.key') : paths.key;
-    const signer =
-      creation.keyText === undefined ? createSigner(keyPath, origin) : signerOf(creation.keyText, origin);
+    const signer = await signerFor(creation, keyPath);
+    if (!isInside && creation.keyText === undefined && creation.reuseKey !== true) madeKey = keyPath;
     replaceFile(temporary.vkey, `${signer.vkey}\n`);
-    const rootKey = rootVkey ?? createSigner(temporary.rootKey, `${origin}/root`).vkey;
+    const rootKey = rootVkey ?? newRootKey(temporary.rootKey, origin);
     replaceFile(temporary.rootVkey, `${rootKey}\n`);
     await writeGenesis(temporary.database, { creation, signer, rootKey });
     if (isPrepared) await placeInside(temporary.dir, paths.dir);
     else place(temporary.dir, paths.dir);
+    madeKey = undefined;
     return {
       vkey: signer.vkey,
       rootVkey: rootKey,
@@ -86,6 +101,41 @@ async function makeFiles(creation: Creation): Promise<Created> {
     };
   } finally {
     rmSync(temporary.dir, { recursive: true, force: true });
+    // What it has signed was never in its place.
+    if (madeKey !== undefined) rmSync(madeKey, { force: true });
+  }
+}
+
+/** The signer of a new log. A key file is made for it, unless its owner says that the one that is there may be used. */
+async function signerFor({ keyText, reuseKey, origin, paths }: Creation, keyPath: string): Promise<Signer> {
+  if (keyText !== undefined) return signerOf(keyText, origin);
+  if (reuseKey === true) return readSigner(keyPath, origin);
+  const signer = createSigner(keyPath, origin);
+  if (signer !== undefined) return signer;
+  // Of several processes that create one log, the one that made the key goes on.
+  if (await appears(paths.database)) throw quicker(undefined);
+  throw new LogError(
+    'key_exists',
+    `there is a signing key at ${keyPath} already, and no log at ${paths.dir}`,
+    {
+      hint: 'two logs under one key are two histories: name another place; only a key that has signed nothing may be taken (reuseKey, --reuse-key)',
+    },
+  );
+}
+
+/** The mark is first written when the log is opened; that it cannot be is said before anything is made. */
+function refuseUnwritableMark(mark: string): void {
+  try {
+    accessSync(dirname(mark), constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new LogError(
+      'io_failed',
+      `the mark of the log cannot be kept at ${mark}: ${(cause as Error).message}`,
+      {
+        hint: 'say where it may lie, outside the folder of the log: mark, --mark',
+        cause,
+      },
+    );
   }
 }
 
@@ -110,6 +160,12 @@ async function writeGenesis(
   } finally {
     store.close();
   }
+}
+
+function newRootKey(path: string, origin: string): string {
+  const signer = createSigner(path, `${origin}/root`);
+  if (signer === undefined) throw new Error(`There is a root key in a draft that is new: ${path}.`);
+  return signer.vkey;
 }
 
 function checkRootKey(rootVkey: string): void {
@@ -138,7 +194,7 @@ async function refuseExisting({ paths, newKeyOnly, keyText }: Creation): Promise
       hint: 'a log needs a folder of its own; if one was here, find out what became of it',
     });
   }
-  if (newKeyOnly === true && (keyText !== undefined || existsSync(paths.key))) {
+  if (newKeyOnly === true && keyText !== undefined) {
     throw new LogError('log_exists', `the signing key is there already, and the log at ${paths.dir} is not`, {
       hint: 'if this log is new, create it on purpose (createLog, indelible init); if not, find out where it went',
     });

@@ -42,10 +42,10 @@ export function signerOf(text: string, origin?: string, what = 'the key'): Signe
   return signer;
 }
 
-/** The key at `path`, made there (mode 0600) where there is none. Never replaces one. */
-export function createSigner(path: string, origin: string): Signer {
-  if (!existsSync(path)) createExclusive(path, `${signerKeyFromSeed(origin, randomBytes(32))}\n`, 0o600);
-  return readSigner(path, origin);
+/** A new key at `path`, mode 0600; undefined where there is a file already. */
+export function createSigner(path: string, origin: string): Signer | undefined {
+  const isNew = createExclusive(path, `${signerKeyFromSeed(origin, randomBytes(32))}\n`, 0o600);
+  return isNew ? readSigner(path, origin) : undefined;
 }
 
 /** Reads a verifier key out of a file. Throws `LogError` `key_mismatch` where it holds none. */

@@ -23,6 +23,7 @@ import {
   checkHeartbeat,
   checkLimits,
   checkOptions,
+  type Making,
   type OpenOptions,
   SERVICE_DEFAULT,
 } from './options.ts';
@@ -275,30 +276,26 @@ function isoTime(ms: number): string {
 
 /**
  * Creates a log in `dir` and opens it. Refuses, with `LogError` `log_exists`, where there is one.
- * The signing key is made (or found) at `options.key`; a root key is made in the folder unless `rootVkey`
+ * The signing key is made at `options.key`, or taken from there with `reuseKey`; a root key is made in the folder unless `rootVkey`
  * says that one is kept elsewhere: move it offline.
  */
 export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
   checkOptions(options, 'create');
   checkLimits(options.queue);
   checkHeartbeat(options.heartbeatMs);
-  const { origin, rootVkey, personalIds, ...open } = options;
-  await makeLog(dir, { origin, rootVkey, personalIds }, open);
+  const { origin, rootVkey, personalIds, reuseKey, ...open } = options;
+  await makeLog(dir, { origin, rootVkey, personalIds, reuseKey }, open);
   return start(dir, open, false);
 }
 
 /** Makes the files of a new log without opening it, and tells where its keys are. */
-export async function makeLog(
-  dir: string,
-  creation: { origin: string; rootVkey?: string | undefined; personalIds?: CreateOptions['personalIds'] },
-  open: OpenOptions = {},
-): Promise<Created> {
+export async function makeLog(dir: string, creation: Making, open: OpenOptions = {}): Promise<Created> {
   return create(dir, creation, open, false);
 }
 
 async function create(
   dir: string,
-  { origin, rootVkey, personalIds = 'refuse' }: Parameters<typeof makeLog>[1],
+  { origin, rootVkey, personalIds = 'refuse', reuseKey }: Making,
   open: OpenOptions,
   newKeyOnly: boolean,
 ): Promise<Created> {
@@ -313,6 +310,7 @@ async function create(
     service: open.service ?? SERVICE_DEFAULT,
     instance: randomUUID(),
     keyText: await keyTextOf(open),
+    reuseKey,
     newKeyOnly,
   });
 }

@@ -50,7 +50,21 @@ export interface CreationOptions {
 }
 
 /** Options of `createLog`. */
-export interface CreateOptions extends Omit<OpenOptions, 'createIfMissing' | 'readOnly'>, CreationOptions {}
+export interface CreateOptions extends Omit<OpenOptions, 'createIfMissing' | 'readOnly'>, CreationOptions {
+  /**
+   * Takes the key file that `key` names, where one was prepared. Without it a key file that is there is refused (`key_exists`):
+   * a key that has signed one log and signs another makes two histories under one name, which nobody can tell apart.
+   */
+  readonly reuseKey?: boolean;
+}
+
+/** What a log is made with. */
+export interface Making {
+  readonly origin: string;
+  readonly rootVkey?: string | undefined;
+  readonly personalIds?: CreationOptions['personalIds'] | undefined;
+  readonly reuseKey?: boolean | undefined;
+}
 
 /** `source.service` where the caller names none. */
 export const SERVICE_DEFAULT = 'app';
@@ -78,6 +92,7 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
     create: [
       ...openNames.filter((name) => name !== 'createIfMissing' && name !== 'readOnly'),
       ...creationNames,
+      'reuseKey',
     ],
     creation: creationNames,
   }[of];

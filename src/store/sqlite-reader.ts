@@ -1,9 +1,19 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LogError, utf8Decode } from '../bytes/index.ts';
+import { limits } from '../event/index.ts';
 import type { Head, LogReader, StoredEntry, TileId } from './contract.ts';
 import { inOurWords } from './sqlite-failure.ts';
 
-/** A row as SQLite returned it, before anything in it is believed. */
+/** Most bytes of the disclosures of an entry, with room for what separates them. */
+const TEXTS_BYTES_MAX = 2 * limits.disclosuresBytesMax;
+
+/** Bytes of a full tile (c2sp.org/tlog-tiles). */
+const TILE_BYTES = 256 * 32;
+
+/**
+ * A row as SQLite returned it, before anything in it is believed. What is longer than an honest log has it is not read into
+ * memory: its length stands in its place.
+ */
 export interface RawRow {
   readonly index: number;
   /** A `Uint8Array` in an honest log. */
@@ -34,13 +44,13 @@ export class SqliteReader implements LogReader {
   constructor(db: DatabaseSync) {
     this.#head = db.prepare('SELECT size, root, recorded_at, checkpoint FROM head WHERE one = 1');
     this.#entries = db.prepare(
-      `SELECT e.idx, e.entry, d.texts FROM entries e LEFT JOIN disclosures d ON d.idx = e.idx
+      `SELECT e.idx, ${bounded('e.entry', limits.entryBytesMax)}, ${bounded('d.texts', TEXTS_BYTES_MAX)} FROM entries e LEFT JOIN disclosures d ON d.idx = e.idx
        WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx`,
     );
     this.#entries.setReturnArrays(true);
     this.#id = db.prepare('SELECT idx FROM ids WHERE id = ?');
     this.#id.setReturnArrays(true);
-    this.#tile = db.prepare('SELECT hashes FROM tiles WHERE level = ? AND idx = ?');
+    this.#tile = db.prepare(`SELECT ${bounded('hashes', TILE_BYTES)} FROM tiles WHERE level = ? AND idx = ?`);
     this.#tile.setReturnArrays(true);
   }
 
@@ -93,14 +103,23 @@ export class SqliteReader implements LogReader {
   }
 }
 
+/** A column, or its length where that is beyond `bytesMax`: SQLite tells the length of a blob without reading it. */
+function bounded(column: string, bytesMax: number): string {
+  return `iif(length(${column}) > ${bytesMax}, length(${column}), ${column})`;
+}
+
 /** A row of the join of entries and disclosures, as node:sqlite hands it over. */
 type RowOfEntry = [index: number, entry: unknown, texts: unknown];
 
 function trusted({ index, entry, texts }: RawRow): StoredEntry {
   if (!(entry instanceof Uint8Array) || !(texts === null || texts instanceof Uint8Array)) {
-    throw new LogError('log_damaged', `entry ${index}: a column holds a value of the wrong type`, {
-      hint: 'run verify: it names everything that was changed',
-    });
+    throw new LogError(
+      'log_damaged',
+      `entry ${index}: a column holds a value of the wrong type, or a far too long one`,
+      {
+        hint: 'run verify: it names everything that was changed',
+      },
+    );
   }
   return { index, entry, disclosures: texts === null ? [] : unpackDisclosures(texts) };
 }

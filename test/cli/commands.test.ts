@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -115,6 +124,39 @@ describe('init and key', () => {
     assert.equal(recorded.status, 0, recorded.stderr);
     assert.ok(existsSync(mark));
     assert.ok(!existsSync(`${log}.mark`));
+  });
+
+  test('takes no key that is there already, unless it is said to have signed nothing', (t) => {
+    const dir = temporaryFolder(t);
+    const [first, second, key] = ['first', 'second', 'a.key'].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const init = (log: string, ...more: string[]) =>
+      indelible(['init', log, '--origin', origin, '--key', key, ...more]);
+    assert.equal(init(first).status, 0);
+    const again = init(second);
+    assert.equal(again.status, 3);
+    assert.match(again.stderr, /^indelible: there is a signing key .*\(key_exists\)/);
+    assert.match(again.stderr, /--reuse-key/);
+    assert.ok(!existsSync(second));
+    assert.equal(init(second, '--reuse-key').status, 0);
+  });
+
+  test('a mark that cannot be kept where it should be is said before anything is made', (t) => {
+    const dir = temporaryFolder(t);
+    const run = indelible([
+      'init',
+      join(dir, 'log'),
+      '--origin',
+      origin,
+      '--mark',
+      join(dir, 'no', 'log.mark'),
+    ]);
+    assert.equal(run.status, 3);
+    assert.match(run.stderr, /^indelible: the mark of the log cannot be kept at .*ENOENT/);
+    assert.deepEqual(readdirSync(dir), []);
   });
 });
 

@@ -86,7 +86,10 @@ describe('lines', () => {
       writeFileSync(join(dir, 'cut.gz'), packed.subarray(0, packed.length - 20));
       const stdin = Readable.from([]);
       assert.equal((await collect(readLines(join(dir, 'good.gz'), stdin))).length, 20_000);
-      await assert.rejects(collect(readLines(join(dir, 'cut.gz'), stdin)), { code: 'Z_BUF_ERROR' });
+      await assert.rejects(collect(readLines(join(dir, 'cut.gz'), stdin)), {
+        name: 'UsageError',
+        message: /cut\.gz is a gzip file that is cut off or damaged/,
+      });
       await assert.rejects(collect(readLines(join(dir, 'absent'), stdin)), { code: 'ENOENT' });
     } finally {
       rmSync(dir, { recursive: true });

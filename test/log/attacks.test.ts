@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
-import { createLog, openLog } from 'indelible';
+import { createLog, isLogError, openLog, verifyLog } from 'indelible';
 import { Frontier, hashLeaf } from 'indelible/merkle';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 
@@ -84,8 +84,14 @@ describe('without the signing key', () => {
     assert.equal(existsSync(join(dir, 'log.key')), false);
     rmSync(dir, { recursive: true });
     rmSync(`${dir}.mark`);
-    await assert.rejects(openLog(dir, { key, createIfMissing: { origin } }), { code: 'log_exists' });
-    await (await createLog(dir, { origin, key })).close();
+    await assert.rejects(openLog(dir, { key, createIfMissing: { origin } }), { code: 'key_exists' });
+    await assert.rejects(createLog(dir, { origin, key }), { code: 'key_exists' });
+    assert.deepEqual(
+      readdirSync(folder),
+      ['secret.key'],
+      'nothing is left of it, and the key is not touched',
+    );
+    await (await createLog(dir, { origin, key, reuseKey: true })).close();
   });
 
   test('a repeat of an entry that was changed gets no receipt', async (t) => {
@@ -100,6 +106,30 @@ describe('without the signing key', () => {
     );
     await using again = await openLog(dir);
     await assert.rejects(again.record(signIn('a')), { code: 'log_damaged' });
+    const [repeated, fresh] = await again.recordMany([signIn('a'), signIn('b')]);
+    assert.ok(repeated?.ok === false && isLogError(repeated.error, 'log_damaged'));
+    assert.ok(fresh?.ok, 'what was sent beside it is recorded');
+  });
+
+  test('a row that was made huge is damage, and is not read into memory', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    const log = await createLog(dir, { origin });
+    await log.recordMany([signIn('a'), signIn('b'), signIn('c')]);
+    await log.close();
+    sql(
+      dir,
+      'UPDATE entries SET entry = zeroblob(200000000) WHERE idx = 1',
+      'UPDATE disclosures SET texts = zeroblob(200000000) WHERE idx = 2',
+    );
+    const before = process.memoryUsage().rss;
+    const { findings } = await verifyLog(dir, { threads: 1 });
+    assert.ok(process.memoryUsage().rss - before < 150_000_000);
+    for (const index of [1, 2])
+      assert.ok(
+        findings.some(({ code, from, to }) => code === 'column_changed' && from <= index && index <= to),
+      );
+    await using again = await openLog(dir, { readOnly: true });
+    for (const id of ['a', 'b']) await assert.rejects(again.get(id), { code: 'log_damaged' });
   });
 
   test('an id that leads to another entry is not believed', async (t) => {

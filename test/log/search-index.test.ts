@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
@@ -208,6 +208,18 @@ describe('an index that is not ours', () => {
       assert.equal(existsSync(`${path}.replacing`), false);
     });
   }
+
+  test('that a process has left locked which died, or whose clock was ahead, waits for nobody', (t) => {
+    const path = join(temporaryFolder(t), 'index.db');
+    for (const ahead of [-60, 3600]) {
+      writeFileSync(`${path}.replacing`, '');
+      const taken = Date.now() / 1000 + ahead;
+      utimesSync(`${path}.replacing`, taken, taken);
+      SearchIndex.open(path).close();
+      assert.equal(existsSync(`${path}.replacing`), false);
+      rmSync(path);
+    }
+  });
 
   test('is refused by those who only read', (t) => {
     const path = join(temporaryFolder(t), 'index.db');

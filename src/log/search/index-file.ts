@@ -10,7 +10,10 @@ const CACHE_KIB = 32_768;
 /** How long a statement waits for a lock, milliseconds; `apply` does not wait at all. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
-/** How long a process may hold the right to replace the file, milliseconds: it takes a few. Beyond, it has died. */
+/**
+ * How long a process may hold the right to replace the file, milliseconds: it takes a few. Beyond, or so far in the future as
+ * only a clock that was set back leaves it, it has died.
+ */
 const REPLACE_MS_MAX = 5_000;
 
 /** Pages of the write-ahead log after which it is folded into the file: 32 MiB. */
@@ -227,7 +230,7 @@ function lock(path: string): () => void {
       if ((error as { code?: unknown }).code !== 'EEXIST' || systemClock.wall() > end) throw error;
     }
     const taken = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? systemClock.wall();
-    if (systemClock.wall() - taken > REPLACE_MS_MAX) rmSync(path, { force: true });
+    if (Math.abs(systemClock.wall() - taken) > REPLACE_MS_MAX) rmSync(path, { force: true });
     else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   }
 }
