@@ -6,6 +6,38 @@ import type { LogRegistry } from './logs/index.ts';
 
 const NANOSECONDS = 1e9;
 
+/** How long one measurement of the event loop lasts, milliseconds. */
+const DELAY_WINDOW_MS = 60_000;
+
+/** The delay of the event loop, window by window: reading it takes nothing from the next reader. */
+class LoopDelay {
+  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
+  #before = 0;
+  readonly #timer = setInterval(() => {
+    this.#before = this.#now();
+    this.#delay.reset();
+  }, DELAY_WINDOW_MS).unref();
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  /** Seconds, of the window under way and the one before. */
+  p99(): number {
+    return Math.max(this.#before, this.#now());
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#delay.disable();
+  }
+
+  #now(): number {
+    const p99 = this.#delay.percentile(99) / NANOSECONDS;
+    return Number.isFinite(p99) ? p99 : 0;
+  }
+}
+
 /** What the operator's Prometheus reads. No label names a log, a key or a person: only routes and statuses. */
 export class Metrics implements CommitMeter {
   readonly registry = new Registry();
@@ -45,19 +77,14 @@ export class Metrics implements CommitMeter {
     help: 'Batches of events that could not be recorded.',
     registers: [this.registry],
   });
-  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
+  readonly #delay = new LoopDelay();
 
   constructor(gate: Gate) {
-    this.#delay.enable();
     this.#gauge('indelible_http_requests_under_way', 'Requests under way.', () => gate.underWay);
     this.#gauge(
       'indelible_event_loop_delay_seconds',
-      'p99 of the delay of the event loop since it was last read.',
-      () => {
-        const p99 = this.#delay.percentile(99) / NANOSECONDS;
-        this.#delay.reset();
-        return Number.isFinite(p99) ? p99 : 0;
-      },
+      'p99 of the delay of the event loop in the last one to two minutes, whoever reads it and how often.',
+      () => this.#delay.p99(),
     );
     this.#gauge('indelible_resident_memory_bytes', 'Resident memory of the process.', () =>
       process.memoryUsage.rss(),
@@ -92,7 +119,7 @@ export class Metrics implements CommitMeter {
       'Entries that the search index furthest behind has still to take in.',
       async () => (await logs.vitals()).indexLagMax,
     );
-    one('audited_logs', 'Logs that were audited since the start.', () => logs.audits.overall()?.logs ?? 0);
+    one('audited_logs', 'Logs of which an audit is remembered.', () => logs.audits.overall()?.logs ?? 0);
     one(
       'audit_broken_logs',
       'Logs in which the last audit found damage.',
@@ -105,7 +132,7 @@ export class Metrics implements CommitMeter {
   }
 
   close(): void {
-    this.#delay.disable();
+    this.#delay.close();
   }
 
   #gauge(name: string, help: string, value: () => number | Promise<number>): void {

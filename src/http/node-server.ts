@@ -25,6 +25,9 @@ export const CONNECTIONS_MAX = 8192;
 const KEEP_ALIVE_MS = 65_000;
 const CHECK_MS = 2_000;
 
+/** How often connections are looked for that have become idle while the server stops, milliseconds. */
+const IDLE_MS = 50;
+
 /** What answers requests. */
 export type Answer = (request: Request, connection?: Connection) => Promise<Response>;
 
@@ -115,7 +118,10 @@ async function stop(server: Server, patienceMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   server.closeIdleConnections();
+  // A connection that has just been answered would be kept for another request, which nobody takes any more.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_MS);
   const timer = setTimeout(() => server.closeAllConnections(), patienceMs);
   await promise;
+  clearInterval(idle);
   clearTimeout(timer);
 }

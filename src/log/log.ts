@@ -160,6 +160,14 @@ export class Log {
   }
 
   /**
+   * Whether nothing is left but to close it and open it again: its writer does not know what it wrote, or its thread has ended.
+   * @internal
+   */
+  get isLost(): boolean {
+    return this.#queue?.isLost === true || this.#reader.isLost();
+  }
+
+  /**
    * Events that wait to be recorded, and are under way.
    * @internal
    */

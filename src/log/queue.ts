@@ -1,5 +1,5 @@
 import type { Draft } from '../event/index.ts';
-import { LogError } from '../store/index.ts';
+import { isLogError, LogError } from '../store/index.ts';
 import type { CommitReply } from './commit.ts';
 
 /** Limits of what may wait to be recorded; beyond them `record` refuses with `overloaded`. */
@@ -55,6 +55,7 @@ export class Queue {
   #characters = 0;
   #underway = 0;
   #scheduled = false;
+  #isLost = false;
   #idle: (() => void)[] = [];
   #roomy: (() => void)[] = [];
 
@@ -72,6 +73,11 @@ export class Queue {
   /** Events that wait, and are under way. */
   get length(): number {
     return this.#events;
+  }
+
+  /** Whether the writer has said that it will record nothing more: only who opens the log again learns what landed. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** Whether another event would be refused. */
@@ -149,6 +155,7 @@ export class Queue {
 
   #failed(batch: readonly Queued[], error: unknown): void {
     this.#left(batch);
+    this.#isLost ||= isLogError(error, 'outcome_unknown') || isLogError(error, 'log_replaced');
     this.#meter?.failed(error);
     for (const { waiter } of batch) waiter.refused(error);
   }

@@ -13,6 +13,8 @@ import type { Identity } from './writer.ts';
 /** The reading half of a log, on this thread or on another. */
 export interface ReaderHandle {
   readonly identity: Identity;
+  /** Whether its thread has ended, so that it answers nothing more. */
+  isLost(): boolean;
   checkpoint(): Promise<SignedCheckpoint>;
   get(id: string): Promise<RecordedEvent | undefined>;
   entries(from: number, to: number): Promise<StoredEntry[]>;
@@ -55,6 +57,7 @@ export async function openReader(paths: LogPaths, { here, warn }: Opening): Prom
 function hereHandle(service: ReaderService): ReaderHandle {
   return {
     identity: service.identity,
+    isLost: () => false,
     checkpoint: async () => service.checkpoint(),
     get: async (id) => service.get(id),
     entries: async (from, to) => service.entries(from, to),
@@ -86,6 +89,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
   let waking: NodeJS.Timeout | undefined;
   return {
     identity,
+    isLost: () => remote.isGone,
     checkpoint: () => remote.call('checkpoint'),
     get: (id) => remote.call('get', id),
     entries: (from, to) => remote.call('entries', from, to),

@@ -57,6 +57,11 @@ export class Remote {
     });
   }
 
+  /** Whether the thread has ended, or been left: no call will be answered any more. */
+  get isGone(): boolean {
+    return this.#gone !== undefined;
+  }
+
   /** Calls one method and waits for nothing: neither an answer nor the end of the process. */
   tell(method: string): void {
     if (this.#gone === undefined)

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test, { after, before, type TestContext } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { launch, openWindow, picture, type Served, serve } from './browser.ts';
+import { type Served, serve } from '../support/served.ts';
+import { launch, openWindow, picture } from './browser.ts';
 
 let browser: Browser;
 before(async () => {

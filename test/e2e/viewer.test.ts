@@ -7,7 +7,8 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test, { after, before } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { launch, openWindow, picture, serve } from './browser.ts';
+import { serve } from '../support/served.ts';
+import { launch, openWindow, picture } from './browser.ts';
 
 let browser: Browser;
 before(async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base64Decode, base64Encode, parseJson } from '../../bytes/index.ts';
 import { openEntry, parseEntry } from '../../event/index.ts';
@@ -14,6 +14,8 @@ export interface Remembered extends Audited {
   readonly base?: { readonly size: number; readonly hashes: readonly string[] };
 }
 
+const SUFFIX = '.audit.json';
+
 const ABOUT =
   'What this server remembers of its own audits. It is no evidence: whoever can write here can change it. Whole audits read the log itself, and hold what stands here against it.';
 
@@ -23,6 +25,14 @@ export class AuditMemory {
 
   constructor(dir: string) {
     this.#dir = dir;
+  }
+
+  /** The logs that something is remembered of, and that are still there. */
+  names(): string[] {
+    return readdirSync(this.#dir)
+      .filter((file) => file.endsWith(SUFFIX))
+      .map((file) => file.slice(0, -SUFFIX.length))
+      .filter((name) => existsSync(join(this.#dir, name, 'log.db')));
   }
 
   /** What is remembered; nothing where the file cannot be read as it was written. */
@@ -46,7 +56,7 @@ export class AuditMemory {
   }
 
   #pathOf(name: string): string {
-    return join(this.#dir, `${name}.audit.json`);
+    return join(this.#dir, name + SUFFIX);
   }
 }
 
@@ -70,10 +80,18 @@ export async function extend(log: Log, remembered: Remembered): Promise<Extended
     return { size, range, findings: [{ code: 'rolled_back', message, index: size }] };
   }
   const findings: { code: string; message: string; index: number }[] = [];
+  let before = '';
   for await (const { index, entry, disclosures } of untilHole(log.entries({ from, to: size }))) {
     range.append(hashLeaf(entry));
     try {
-      const [problem] = openEntry(parseEntry(entry), disclosures, index).problems;
+      const parsed = parseEntry(entry);
+      // Fixed-width UTC: the order of the texts is that of the times.
+      if (parsed.recordedAt < before) {
+        const message = `Entry ${index} says that it was recorded before the one in front of it.`;
+        findings.push({ code: 'time_backwards', message, index });
+      }
+      before = parsed.recordedAt;
+      const [problem] = openEntry(parsed, disclosures, index).problems;
       if (problem !== undefined)
         findings.push({ code: 'disclosure_altered', message: problem.message, index });
     } catch (error) {

@@ -1,7 +1,8 @@
-import type { LogReport } from '../../log/index.ts';
+import { join } from 'node:path';
+import { isLogError, type LogReport, verifyLog } from '../../log/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
-import type { Logs, OpenLog } from '../route.ts';
+import type { Logs, OpenLog, TakenLog } from '../route.ts';
 import { AuditMemory, baseOf, extend, type Remembered } from './audit-memory.ts';
 
 /** How often every log is audited, milliseconds. */
@@ -43,6 +44,7 @@ export interface AuditOverall {
 export class Audits {
   readonly #logs: Pick<Logs, 'take' | 'names'>;
   readonly #warn: (message: string) => void;
+  readonly #dir: string;
   readonly #memory: AuditMemory;
   readonly #known = new Map<string, Remembered>();
   readonly #running = new Map<string, Promise<AuditSummary>>();
@@ -51,8 +53,11 @@ export class Audits {
 
   constructor(logs: Pick<Logs, 'take' | 'names'>, dir: string, warn: (message: string) => void = () => {}) {
     this.#logs = logs;
+    this.#dir = dir;
     this.#memory = new AuditMemory(dir);
     this.#warn = warn;
+    // What was found before the server was started again still holds.
+    for (const name of this.#memory.names()) this.#remembered(name);
   }
 
   /** Audits every log now, and again every so often. */
@@ -120,17 +125,33 @@ export class Audits {
   }
 
   async #one(name: string): Promise<void> {
-    const taken = await this.#logs.take(name);
-    if (taken === undefined) return;
+    let taken: TakenLog | undefined;
     try {
+      taken = await this.#logs.take(name).catch((error: unknown) => this.#unopened(name, error));
+      if (taken === undefined) return;
       const { isIntact, findings } = await this.run(taken, this.#isDue(name) ? 'whole' : 'incremental');
-      if (!isIntact)
-        this.#warn(`${name}: the audit found damage: ${findings[0]?.message ?? 'see verification'}`);
+      if (!isIntact) this.#warnOf(name, findings);
     } catch (error) {
       this.#warn(`${name}: it could not be audited: ${(error as Error).message}`);
     } finally {
-      taken.release();
+      taken?.release();
     }
+  }
+
+  /** A log that cannot even be opened is read by the verifier, which believes nothing and stops at nothing. */
+  async #unopened(name: string, error: unknown): Promise<undefined> {
+    if (!isLogError(error) || error.code === 'closed') throw error;
+    const startedAt = isoNow();
+    const unreadable = { size: 0, findings: [{ code: error.code, message: error.message, index: 0 }] };
+    const report = await verifyLog(join(this.#dir, name), { threads: 1 }).then(told, () => unreadable);
+    const findings = report.findings.length === 0 ? unreadable.findings : report.findings;
+    const last = { depth: 'whole', size: report.size, isIntact: false, findings } as const;
+    this.#remember(name, { ...this.#remembered(name), last: { startedAt, finishedAt: isoNow(), ...last } });
+    this.#warnOf(name, findings);
+  }
+
+  #warnOf(name: string, findings: AuditSummary['findings']): void {
+    this.#warn(`${name}: the audit found damage: ${findings[0]?.message ?? 'see verification'}`);
   }
 
   /** Whether everything is to be read: at night, and where it never was. */
@@ -152,8 +173,7 @@ export class Audits {
       const summary: AuditSummary = { startedAt, finishedAt: isoNow(), ...part };
       const whole = part.depth === 'whole' ? { lastWhole: summary } : {};
       const now: Remembered = { ...known, ...whole, last: summary, ...(base && { base }) };
-      this.#known.set(name, now);
-      this.#memory.save(name, now);
+      this.#remember(name, now);
       return summary;
     };
     if (depth === 'incremental' && known.base !== undefined) {
@@ -172,6 +192,11 @@ export class Audits {
       { depth: 'whole', ...whole, isIntact: false, findings: findings.slice(0, FINDINGS_MAX) },
       undefined,
     );
+  }
+
+  #remember(name: string, now: Remembered): void {
+    this.#known.set(name, now);
+    this.#memory.save(name, now);
   }
 
   #remembered(name: string): Remembered {

@@ -76,6 +76,8 @@ interface Slot {
   readonly opening: Promise<Opened>;
   users: number;
   isPublic: boolean;
+  /** Nobody takes it any more: it is closed when the last one who has it lets go. */
+  isRetired: boolean;
 }
 
 /**
@@ -115,12 +117,23 @@ export class LogRegistry implements Logs {
     this.#slots.delete(name);
     this.#slots.set(name, slot);
     slot.users += 1;
+    let opened: Opened;
     try {
-      return this.#taken({ name, slot, ...(await slot.opening) });
+      opened = await slot.opening;
     } catch (error) {
       if (this.#slots.get(name) === slot) this.#slots.delete(name);
       throw error;
     }
+    const taken = this.#taken({ name, slot, ...opened });
+    if (!opened.log.isLost) return taken;
+    // Its writer or its thread is gone for good: who opens it again finds out what is there.
+    if (this.#slots.get(name) === slot) {
+      this.#options.warn?.(`${name}: it answers nothing more, and is opened again`);
+      this.#slots.delete(name);
+      slot.isRetired = true;
+    }
+    taken.release();
+    return this.take(name);
   }
 
   async names(): Promise<readonly string[]> {
@@ -201,7 +214,7 @@ export class LogRegistry implements Logs {
   }
 
   #newSlot(name: string): Slot {
-    return { opening: this.#open(name), users: 0, ...this.#settings(name) };
+    return { opening: this.#open(name), users: 0, isRetired: false, ...this.#settings(name) };
   }
 
   async #open(name: string): Promise<Opened> {
@@ -224,6 +237,7 @@ export class LogRegistry implements Logs {
       if (!isHeld) return;
       isHeld = false;
       slot.users -= 1;
+      if (slot.isRetired && slot.users === 0) this.#closeSlot(name, slot);
       this.#trim();
     };
     return { name, ...opened, isPublic: slot.isPublic, release };
@@ -237,12 +251,19 @@ export class LogRegistry implements Logs {
       if (slot.users > 0) continue;
       over -= 1;
       this.#slots.delete(name);
-      const closing = slot.opening
-        .then(({ log }) => log.close())
-        .catch((error: unknown) => this.#options.warn?.(`${name}: ${(error as Error).message}`))
-        .finally(() => this.#closing.delete(name));
-      this.#closing.set(name, closing);
+      this.#closeSlot(name, slot);
     }
+  }
+
+  #closeSlot(name: string, { opening }: Slot): void {
+    const closing = Promise.allSettled([this.#closing.get(name)])
+      .then(() => opening)
+      .then(({ log }) => log.close())
+      .catch((error: unknown) => this.#options.warn?.(`${name}: ${(error as Error).message}`))
+      .finally(() => {
+        if (this.#closing.get(name) === closing) this.#closing.delete(name);
+      });
+    this.#closing.set(name, closing);
   }
 
   #settings(name: string): { readonly isPublic: boolean } {
