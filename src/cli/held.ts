@@ -1,9 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { base64Decode, type JsonValue, parseJson, utf8Encode, VerificationError } from '../bytes/index.ts';
 import { HASH_BYTES } from '../merkle/index.ts';
 import { parseCheckpoint, parseNote } from '../note/index.ts';
+import { readTextFile } from '../platform/index.ts';
 import type { Held } from '../verify/index.ts';
 import { UsageError } from './exit.ts';
+
+/** Most bytes of such a file: a million receipts. */
+const HELD_BYTES_MAX = 500_000_000;
 
 /**
  * Reads what a user kept: a file of receipts, one JSON object a line as `record` prints them, or of one checkpoint
@@ -11,7 +14,7 @@ import { UsageError } from './exit.ts';
  * file name is misuse, and must not look like a log that was rewritten.
  */
 export async function readHeldFile(file: string): Promise<Held[]> {
-  const text = await readFile(file, 'utf8');
+  const text = readTextFile(file, HELD_BYTES_MAX);
   if (text.trim() === '') throw new UsageError(`${file} is empty: it holds no receipt and no checkpoint`);
   if (!text.trimStart().startsWith('{')) return [readCheckpoint(text, file)];
   return text

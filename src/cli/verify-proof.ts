@@ -1,12 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import { VerificationError } from '../bytes/index.ts';
-import { openEntry, parseEntry } from '../event/index.ts';
+import { limits, openEntry, parseEntry } from '../event/index.ts';
 import { parsePolicy } from '../note/index.ts';
-import { policyOf, type Trust, verifyDisclosure, verifyProof } from '../verify/index.ts';
+import { readBeginning, readTextFile } from '../platform/index.ts';
+import { PROOF_BYTES_MAX, policyOf, type Trust, verifyDisclosure, verifyProof } from '../verify/index.ts';
 import { nameOf, readableTime } from './event-lines.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { show } from './terminal.ts';
+
+/** Most bytes of a policy file. */
+const POLICY_BYTES_MAX = 1024 * 1024;
+
+/** Most bytes of the disclosures of an entry, however they were put into a file. */
+const DISCLOSURES_BYTES_MAX = 16 * limits.disclosuresBytesMax;
 
 /** The options of `verify` that name a single proof. */
 export interface ProofOptions {
@@ -28,7 +34,7 @@ export async function readTrust(options: {
 }): Promise<Trust | undefined> {
   const { vkey, policy } = options;
   try {
-    if (policy !== undefined) return parsePolicy(await readFile(policy, 'utf8'));
+    if (policy !== undefined) return parsePolicy(readTextFile(policy, POLICY_BYTES_MAX));
     return vkey === undefined ? undefined : policyOf({ vkey: vkey.trim() });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
@@ -42,7 +48,9 @@ export async function runVerifyProof(io: Io, options: ProofOptions): Promise<voi
   if (options.entry === undefined)
     throw new UsageError('--proof proves an entry: name its file with --entry');
   if (policy === undefined) throw new UsageError('--proof needs a key to trust: --vkey KEY or --policy FILE');
-  const [proof, bytes] = await Promise.all([readFile(options.proof), readFile(options.entry)]);
+  // Of what is longer than any proof or entry, enough is read to find that it is none.
+  const proof = readBeginning(options.proof, PROOF_BYTES_MAX);
+  const bytes = readBeginning(options.entry, limits.entryBytesMax);
   const { origin, index, size, verified } = verifyProof({ proof, entry: bytes, policy });
   const { event } = openEntry(parseEntry(bytes), [], index);
   const values = options.disclosures === undefined ? [] : await readDisclosures(options.disclosures);
@@ -73,5 +81,7 @@ export async function runVerifyProof(io: Io, options: ProofOptions): Promise<voi
 }
 
 async function readDisclosures(file: string): Promise<string[]> {
-  return (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+  return readTextFile(file, DISCLOSURES_BYTES_MAX)
+    .split('\n')
+    .filter((line) => line !== '');
 }

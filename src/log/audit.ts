@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { misuse, VerificationError } from '../bytes/index.ts';
-import { type Checkpoint, parseCheckpoint, parseNote } from '../note/index.ts';
+import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
+import { readTextFile } from '../platform/index.ts';
 import { LogError, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from '../store/index.ts';
 import {
   Audit,
@@ -184,7 +185,7 @@ async function auditTables(whole: Audit, auditors: readonly Auditor[]): Promise<
 function markOf({ mark }: LogPaths): string | undefined {
   if (!existsSync(mark)) return undefined;
   try {
-    return readFileSync(mark, 'utf8');
+    return readTextFile(mark, NOTE_BYTES_MAX);
   } catch (cause) {
     throw new LogError('io_failed', `the mark ${mark} cannot be read: ${(cause as Error).message}`, {
       cause,

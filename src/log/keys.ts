@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import {
   parseSignerKey,
   parseVerifierKey,
@@ -6,8 +6,11 @@ import {
   signerKeyFromSeed,
   type VerifierKey,
 } from '../note/index.ts';
-import { createExclusive, randomBytes, readPrivate } from '../platform/index.ts';
+import { createExclusive, randomBytes, readPrivate, readTextFile } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
+
+/** Most bytes of a key file: its longest are those of ML-DSA-44. */
+const KEY_BYTES_MAX = 65_536;
 
 /**
  * Reads a signing key. Throws `LogError` `key_missing`; `key_insecure` where others than the owner may
@@ -51,7 +54,7 @@ export function createSigner(path: string, origin: string): Signer | undefined {
 /** Reads a verifier key out of a file. Throws `LogError` `key_mismatch` where it holds none. */
 export function readVerifierKey(path: string): VerifierKey {
   try {
-    return parseVerifierKey(readFileSync(path, 'utf8').trim());
+    return parseVerifierKey(readTextFile(path, KEY_BYTES_MAX).trim());
   } catch (cause) {
     throw new LogError('key_mismatch', `${path} does not hold a verifier key`, { cause });
   }

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { utf8Encode } from '../bytes/index.ts';
-import { openCheckpoint, type VerifierKey } from '../note/index.ts';
-import { replaceFile } from '../platform/index.ts';
+import { NOTE_BYTES_MAX, openCheckpoint, type VerifierKey } from '../note/index.ts';
+import { readTextFile, replaceFile } from '../platform/index.ts';
 import { type Head, LogError, type LogReader } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 
@@ -78,7 +78,7 @@ export class Mark {
 
   #read(origin: string, keys: readonly VerifierKey[]): { readonly size: number; readonly root: Uint8Array } {
     try {
-      const note = utf8Encode(readFileSync(this.path, 'utf8'));
+      const note = utf8Encode(readTextFile(this.path, NOTE_BYTES_MAX));
       return openCheckpoint(note, { origin, keys: [...keys] }).checkpoint;
     } catch (cause) {
       throw new LogError('mark_invalid', `${this.path} is not a checkpoint signed by this log`, {

@@ -5,11 +5,13 @@ import {
   linkSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { LogError } from '../bytes/index.ts';
 import { randomBytes } from './random.ts';
 
 /** Writes a file and waits until its bytes have reached the disk. Refuses to replace one (`EEXIST`). */
@@ -65,6 +67,34 @@ export function readPrivate(path: string): { readonly text: string; readonly loo
     closeSync(file);
   }
 }
+
+/** The first bytes of a file, one more than `bytesMax` at most: a file from somebody else may have no end. */
+export function readBeginning(path: string, bytesMax: number): Uint8Array {
+  const file = openSync(path, 'r');
+  try {
+    const parts: Uint8Array[] = [];
+    let left = bytesMax + 1;
+    while (left > 0) {
+      const part = new Uint8Array(Math.min(left, READ_BYTES));
+      const count = readSync(file, part);
+      if (count === 0) break;
+      parts.push(part.subarray(0, count));
+      left -= count;
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The text of a file of at most `bytesMax` bytes. Throws `LogError` `io_failed` where it has more. */
+export function readTextFile(path: string, bytesMax: number): string {
+  const bytes = readBeginning(path, bytesMax);
+  if (bytes.length > bytesMax) throw new LogError('io_failed', `${path} has more than ${bytesMax} bytes`);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+const READ_BYTES = 1024 * 1024;
 
 function temporaryName(path: string): string {
   return `${path}.${Buffer.from(randomBytes(6)).toString('hex')}.tmp`;

@@ -3,5 +3,13 @@
  * and its files as parameters: a test hands in others.
  */
 export { type Clock, systemClock } from './clock.ts';
-export { createExclusive, readPrivate, replaceFile, syncFolder, writeDurable } from './files.ts';
+export {
+  createExclusive,
+  readBeginning,
+  readPrivate,
+  readTextFile,
+  replaceFile,
+  syncFolder,
+  writeDurable,
+} from './files.ts';
 export { randomBytes, uuidv7 } from './random.ts';

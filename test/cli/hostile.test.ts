@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryFolder } from '../support/folders.ts';
@@ -9,6 +9,7 @@ import { indelible, jsonLines, program } from './cli-process.ts';
 const poison = 'x\u001b[2J\u001b]52;c;cm0=\u0007\u009b31m\u202etxt\u2066\r\n\ttail\u0000end';
 /** The same as a word of a command, which can hold no NUL. */
 const poisonedWord = poison.replaceAll('\u0000', '');
+const noZero = existsSync('/dev/zero') ? false : 'this system has no /dev/zero';
 const noFullDevice = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 /** Anything below U+0020 but the line feed, C1, DEL, and the controls that turn text around. */
 const raw = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
@@ -145,6 +146,42 @@ describe('pipes', () => {
     const status = await new Promise((resolve) => child.on('close', resolve));
     assert.equal(status, 0);
     assert.equal(stderr, '');
+  });
+
+  test('attack-47: files of others that have no end, or are of another kind, are refused', {
+    skip: noZero,
+  }, (t) => {
+    const dir = temporaryFolder(t);
+    const at = (name: string): string => join(dir, name);
+    indelible(['init', at('log'), '--origin', 'test.example/zero']);
+    indelible(['record', '--log', at('log')], {
+      input: '{"id":"e","action":"a.b","actor":{"type":"user","id":"u"}}\n',
+    });
+    indelible(['prove', '--log', at('log'), 'e', '--out', at('p'), '--entry', at('e')]);
+    const vkey = readFileSync(at('log/log.vkey'), 'utf8').trim();
+    const lines = 'extra line\n'.repeat(300_000);
+    writeFileSync(at('many'), readFileSync(at('p'), 'utf8') + lines);
+    for (const [status, ...words] of [
+      [0, '--proof', at('p'), '--entry', at('e')],
+      [1, '--proof', '/dev/zero', '--entry', at('e')],
+      [1, '--proof', at('many'), '--entry', at('e')],
+      [1, '--proof', at('p'), '--entry', '/dev/zero'],
+      [3, '--proof', at('p'), '--entry', at('e'), '--disclosures', '/dev/zero'],
+      [3, '--proof', dir, '--entry', at('e')],
+      [3, at('log'), '--held', '/dev/zero'],
+    ] as const) {
+      const run = indelible(['verify', ...words, '--vkey', vkey]);
+      assert.equal(run.status, status, `${words.join(' ')}: ${run.stderr}`);
+      assert.doesNotMatch(run.stderr, /this is a bug/);
+    }
+    assert.equal(indelible(['verify', at('log'), '--policy', '/dev/zero']).status, 3);
+    for (const name of ['log.mark', 'log/index.db', 'log/log.db']) {
+      rmSync(at(name), { force: true });
+      symlinkSync('/dev/zero', at(name));
+      const run = indelible(['verify', at('log'), '--index']);
+      assert.ok([1, 3].includes(run.status ?? 0), `${name}: ${run.status} ${run.stderr}`);
+      assert.doesNotMatch(run.stderr, /this is a bug/);
+    }
   });
 
   test('output that cannot be written is a failure, not a finding', { skip: noFullDevice }, (t) => {

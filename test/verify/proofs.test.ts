@@ -178,7 +178,7 @@ test('a proof carries extra data that nothing vouches for', () => {
   assert.equal(verifyProof({ proof: log.proof(3, 9), entry: entryOf(3), policy }).extra, undefined);
 });
 
-test('an inner node of the tree is not accepted as an entry', () => {
+test('attack-23: an inner node of the tree is not accepted as an entry', () => {
   // The node over entries 10 and 11, presented as a leaf one level up: what RFC 6962's prefixes are there to
   // stop.
   const node = hashNode(hashLeaf(entryOf(10)), hashLeaf(entryOf(11)));
