@@ -129,10 +129,11 @@ test('another key than the pinned one is an alarm', async (context) => {
   await doesNotHold(page);
 });
 
-test('with the keyboard alone: search, move, open, step, help, close', async (context) => {
+test('with the keyboard alone: search, move, open, step, verify, copy, help, close', async (context) => {
   const server = await serve(context);
   await server.record(...morning);
-  const { page, troubles } = await openWindow(browser, context);
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  const { page, troubles } = await openWindow(browser, context, { permissions });
   await page.goto(server.link);
   await page.getByRole('link', { name: 'Integrity' }).waitFor();
   await page.getByText('role.assigned').waitFor();
@@ -150,6 +151,18 @@ test('with the keyboard alone: search, move, open, step, help, close', async (co
   await page.keyboard.press('Enter');
   const drawer = page.getByRole('complementary', { name: 'Event' });
   await drawer.getByText('data.exported').first().waitFor();
+  const said = page.getByRole('status');
+  await page.keyboard.press('v');
+  await said.getByText(/^Verified in this browser: sealed, \d+ entries\.$/).waitFor();
+  await page.keyboard.press('c');
+  await said.getByText('Copied a link to what is shown.').waitFor();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(link, page.url());
+  assert.match(link, /q=outcome%3Adenied&event=/);
+  const before = await drawer.getByRole('heading').first().textContent();
+  await page.keyboard.press('j');
+  await page.keyboard.press('k');
+  assert.equal(await drawer.getByRole('heading').first().textContent(), before);
   await page.keyboard.press('?');
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');

@@ -104,7 +104,7 @@ function DrawerBar({
       {link !== undefined && (
         <CopyButton
           text={new URL(link, document.baseURI).href}
-          label="a link to this event"
+          label="that leads to this event"
           words="Copy link"
         />
       )}

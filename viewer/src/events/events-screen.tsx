@@ -3,10 +3,11 @@ import type { Stats } from '../../../src/wire/index.ts';
 import { Drawer } from '../drawer/drawer.tsx';
 import { withTimes } from '../query/chips.ts';
 import { QueryBar } from '../query/query-bar.tsx';
+import { useCopyLink } from '../shell/announce.tsx';
 import { useProofState, useViewer } from '../shell/context.tsx';
 import { formatNumber } from '../shell/format.ts';
 import type { ShownEvent } from '../shell/log-proof.ts';
-import { Failure } from '../shell/parts.tsx';
+import { Failure, Main } from '../shell/parts.tsx';
 import { useRoute } from '../shell/route.ts';
 import { useVerify } from '../shell/use-verify.ts';
 import { Coverage } from './coverage.tsx';
@@ -35,6 +36,7 @@ export function EventsScreen({ onHelp }: { onHelp: () => void }) {
     onOpen: () => selected !== undefined && open(events[selected]!),
     onClose: close,
     onVerify: useVerify(),
+    onCopy: useCopyLink(),
     onHelp,
   });
   const loadMore = useCallback(() => {
@@ -43,7 +45,8 @@ export function EventsScreen({ onHelp }: { onHelp: () => void }) {
   const known = events.find(({ id }) => id === route.event);
   return (
     <div className={`events ${route.event === undefined ? '' : 'with-drawer'}`}>
-      <div ref={scroller} className="scroller">
+      <Main ref={scroller} className="scroller">
+        <h1 className="visually-hidden">Events</h1>
         <Tools {...{ input, stats: stats.data, liveState: live.state }} onExport={() => setExporting(true)} />
         {stats.data && (
           <Histogram stats={stats.data} onBrush={(from, to) => go({ q: withTimes(q, from, to) })} />
@@ -60,7 +63,7 @@ export function EventsScreen({ onHelp }: { onHelp: () => void }) {
         ) : (
           list.error === null && <Empty isLoading={list.isPending} q={q} onClear={() => go({ q: '' })} />
         )}
-      </div>
+      </Main>
       {route.event !== undefined && <Drawer id={route.event} known={known} onStep={step} onClose={close} />}
       {isExporting && <ExportDialog q={question} stats={stats.data} onClose={() => setExporting(false)} />}
     </div>

@@ -8,6 +8,7 @@ export interface ListKeys {
   onOpen(): void;
   onClose(): void;
   onVerify(): void;
+  onCopy(): void;
   onHelp(): void;
 }
 
@@ -48,7 +49,7 @@ function actionOf(key: string, keys: ListKeys): (() => void) | undefined {
     case 'v':
       return () => keys.onVerify();
     case 'c':
-      return () => void navigator.clipboard.writeText(location.href);
+      return () => keys.onCopy();
     case '?':
       return () => keys.onHelp();
     case 'Escape':

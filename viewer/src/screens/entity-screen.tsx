@@ -6,9 +6,10 @@ import { Badge } from '../events/badge.tsx';
 import { nameOf, railOf } from '../events/columns.tsx';
 import { useEvents } from '../events/use-events.ts';
 import { useListKeys } from '../events/use-list-keys.ts';
+import { useCopyLink } from '../shell/announce.tsx';
 import { formatClock, formatDay } from '../shell/format.ts';
 import type { ShownEvent } from '../shell/log-proof.ts';
-import { Failure } from '../shell/parts.tsx';
+import { Failure, Main } from '../shell/parts.tsx';
 import { type Route, useRoute } from '../shell/route.ts';
 import { useVerify } from '../shell/use-verify.ts';
 
@@ -34,13 +35,14 @@ export function EntityScreen({ onHelp }: { onHelp: () => void }) {
     onOpen: () => step(1),
     onClose: close,
     onVerify: useVerify(),
+    onCopy: useCopyLink(),
     onHelp,
   });
   const name = nameIn(events, entity);
   return (
     <div className={`events ${opened === undefined ? '' : 'with-drawer'}`}>
       <div className="scroller">
-        <main className="page">
+        <Main className="page">
           <h1>{visible(name ?? entity)}</h1>
           <p className="muted">
             <code>{visible(entity)}</code>
@@ -68,7 +70,7 @@ export function EntityScreen({ onHelp }: { onHelp: () => void }) {
             isBusy={list.isFetchingNextPage}
             load={() => void list.fetchNextPage()}
           />
-        </main>
+        </Main>
       </div>
       {opened !== undefined && (
         <Drawer id={opened} known={at < 0 ? undefined : events[at]} onStep={step} onClose={close} />

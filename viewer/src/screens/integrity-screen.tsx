@@ -214,16 +214,16 @@ function Gaps({ report: { gaps } }: { report: Verification }) {
           <tbody>
             {gaps.map((gap) => (
               <tr key={`${gap.instance} ${gap.kind} ${gap.missingFrom}`}>
-                <td>
+                <td data-label="Source">
                   {gap.service}
                   <span className="second-line mono">{gap.instance}</span>
                 </td>
-                <td>
+                <td data-label="Missing">
                   {gap.kind === 'seq'
                     ? `numbers ${gap.missingFrom ?? '?'} to ${gap.missingTo ?? '?'}`
                     : 'no sign of life, and no farewell'}
                 </td>
-                <td>
+                <td data-label="Since">
                   <When time={gap.since} />
                 </td>
               </tr>
@@ -251,10 +251,10 @@ function Exposure({ report: { exposure } }: { report: Verification }) {
         <tbody>
           {exposure.map((row) => (
             <tr key={row.who}>
-              <td>{row.who}</td>
-              <td>{row.can}</td>
-              <td>{row.answeredBy}</td>
-              <td>
+              <td data-label="Who">{row.who}</td>
+              <td data-label="Could">{row.can}</td>
+              <td data-label="What answers it">{row.answeredBy}</td>
+              <td data-label="Here">
                 <span className={row.isAnswered ? 'good' : 'warning'}>
                   {row.isAnswered ? 'Answered' : 'Open'}
                 </span>

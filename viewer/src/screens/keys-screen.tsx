@@ -62,13 +62,15 @@ function KeyRow({ apiKey: key }: { apiKey: ApiKey }) {
   });
   return (
     <tr className={key.revokedAt === undefined ? '' : 'gone'}>
-      <td>
+      <td data-label="Name">
         {key.name}
         <span className="second-line mono">ind_{key.id}_…</span>
       </td>
-      <td>{key.scopes.join(', ')}</td>
-      <td>{key.log ?? 'all'}</td>
-      <td>{key.lastUsedAt === undefined ? 'never' : <When time={key.lastUsedAt} />}</td>
+      <td data-label="May">{key.scopes.join(', ')}</td>
+      <td data-label="Log">{key.log ?? 'all'}</td>
+      <td data-label="Last used">
+        {key.lastUsedAt === undefined ? 'never' : <When time={key.lastUsedAt} />}
+      </td>
       <td>
         <div className="actions">
           {key.revokedAt !== undefined ? (

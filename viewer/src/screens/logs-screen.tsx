@@ -34,7 +34,7 @@ export function LogsScreen() {
           <tbody>
             {logs.data?.logs.map((log) => (
               <tr key={log.name}>
-                <td>
+                <td data-label="Name">
                   <button
                     type="button"
                     className="link"
@@ -44,12 +44,12 @@ export function LogsScreen() {
                   </button>
                   <span className="second-line mono">{log.origin}</span>
                 </td>
-                <td>{formatNumber(log.size)}</td>
-                <td className="key">
+                <td data-label="Entries">{formatNumber(log.size)}</td>
+                <td data-label="Key" className="key">
                   <code className="hash">{log.vkey}</code>
                   <CopyButton text={log.vkey} label={`the key of ${log.name}`} />
                 </td>
-                <td>
+                <td data-label="Public">
                   <label className="switch">
                     <input
                       type="checkbox"

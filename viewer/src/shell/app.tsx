@@ -8,6 +8,7 @@ import { EntityScreen } from '../screens/entity-screen.tsx';
 import { IntegrityScreen } from '../screens/integrity-screen.tsx';
 import { KeysScreen } from '../screens/keys-screen.tsx';
 import { LogsScreen } from '../screens/logs-screen.tsx';
+import { Announcer } from './announce.tsx';
 import { ViewerContext } from './context.tsx';
 import { Help } from './help.tsx';
 import { LogProof } from './log-proof.ts';
@@ -92,9 +93,11 @@ function Signed({ options, api, session }: { options: ViewerOptions; api: Api; s
   return (
     <ViewerContext value={viewer}>
       <div className="viewer">
-        <TopBar logs={names} onHelp={help} />
-        <Screen isReady={route.log !== ''} onHelp={help} />
-        {isHelping && <Help onClose={() => setHelping(false)} />}
+        <Announcer>
+          <TopBar logs={names} onHelp={help} />
+          <Screen isReady={route.log !== ''} onHelp={help} />
+          {isHelping && <Help onClose={() => setHelping(false)} />}
+        </Announcer>
       </div>
     </ViewerContext>
   );

@@ -1,4 +1,6 @@
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
+import { type ReactNode, type RefObject, useEffect, useState, useSyncExternalStore } from 'react';
+import { useAnnounce } from './announce.tsx';
+import { useViewer } from './context.tsx';
 import { formatAbsolute, formatRelative } from './format.ts';
 
 let now = Date.now();
@@ -23,9 +25,35 @@ export function When({ time }: { time: string }) {
   );
 }
 
+/** What a screen is about: the main part of the page, where the page is the viewer's own. */
+export function Main({
+  ref,
+  className,
+  children,
+}: {
+  ref?: RefObject<HTMLDivElement | null>;
+  className: string;
+  children: ReactNode;
+}) {
+  const { isEmbedded } = useViewer();
+  if (isEmbedded) {
+    return (
+      <div ref={ref} className={className}>
+        {children}
+      </div>
+    );
+  }
+  return (
+    <main ref={ref as RefObject<HTMLElement | null> | undefined} className={className}>
+      {children}
+    </main>
+  );
+}
+
 /** Copies a text, and says that it has. */
 export function CopyButton({ text, label, words = 'Copy' }: { text: string; label: string; words?: string }) {
   const [isCopied, setCopied] = useState(false);
+  const announce = useAnnounce();
   useEffect(() => {
     if (!isCopied) return;
     const timer = setTimeout(() => setCopied(false), 1600);
@@ -34,9 +62,15 @@ export function CopyButton({ text, label, words = 'Copy' }: { text: string; labe
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(text);
     setCopied(true);
+    announce(`Copied ${label}.`);
   };
   return (
-    <button type="button" className="quiet" onClick={() => void copy()} aria-label={`Copy ${label}`}>
+    <button
+      type="button"
+      className="quiet"
+      onClick={() => void copy()}
+      aria-label={`${isCopied ? 'Copied' : words} ${label}`}
+    >
       {isCopied ? 'Copied' : words}
     </button>
   );
