@@ -4,6 +4,7 @@ import { ApiKeys } from './api-keys.ts';
 import { Credentials } from './credentials.ts';
 import { ServerDatabase } from './database.ts';
 import {
+  ADMISSION_RATE,
   checkHandlerOptions,
   FAILURE_RATE,
   type HandlerOptions,
@@ -51,6 +52,8 @@ export class Foundation {
   readonly gate: Gate;
   readonly rates: TokenBuckets;
   readonly failures: TokenBuckets;
+  /** Links and viewer tokens that keys make. */
+  readonly admissions: TokenBuckets;
   readonly metrics: Metrics;
   readonly logs: LogRegistry;
   /** Resolves when the writer of a log no longer knows what it wrote: only a new process finds out. */
@@ -77,6 +80,7 @@ export class Foundation {
     this.gate = new Gate(options.underWayMax ?? UNDER_WAY_MAX_DEFAULT);
     this.rates = new TokenBuckets(options.rate ?? RATE_DEFAULT, clock);
     this.failures = new TokenBuckets(FAILURE_RATE, clock);
+    this.admissions = new TokenBuckets(ADMISSION_RATE, clock);
     this.metrics = new Metrics(this.gate);
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.failure = promise;

@@ -35,6 +35,9 @@ export const RATE_DEFAULT: Rate = { perSecond: 25_000, burst: 50_000 };
 /** Wrong credentials that one address may try. */
 export const FAILURE_RATE: Rate = { perSecond: 5, burst: 50 };
 
+/** Links and viewer tokens that one key may make: each is an entry in the log of the server. */
+export const ADMISSION_RATE: Rate = { perSecond: 20, burst: 200 };
+
 /** Requests under way at once. */
 export const UNDER_WAY_MAX_DEFAULT = 4096;
 

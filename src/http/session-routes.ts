@@ -118,6 +118,7 @@ async function createLink(house: Foundation, { caller, url, peer }: Call): Promi
   if (caller!.kind !== 'key') {
     throw new ProblemError(403, 'forbidden', 'Only a key makes links.', { hint: 'use an API key' });
   }
+  requireAdmissionRate(house, caller!);
   const admission: Admission = {
     name: caller!.name,
     scopes: sessionScopes.filter((scope) => caller!.scopes.has(scope)),
@@ -133,6 +134,14 @@ async function createLink(house: Foundation, { caller, url, peer }: Call): Promi
   const { token, expiresAt } = house.sessions.createLink(admission);
   const link = { url: linkUrl(house.originOf(url), token), expiresAt: new Date(expiresAt).toISOString() };
   return Response.json(link, { status: 201 });
+}
+
+/** Each admission leaves an entry and a row: one key alone does not fill the log of the server. */
+function requireAdmissionRate({ admissions }: Foundation, { id }: Caller): void {
+  if (admissions.take(id)) return;
+  throw new ProblemError(429, 'rate_limited', 'This key makes links and viewer tokens too often.', {
+    retryAfter: admissions.waitSeconds(id),
+  });
 }
 
 /** The address of a link. */
@@ -189,6 +198,7 @@ async function createViewerToken(house: Foundation, { body, caller, peer }: Call
   if (caller!.kind !== 'key' || !caller!.scopes.has('read')) {
     throw new ProblemError(403, 'forbidden', 'Only a key that may read makes viewer tokens.');
   }
+  requireAdmissionRate(house, caller!);
   if (!(await house.logs.names()).includes(request.log)) throw notFound();
   const { id, token, expiresAt } = house.tokens.create(request, caller!.id);
   await house.serverLog.administered('viewer_token.created', caller, { type: 'viewer-token', id }, peer, {

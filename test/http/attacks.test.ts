@@ -40,6 +40,27 @@ test('attack-17: a flood from one key is held back, and other keys are served', 
   assert.equal((await ask('POST', events, { key: other, json: event })).status, 201);
 });
 
+test('attack-17: links and viewer tokens have a limit of their own, far below that of requests', async (context) => {
+  // For them no time passes, however slow the machine is.
+  const clock = { wall: () => Date.now(), monotonic: () => 0 };
+  const { ask, key } = await startHandler(context, { clock });
+  const [maker, other] = [await key(['read']), await key(['read'])];
+  const json = { log: 'alpha', origins: ['https://app.example'] };
+  let held = 0;
+  for (let count = 0; count < 150; count += 1) {
+    for (const answer of [
+      await ask('POST', '/v1/links', { key: maker }),
+      await ask('POST', '/v1/viewer-tokens', { key: maker, json }),
+    ]) {
+      if (answer.status === 429) held += 1;
+      else assert.equal(answer.status, 201);
+    }
+  }
+  assert.equal(held, 100);
+  assert.equal((await ask('GET', '/v1/session', { key: maker })).status, 200);
+  assert.equal((await ask('POST', '/v1/links', { key: other })).status, 201);
+});
+
 test('attack-17: more at once than can be served is refused with 503, probes excepted', async (context) => {
   const { ask, key } = await startHandler(context, { underWayMax: 4 });
   const writer = await key(['write']);

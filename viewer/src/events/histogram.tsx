@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type PointerEvent, useRef, useState } from 'react';
+import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from 'react';
 import type { Stats, StatsBucket } from '../../../src/wire/index.ts';
 import { formatNumber, formatShort } from '../shell/format.ts';
 
@@ -6,6 +6,8 @@ const HEIGHT = 56;
 
 /** A few bars stay bars: they do not fill the width. */
 const BAR_WIDTH_MAX = 48;
+
+const BARS_MAX = 1000;
 
 /** Two positions of bars, in any order. */
 type Span = readonly [number, number];
@@ -15,8 +17,9 @@ type Span = readonly [number, number];
  * narrows.
  */
 export function Histogram({ stats, onBrush }: { stats: Stats; onBrush: (from: string, to: string) => void }) {
-  const { buckets, bucketMs } = stats;
-  const { frame, span, focused, handlers } = useBrush(stats, onBrush);
+  const { bucketMs } = stats;
+  const buckets = useMemo(() => withEmpty(stats), [stats]);
+  const { frame, span, focused, handlers } = useBrush({ buckets, bucketMs }, onBrush);
   if (buckets.length === 0) return null;
   const max = Math.max(1, ...buckets.map(({ count }) => count));
   const end = new Date(new Date(buckets.at(-1)!.from).getTime() + bucketMs).toISOString();
@@ -52,8 +55,24 @@ export function Histogram({ stats, onBrush }: { stats: Stats; onBrush: (from: st
   );
 }
 
+/** Every bar from the first to the last, so that the axis is one of time: the server leaves out those of nothing. */
+function withEmpty({ buckets, bucketMs }: Stats): readonly StatsBucket[] {
+  const known = new Map(buckets.map((bucket) => [new Date(bucket.from).getTime(), bucket]));
+  const [first = 0, last = 0] = [[...known.keys()].at(0), [...known.keys()].at(-1)];
+  const count = (last - first) / bucketMs + 1;
+  // Longer than any server of ours answers: shown as it came.
+  if (known.size === 0 || !(count <= BARS_MAX)) return buckets;
+  return Array.from({ length: Math.round(count) }, (_, at) => {
+    const from = first + at * bucketMs;
+    return known.get(from) ?? { from: new Date(from).toISOString(), count: 0, unsuccessful: 0 };
+  });
+}
+
 /** Choosing bars, by pointer and by keyboard. */
-function useBrush({ buckets, bucketMs }: Stats, onBrush: (from: string, to: string) => void) {
+function useBrush(
+  { buckets, bucketMs }: Pick<Stats, 'buckets' | 'bucketMs'>,
+  onBrush: (from: string, to: string) => void,
+) {
   const [span, setSpan] = useState<Span>();
   const [chosen, setFocused] = useState<Span>([0, 0]);
   // Where the drag began: the pointer may be faster than the drawing.

@@ -4,7 +4,7 @@ import { base64Encode } from '../../../src/bytes/index.ts';
 import { parseVerifierKey } from '../../../src/note/index.ts';
 import type { AuditSummary, Verification } from '../../../src/wire/index.ts';
 import { useProofState, useViewer } from '../shell/context.tsx';
-import { formatAbsolute, formatDuration, formatNumber } from '../shell/format.ts';
+import { formatAbsolute, formatCount, formatDuration, formatNumber } from '../shell/format.ts';
 import { Copyable, CopyButton, Failure, Section, When } from '../shell/parts.tsx';
 
 /** What is known of the log as a whole, and by whom: this browser first, the server after it and named so. */
@@ -178,7 +178,7 @@ function Audit({ name, audit }: { name: string; audit: AuditSummary }) {
   return (
     <Fact name={name}>
       <span className={audit.isIntact ? 'good' : 'bad'}>{audit.isIntact ? 'Intact' : 'Damaged'}</span>,{' '}
-      {formatNumber(audit.size)} entries, {audit.depth}, <When time={audit.finishedAt} />, in{' '}
+      {formatCount(audit.size, 'entry', 'entries')}, {audit.depth}, <When time={audit.finishedAt} />, in{' '}
       {formatDuration(took)}
       {audit.findings.length > 0 && (
         <ul>
