@@ -118,7 +118,20 @@ export function checkOptions(options: AuditClientOptions): ClientPlace {
       'onFailure: spool needs state, the folder in which the spool lies',
     );
   }
+  checkState(state);
   return placeOf(options);
+}
+
+/** A store that is none would keep nothing, in silence: a server that went back would never be noticed. */
+function checkState(state: AuditClientOptions['state']): void {
+  if (state === undefined || (typeof state === 'string' && state !== '')) return;
+  const { checkpoints } = Object(state) as Partial<ClientState>;
+  if (typeof checkpoints?.read === 'function' && typeof checkpoints.write === 'function') return;
+  throw misuse(
+    'type',
+    'option_invalid',
+    'state must be a folder, or an object whose checkpoints have read and write',
+  );
 }
 
 function checkNumbers(options: AuditClientOptions): void {

@@ -387,4 +387,6 @@ test('no key travels in the open, and none in an address', async (t) => {
   make('https://audit.example.com/indelible/v1/logs/acme')();
   assert.throws(make('https://audit.example.com/logs/acme', { log: 'other' }), { code: 'option_invalid' });
   assert.throws(make('https://audit.example.com', { onFailure: 'spool' }), { code: 'option_invalid' });
+  for (const state of ['', 1, null, {}, { checkpoints: {} }, { checkpoints: { read: () => undefined } }])
+    assert.throws(make('https://audit.example.com', { state } as never), { code: 'option_invalid' });
 });
