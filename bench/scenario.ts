@@ -114,4 +114,10 @@ export const scenarios: readonly Listing[] = [
     about: 'GET of pages of 50 and of proofs over four connections; peak memory of the server',
     large: true,
   },
+  {
+    name: 'first-paint',
+    module: 'scenarios/first-paint.ts',
+    about: 'the viewer on the large log in a browser that has never been there',
+    large: true,
+  },
 ];

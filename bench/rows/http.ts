@@ -39,4 +39,19 @@ export const httpRows: readonly Row[] = [
       ];
     },
   },
+  {
+    title: "The viewer's first paint on the large log",
+    scenario: 'first-paint',
+    baselines: [],
+    reach: 'below 1 s',
+    aim: '',
+    checks: (of) => {
+      const { paint_ms, rows_ms, sealed_ms } = of('first-paint');
+      return [
+        { says: `first paint ${n(paint_ms!)} ms`, ...atMost(paint_ms!, 1000) },
+        { says: `rows ${n(rows_ms!)} ms`, ...atMost(rows_ms!, 1000) },
+        { says: `verified in the page ${n(sealed_ms!)} ms`, ...atMost(sealed_ms!, Number.POSITIVE_INFINITY) },
+      ];
+    },
+  },
 ];

@@ -1,21 +1,18 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { openLog } from 'indelible';
 import { known } from '../events.ts';
 import { Helper, load, requestText, type Serving, type Usage } from '../http/served.ts';
+import { largeData } from '../large-data.ts';
 import type { Figures, Task } from '../scenario.ts';
 import { percentile } from '../statistics.ts';
 
 const CONNECTIONS = 4;
 
 /**
- * Pages of 50 and proofs out of the large log, whose folder is put under a server's roof as the log `large`. Four connections,
+ * Pages of 50 and proofs out of the large log, of which a copy is put under a server's roof as the log `large`. Four connections,
  * each with one question under way; the filters differ from page to page, the proofs are of entries all over the log.
  */
 export async function run({ dir, log, size, quick }: Task): Promise<Figures> {
-  const data = join(dir, 'server');
-  mkdirSync(join(data, 'logs'), { recursive: true });
-  symlinkSync(log, join(data, 'logs', 'large'), 'dir');
+  const data = largeData(dir, log);
   const ids = await someIds(log, size);
 
   await using server = new Helper('server.ts');
