@@ -6,7 +6,7 @@ import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
-import { type Proof, Reader, type SignedCheckpoint } from './reader.ts';
+import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';
 
@@ -16,7 +16,7 @@ export class ReaderService {
   readonly #reader: Reader;
   readonly #paths: LogPaths;
   readonly #warn: (message: string) => void;
-  #search: { readonly index: SearchIndex; readonly pump: IndexPump; readonly searcher: Searcher } | undefined;
+  #search: { readonly index: SearchIndex; readonly pump: IndexPump } | undefined;
 
   private constructor(
     identity: Identity,
@@ -81,8 +81,10 @@ export class ReaderService {
 
   /** A page, as {@link page}, with the leaf of each event and, if asked for, its entry. */
   async rows(request: PageRequest, withEntries: boolean): Promise<Rows> {
-    const page = await this.page(request);
-    const stored = page.events.flatMap(({ index }) => this.#reader.entries(index, index + 1));
+    const read = new Map<number, StoredEntry>();
+    const page = await this.#page(request, (entry) => void read.set(entry.index, entry));
+    // What the events were made of: not read again, when it might be something else.
+    const stored = page.events.map(({ index }) => read.get(index)!);
     const leafHashes = stored.map(({ entry }) => base64Encode(hashLeaf(entry)));
     return { ...page, leafHashes, ...(withEntries ? { stored } : {}) };
   }
@@ -96,10 +98,20 @@ export class ReaderService {
   }
 
   /** A page of a query, after the index covers everything recorded before it, or `waitMs` have passed. */
-  async page({ waitMs, ...request }: PageRequest): Promise<Page> {
-    const { pump, searcher } = this.#searching();
+  page(request: PageRequest): Promise<Page> {
+    return this.#page(request, () => {});
+  }
+
+  async #page({ waitMs, ...request }: PageRequest, onRead: (entry: StoredEntry) => void): Promise<Page> {
+    const { pump, index } = this.#searching();
     const { size } = this.#reader.head();
     await pump.covers(size, waitMs);
+    const searcher = new Searcher(index, (indexes) =>
+      this.#reader.at(indexes).map((entry) => {
+        onRead(entry);
+        return joined(entry);
+      }),
+    );
     return { ...searcher.page(request), size };
   }
 
@@ -131,7 +143,6 @@ export class ReaderService {
       this.#search = {
         index,
         pump: new IndexPump(this.#reader, index, this.#warn),
-        searcher: new Searcher(index, (indexes) => this.#reader.events(indexes)),
       };
     }
     return this.#search;

@@ -136,9 +136,27 @@ export class Reader {
     return stored === undefined ? undefined : joined(stored);
   }
 
-  /** Events at these indexes, in the order asked for; indexes without an entry are left out. */
-  events(indexes: readonly number[]): RecordedEvent[] {
-    return indexes.flatMap((index) => this.#reader.readEntries(index, index + 1).map(joined));
+  /**
+   * The entries at these indexes, in the order asked for; indexes without an entry are left out. Neighbours are read together,
+   * and all of them at one moment: a transaction of its own for each would cost more than the reading.
+   */
+  at(indexes: readonly number[]): StoredEntry[] {
+    const found = new Map<number, StoredEntry>();
+    const sorted = [...indexes].sort((one, other) => one - other);
+    this.#db.exec('BEGIN');
+    try {
+      for (let start = 0; start < sorted.length; ) {
+        let end = start + 1;
+        while (end < sorted.length && sorted[end]! <= sorted[end - 1]! + 1) end += 1;
+        const run = this.#reader.readEntries(sorted[start]!, sorted[end - 1]! + 1);
+        for (const stored of run) found.set(stored.index, stored);
+        start = end;
+      }
+    } finally {
+      // Unless SQLite has ended it, as it does where a page cannot be read.
+      if (this.#db.isTransaction) this.#db.exec('COMMIT');
+    }
+    return indexes.flatMap((index) => found.get(index) ?? []);
   }
 
   /** Entries with `from <= index < to`, as they are stored. */

@@ -12,7 +12,7 @@
  * ```ts
  * const index = SearchIndex.open('audit/index.db');
  * index.apply(entries, { from: index.cursor(), to: { size, root } });
- * const searcher = new Searcher(index, (indexes) => reader.events(indexes));
+ * const searcher = new Searcher(index, (indexes) => reader.at(indexes).map(joined));
  * searcher.page({ filter: parseQuery('actor:user/u_42 "prod eu"'), order: 'index', limit: 50 });
  * ```
  */
