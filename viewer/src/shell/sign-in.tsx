@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { SignInWays } from '../../../src/wire/index.ts';
 import type { Api } from '../api/api.ts';
+import { keepPlace } from './come-back.ts';
 import { Mark } from './mark.tsx';
 import { Copyable } from './parts.tsx';
 
@@ -32,7 +33,11 @@ function Provider({ provider }: { provider: SignInWays['provider'] }) {
   if (provider === undefined) return null;
   const { pathname, search } = window.location;
   return (
-    <a className="button primary" href={`${provider.path}?next=${encodeURIComponent(pathname + search)}`}>
+    <a
+      className="button primary"
+      href={`${provider.path}?next=${encodeURIComponent(pathname + search)}`}
+      onClick={keepPlace}
+    >
       Sign in with {provider.name}
     </a>
   );
