@@ -140,6 +140,44 @@ export const storeConformance: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'an append of nothing, and a second one in the same transaction, are refused; the first stands',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      await commit(store, tree, [entry('a')]);
+      const transaction = await store.begin();
+      const first = tree.append([entry('b')], 2);
+      await assert.rejects(async () => transaction.append({ ...first, entries: [] }));
+      await transaction.append(first);
+      const second = tree.append([entry('c')], 3);
+      await assert.rejects(async () => transaction.append(second));
+      await transaction.commit();
+      assert.equal((await store.head())?.size, 2);
+      assert.deepEqual([...(await store.findIds(['a', 'b', 'c'])).keys()].sort(), ['a', 'b']);
+      await store.close();
+    },
+  },
+  {
+    name: 'a transaction reads the state at its begin; giving the head back once more takes nothing back',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      await commit(store, tree, [entry('a')]);
+      const transaction = await store.begin();
+      assert.deepEqual(plainHead(await transaction.head()), plainHead(transaction.taken));
+      assert.equal((await transaction.readEntries(0, 9)).length, 1);
+      assert.deepEqual([...(await transaction.findIds(['a', 'x']))], [['a', 0]]);
+      await transaction.append(tree.append([entry('b')], 2));
+      await transaction.commit();
+      await transaction.rollback();
+      await transaction.rollback();
+      assert.equal((await store.head())?.size, 2);
+      await commit(store, tree, [entry('c')]);
+      assert.equal((await store.head())?.size, 3);
+      await store.close();
+    },
+  },
+  {
     name: 'an id is stored once',
     async run(open) {
       const store = await open();
