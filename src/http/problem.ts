@@ -132,7 +132,15 @@ function ofProblemError({ status, code, message, details }: ProblemError): Probl
   });
 }
 
+/** In place of messages that name a place on the server's disk. */
+const saidOfPlaces: Readonly<Partial<Record<LogErrorCode, string>>> = {
+  log_exists: 'There is a log of this name, or what is left of one.',
+  log_missing: 'There is nothing here under this name.',
+};
+
 function ofLogError(code: LogErrorCode, error: Error & { hint?: unknown }): Problem {
+  const said = saidOfPlaces[code];
+  if (said !== undefined) return problem(statusOfLogError[code] ?? 500, code, said, { retryable: false });
   const status = statusOfLogError[code] ?? 500;
   const detail = status < 500 || code === 'overloaded' ? error.message : 'The log cannot answer this now.';
   const hint = status < 500 && typeof error.hint === 'string' ? { hint: error.hint } : {};

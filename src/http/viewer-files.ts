@@ -49,12 +49,11 @@ export class ViewerFiles {
     return this.#files.size === 0;
   }
 
-  /** The file at a path; the page itself where a path has no dot in its last step, since the viewer routes by itself. */
+  /** The file at a path, the page itself at the root: where in it one is stands behind the `#`, and never comes here. */
   answer(request: Request, path: string): Response | undefined {
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
     if (path.startsWith('/v1/') || path.startsWith('/logs/')) return undefined;
-    const isPage = !path.slice(path.lastIndexOf('/')).includes('.');
-    const file = this.#files.get(isPage ? '/index.html' : path);
+    const file = this.#files.get(path === '/' ? '/index.html' : path);
     if (file === undefined) return undefined;
     const isPacked = (request.headers.get('accept-encoding') ?? '').includes('gzip');
     const headers: Record<string, string> = {

@@ -153,3 +153,30 @@ test('metrics have a listener of their own without a key, which answers nothing 
   assert.equal((await handler.metrics(new Request('http://evil.example/metrics'))).status, 404);
   assert.equal((await ask('GET', '/metrics')).status, 401);
 });
+
+test('no answer names a place on the disk of the server, and only the root is the page', async (context) => {
+  const first = await startHandler(context);
+  const key = await first.key(['read', 'write', 'admin', 'audit']);
+  await first.handler.close();
+  const db = new DatabaseSync(path.join(first.data, 'logs/beta/log.db'));
+  db.exec('DROP TRIGGER entries_no_update');
+  db.close();
+  rmSync(path.join(first.data, 'logs/alpha/log.key'));
+  const again = createHandler({ data: first.data });
+  context.after(() => again.close());
+  const ask = (method: string, target: string, json?: unknown) =>
+    again(requestOf(method, target, { key, ...(json === undefined ? {} : { json }) }));
+  const answers = [
+    [409, 'log_exists', await ask('POST', '/v1/logs', { name: 'beta' })],
+    [500, 'schema_changed', await ask('GET', '/v1/logs/beta/events')],
+    [500, 'key_missing', await ask('POST', '/v1/logs/alpha/events', event)],
+    [404, 'route_unknown', await ask('GET', '/etc/passwd')],
+    [404, 'route_unknown', await ask('GET', '/viewer')],
+  ] as const;
+  for (const [status, code, answer] of answers) {
+    const text = await answer.text();
+    assert.equal(answer.status, status, text);
+    assert.equal(JSON.parse(text).code, code);
+    assert.ok(!text.includes(path.basename(first.data)), text);
+  }
+});
