@@ -38,6 +38,8 @@ export const pageConfig: InlineConfig = {
     outDir: path.join(project, 'dist/viewer'),
     emptyOutDir: true,
     assetsInlineLimit: 0,
+    // A test holds what travels, gzipped, to its limits.
+    chunkSizeWarningLimit: 1000,
     modulePreload: { polyfill: false },
     license: { fileName: 'licenses.md' },
     rolldownOptions: {
@@ -61,6 +63,8 @@ export const embedConfig: InlineConfig = {
     emptyOutDir: false,
     copyPublicDir: false,
     assetsInlineLimit: 0,
+    // A test holds what travels, gzipped, to its limits.
+    chunkSizeWarningLimit: 1000,
     minify: true,
     rolldownOptions: {
       input: path.join(root, 'src/embed.tsx'),
