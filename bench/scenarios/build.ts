@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
-import { createLog, type Log } from 'indelible';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLog, type Log, watchSources } from 'indelible';
 import { makeEvents } from '../events.ts';
 import type { Figures, Task } from '../scenario.ts';
 
@@ -18,6 +19,7 @@ export async function run({ log: dir, size }: Task): Promise<Figures> {
   for (let at = own; at < size; at += CHUNK) await recordChunk(log, at, Math.min(size, at + CHUNK), size);
   const elapsed = performance.now() - begin;
   await indexed(log, size);
+  await watched(log, size);
   await log.close();
   renameSync(`${draft}.mark`, `${dir}.mark`);
   renameSync(draft, dir);
@@ -27,6 +29,12 @@ export async function run({ log: dir, size }: Task): Promise<Figures> {
 /** Waits until the search index covers the whole log, so that later scenarios find it finished. */
 async function indexed(log: Log, size: number): Promise<void> {
   for (let complete = 0; complete < size; ) ({ complete } = await log.query('', { limit: 1 }).page());
+}
+
+/** Waits until the sources of the whole log are known, which a server otherwise reads out of it when it first opens it. */
+async function watched(log: Log, size: number): Promise<void> {
+  const { name } = watchSources(log);
+  while (log.followers.list().find((follower) => follower.name === name)!.size < size) await sleep(100);
 }
 
 async function recordChunk(log: Log, begin: number, end: number, size: number): Promise<void> {
