@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { base64Encode, equalBytes, sha256, utf8Decode, utf8Encode } from '../bytes/index.ts';
 import {
   clockJumpedEvent,
@@ -16,7 +17,15 @@ import {
   type VerifierKey,
 } from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
-import { type Head, type HeadTransaction, LogError, type LogStore, type NewEntry } from '../store/index.ts';
+import {
+  type Awaitable,
+  type Head,
+  type HeadTransaction,
+  isLogError,
+  LogError,
+  type LogStore,
+  type NewEntry,
+} from '../store/index.ts';
 import { checkTime, Edge } from './edge.ts';
 import type { Mark } from './mark.ts';
 import { type Answer, Known, repeated } from './repeats.ts';
@@ -44,6 +53,8 @@ export interface CommitterOptions {
   readonly ownDraft: (event: object) => Draft;
   readonly mark?: Mark | undefined;
   readonly hooks?: CommitHooks | undefined;
+  /** Whether events are sealed as they arrive, while a server is waited for; where the disk is waited for here, that gains nothing. */
+  readonly sealsAhead?: boolean | undefined;
   /** Whether the first commit leaves a `log.opened` entry: true for every writer but the log's creator. */
   readonly announce: boolean;
 }
@@ -59,6 +70,23 @@ export interface CommitReply {
   /** The signed checkpoint that covers all of them. */
   readonly checkpoint: string;
 }
+
+/**
+ * Drafts that are only known once the head is held: what waits in an outbox. Whoever hands one in may act within the same
+ * transaction, so that what it takes is recorded and gone in one step.
+ */
+export interface Intake {
+  /** What is to be recorded, read under the head lock. */
+  take(transaction: HeadTransaction): Awaitable<readonly Draft[]>;
+  /** Told what becomes of each, in the order of `take`, before the commit: what it does then is kept even where nothing is appended. */
+  settle(transaction: HeadTransaction, answers: readonly Answer[]): Awaitable<void>;
+}
+
+/** What one commit is made of. */
+export type Work = readonly Draft[] | Intake;
+
+/** Pauses before a commit that is known not to have landed is tried again, milliseconds. */
+const AGAIN_MS = [0, 50, 200, 1000] as const;
 
 /** An event that is in the transaction, not yet on the disk. */
 interface Accepted extends NewEntry {
@@ -92,22 +120,39 @@ export class Committer {
     this.#announced = !options.announce;
   }
 
-  /** Records a batch of drafts in one transaction. Throws `LogError` when none of it was recorded. */
-  async commit(drafts: readonly Draft[]): Promise<CommitReply> {
+  /**
+   * Records a batch of drafts, or what an intake has, in one transaction. Throws `LogError` when none of it was recorded. Where
+   * the store knows that nothing landed (a lost race, a lost connection), it begins again by itself, a few times.
+   */
+  async commit(work: Work, ahead?: readonly SealedDraft[]): Promise<CommitReply> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#commit(work, ahead);
+      } catch (error) {
+        const pauseMs = AGAIN_MS[attempt];
+        if (pauseMs === undefined || !isWorthAnother(error)) throw error;
+        await sleep(pauseMs);
+      }
+    }
+  }
+
+  async #commit(work: Work, ahead: readonly SealedDraft[] | undefined): Promise<CommitReply> {
     if (this.#dead !== undefined) throw this.#dead;
 
     // 1. Seal: salts and the nonce are drawn, every sealed value is hashed. If we die here, or at any
     //    step before 4, the log has never heard of these events and nobody was told that it had.
     const { random, clock, mark } = this.#options;
-    const sealed = drafts.map((draft) => sealDraft(draft, random));
+    const intake = 'take' in work ? work : undefined;
+    const given = 'take' in work ? undefined : { drafts: work, sealed: ahead ?? this.#seal(work) };
     await this.#at('sealed');
 
     // 2. Take the head. From here to the end of 4 nobody else can write.
-    const transaction = await this.#options.store.begin();
+    const transaction = await this.#options.store.begin(this.#state?.head.size);
     try {
       const state = await this.#catchUp(transaction);
       if (state !== undefined && mark?.due(state.head, clock.monotonic())) this.#moveMark(state);
       await this.#at('taken');
+      const { drafts, sealed } = given ?? (await this.#takeIn(intake!, transaction));
 
       //  Repeats are answered with what is already there; new events get an index and their time.
       const own = this.#ownDrafts(state).map((draft) => sealDraft(draft, random));
@@ -117,8 +162,9 @@ export class Committer {
       const known = new Known(transaction, state?.edge);
       const answers = await this.#answer(known, batch, drafts, sealed);
       await this.#at('answered');
+      await intake?.settle(transaction, answers);
       if (batch.isRepeatsOnly(own.length) && state !== undefined) {
-        transaction.rollback();
+        await this.#leave(transaction, intake !== undefined);
         return reply(answers, this.#sign(state.edge, state.head.recordedAt));
       }
 
@@ -146,6 +192,11 @@ export class Committer {
       if (this.#dead === undefined) await transaction.rollback();
       throw this.#dead ?? error;
     }
+  }
+
+  /** Seals drafts before their turn: see {@link CommitterOptions.sealsAhead}. */
+  get sealAhead(): ((drafts: readonly Draft[]) => readonly SealedDraft[]) | undefined {
+    return this.#options.sealsAhead === true ? (drafts) => this.#seal(drafts) : undefined;
   }
 
   /** Moves the mark to the head that is on the disk, whoever wrote it; does nothing where it is there already. */
@@ -245,13 +296,31 @@ export class Committer {
     return { size: edge.size, root, recordedAt, checkpoint };
   }
 
+  #seal(drafts: readonly Draft[]): readonly SealedDraft[] {
+    const { random } = this.#options;
+    return drafts.map((draft) => sealDraft(draft, random));
+  }
+
+  /** Reads what waits, behind the lock: whoever held it before us has taken what it took. */
+  async #takeIn(intake: Intake, transaction: HeadTransaction) {
+    const drafts = await intake.take(transaction);
+    return { drafts, sealed: this.#seal(drafts) };
+  }
+
+  /** Gives the head back where there is nothing to append; what an intake has done meanwhile is kept. */
+  async #leave(transaction: HeadTransaction, keep: boolean): Promise<void> {
+    if (keep) await this.#land(transaction);
+    else await transaction.rollback();
+  }
+
   async #land(transaction: HeadTransaction): Promise<void> {
     try {
       await transaction.commit();
       await this.#at('committed');
     } catch (error) {
-      // A full disk wrote nothing, and SQLite has said so; of everything else the outcome is unknown.
-      if (error instanceof LogError && error.code === 'disk_full') throw error;
+      // A full disk wrote nothing, and SQLite has said so; a server that was lost is asked again, and what the store says
+      // then is retryable. Of everything else the outcome is unknown.
+      if (error instanceof LogError && error.retryable) throw error;
       this.#dead =
         error instanceof LogError && error.code === 'outcome_unknown'
           ? error
@@ -266,6 +335,11 @@ export class Committer {
   async #at(step: CommitStep): Promise<void> {
     if (this.#options.hooks !== undefined) await this.#options.hooks.at(step);
   }
+}
+
+/** Whether a commit failed of which it is known that nothing of it landed, and another attempt may succeed at once. */
+function isWorthAnother(error: unknown): boolean {
+  return isLogError(error) && error.retryable && ['head_moved', 'unreachable'].includes(error.code);
 }
 
 /** The entries of one transaction. */

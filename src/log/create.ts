@@ -15,7 +15,7 @@ import { misuse } from '../bytes/index.ts';
 import { genesisEvent } from '../event/index.ts';
 import { parseVerifierKey, type Signer } from '../note/index.ts';
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
-import { LogError, SqliteStore } from '../store/index.ts';
+import { LogError, type LogStore, SqliteStore } from '../store/index.ts';
 import { Committer } from './commit.ts';
 import { inOurWords } from './failure.ts';
 import { createSigner, readSigner, signerOf } from './keys.ts';
@@ -143,26 +143,52 @@ async function writeGenesis(
   database: string,
   { creation, signer, rootKey }: { creation: Creation; signer: Signer; rootKey: string },
 ): Promise<void> {
-  const { origin, personalIds } = creation;
   const store = SqliteStore.create(database, { jitter: Math.random, now: () => systemClock.monotonic() });
   try {
-    const committer = new Committer({
-      store,
-      origin,
-      signer,
-      clock: systemClock,
-      random: randomBytes,
-      ownDraft: (event) => ownDraft(event, creation, systemClock),
-      announce: false,
-    });
-    const genesis = genesisEvent({ origin, logKeys: [signer.vkey], rootKey, personalIds });
-    await committer.commit([ownDraft(genesis, creation, systemClock)]);
+    await recordGenesis(store, { ...creation, signer, rootKey });
   } finally {
     store.close();
   }
 }
 
-function newRootKey(path: string, origin: string): string {
+/** What the first entry of a log says, and who says it. */
+export interface Genesis {
+  readonly origin: string;
+  readonly personalIds: 'refuse' | 'allow' | 'pseudonymise';
+  readonly service: string;
+  readonly instance: string;
+  readonly signer: Signer;
+  /** The verifier key of the root key. */
+  readonly rootKey: string;
+}
+
+/**
+ * Records the first entry of a log in an empty store. That it is empty is looked at under the head lock: of two who begin one log, even
+ * with one key, the later is refused with `LogError` `log_exists`.
+ */
+export async function recordGenesis(store: LogStore, genesis: Genesis): Promise<void> {
+  const { origin, personalIds, signer, rootKey } = genesis;
+  const committer = new Committer({
+    store,
+    origin,
+    signer,
+    clock: systemClock,
+    random: randomBytes,
+    ownDraft: (event) => ownDraft(event, genesis, systemClock),
+    announce: false,
+  });
+  const first = genesisEvent({ origin, logKeys: [signer.vkey], rootKey, personalIds });
+  await committer.commit({
+    take: ({ taken }) => {
+      if (taken !== undefined) throw quicker(undefined);
+      return [ownDraft(first, genesis, systemClock)];
+    },
+    settle: () => {},
+  });
+}
+
+/** Makes a root key at `path`, which must not hold one, and answers its verifier key. */
+export function newRootKey(path: string, origin: string): string {
   const signer = createSigner(path, `${origin}/root`);
   if (signer === undefined) throw new Error(`There is a root key in a draft that is new: ${path}.`);
   return signer.vkey;

@@ -16,7 +16,7 @@ import { TreeReader } from './tiles.ts';
 /** Up to so many entries that others wrote are hashed one by one; beyond, a consistency proof is cheaper. */
 const FOLLOW_ENTRIES_MAX = 1024;
 
-/** Entries of others that are read at once. */
+/** Entries of others that are read at once where their disclosures come with them. */
 const FOLLOW_ENTRIES = 128;
 
 /** The levels of tiles that 2^53 - 1 entries can have. */
@@ -127,9 +127,10 @@ export class Edge {
     if (head.size - this.size > FOLLOW_ENTRIES_MAX) return this.#leap(reader, head);
     const edge = this.clone();
     // A few at a time: all that lies between is held in no memory at once.
-    for (let from = this.size; from < head.size; from += FOLLOW_ENTRIES) {
-      const entries = await reader.readEntries(from, Math.min(from + FOLLOW_ENTRIES, head.size));
-      for (const { entry } of entries) edge.append(hashLeaf(entry));
+    const step = reader.readEntryBytes === undefined ? FOLLOW_ENTRIES : FOLLOW_ENTRIES_MAX;
+    for (let from = this.size; from < head.size; from += step) {
+      const to = Math.min(from + step, head.size);
+      for (const entry of await entryBytes(reader, from, to)) edge.append(hashLeaf(entry));
     }
     edge.#grown = [];
     edge.#mustMatch(head);
@@ -161,6 +162,12 @@ export class Edge {
     }
     if (full) tail.width = 0;
   }
+}
+
+/** The bytes of entries, without what is kept beside them. */
+async function entryBytes(reader: LogReader, from: number, to: number): Promise<Uint8Array[]> {
+  if (reader.readEntryBytes !== undefined) return reader.readEntryBytes(from, to);
+  return (await reader.readEntries(from, to)).map(({ entry }) => entry);
 }
 
 /**
@@ -196,9 +203,9 @@ export async function checkContinues(
  * entry rests on it. Throws `LogError` `head_invalid` where they differ.
  */
 export async function checkTime(reader: LogReader, head: Head): Promise<void> {
-  const [last] = await reader.readEntries(head.size - 1, head.size);
+  const [last] = await entryBytes(reader, head.size - 1, head.size);
   try {
-    if (last !== undefined && Date.parse(parseEntry(last.entry).recordedAt) === head.recordedAt) return;
+    if (last !== undefined && Date.parse(parseEntry(last).recordedAt) === head.recordedAt) return;
   } catch (cause) {
     throw new LogError('log_damaged', 'the last entry cannot be read', { cause });
   }

@@ -1,6 +1,6 @@
-import type { Draft } from '../event/index.ts';
+import type { Draft, SealedDraft } from '../event/index.ts';
 import { LogError } from '../store/index.ts';
-import type { CommitReply } from './commit.ts';
+import type { CommitReply, Intake, Work } from './commit.ts';
 
 /**
  * Events that share one transaction at most. The wait for the disk is a twentieth of so many; in larger groups callers and
@@ -10,13 +10,19 @@ export const GROUP_EVENTS_MAX = 512;
 
 interface Waiting {
   readonly drafts: readonly Draft[];
+  /** In place of drafts: it has a transaction of its own. */
+  readonly intake?: Intake;
+  /** The drafts sealed, where that was done while another commit was waited for. */
+  readonly sealed?: readonly SealedDraft[] | undefined;
   readonly resolve: (reply: CommitReply) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** What a {@link GroupCommit} drives. */
 export interface Commits {
-  commit(drafts: readonly Draft[]): Promise<CommitReply>;
+  commit(work: Work, sealed?: readonly SealedDraft[]): Promise<CommitReply>;
+  /** Seals drafts ahead of their commit, where that fills the time in which a server is waited for. */
+  readonly sealAhead?: ((drafts: readonly Draft[]) => readonly SealedDraft[]) | undefined;
 }
 
 /**
@@ -39,14 +45,16 @@ export class GroupCommit {
     this.#gather = gather;
   }
 
-  /** Records these drafts, in this order, within one transaction. */
-  submit(drafts: readonly Draft[]): Promise<CommitReply> {
+  /** Records these drafts, in this order, within one transaction; or what an intake has, in its turn, in one of its own. */
+  submit(work: Work): Promise<CommitReply> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new LogError('closed', 'the log is closed'));
         return;
       }
-      this.#waiting.push({ drafts, resolve, reject });
+      const what = 'take' in work ? { drafts: [], intake: work } : { drafts: work };
+      const sealed = this.#running === undefined ? undefined : this.#committer.sealAhead?.(what.drafts);
+      this.#waiting.push({ ...what, sealed, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -87,18 +95,27 @@ export class GroupCommit {
   #take(): Waiting[] {
     let events = 0;
     let count = 0;
-    for (const { drafts } of this.#waiting) {
-      if (count > 0 && events + drafts.length > GROUP_EVENTS_MAX) break;
+    for (const { drafts, intake } of this.#waiting) {
+      if (count > 0 && (intake !== undefined || events + drafts.length > GROUP_EVENTS_MAX)) break;
       events += drafts.length;
       count += 1;
+      if (intake !== undefined) break;
     }
     return this.#waiting.splice(0, count);
+  }
+
+  /** What of a group was sealed ahead, and the rest now. */
+  #sealed(group: readonly Waiting[]): SealedDraft[] | undefined {
+    const { sealAhead } = this.#committer;
+    if (sealAhead === undefined || group[0]?.intake !== undefined) return undefined;
+    return group.flatMap(({ drafts, sealed }) => sealed ?? sealAhead(drafts));
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {
     try {
       const only = group.length === 1 ? group[0] : undefined;
-      const reply = await this.#committer.commit(only?.drafts ?? group.flatMap(({ drafts }) => drafts));
+      const work = only?.intake ?? only?.drafts ?? group.flatMap(({ drafts }) => drafts);
+      const reply = await this.#committer.commit(work, this.#sealed(group));
       let from = 0;
       for (const { drafts, resolve } of group) {
         resolve(only === undefined ? part(reply, from, from + drafts.length) : reply);

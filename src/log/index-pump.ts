@@ -1,7 +1,7 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
-import type { Reader } from './reader.ts';
+import type { LogReading } from './reading.ts';
 import { APPLY_ENTRIES, type IndexCursor, type SearchIndex } from './search/index.ts';
 
 /** How long to leave the index alone while another process writes to it, milliseconds. */
@@ -36,7 +36,7 @@ const POLL_MS = 20;
  * transaction with what it covers. It works in slices, so that questions are answered between them.
  */
 export class IndexPump {
-  readonly #reader: Reader;
+  readonly #reader: LogReading;
   readonly #index: SearchIndex;
   readonly #warn: (message: string) => void;
   #running: Promise<void> | undefined;
@@ -57,7 +57,7 @@ export class IndexPump {
   #checked: IndexCursor | undefined;
   #warned = '';
 
-  constructor(reader: Reader, index: SearchIndex, warn: (message: string) => void) {
+  constructor(reader: LogReading, index: SearchIndex, warn: (message: string) => void) {
     this.#reader = reader;
     this.#index = index;
     this.#warn = warn;
@@ -116,7 +116,7 @@ export class IndexPump {
   async #step(): Promise<number | undefined> {
     this.#isQuiet = false;
     const started = performance.now();
-    const head = this.#reader.head();
+    const head = await this.#reader.head();
     const from = this.#index.cursor();
     if (!(await this.#belongs(from))) return 0;
     if (from.size >= head.size) return this.#tidy();
@@ -125,7 +125,8 @@ export class IndexPump {
     const size = Math.min(next, head.size);
     const root = size === head.size ? head.root : await this.#reader.rootAt(size);
     const to = { size, root: base64Encode(root) };
-    const applied = this.#index.apply(this.#reader.store.readEntries(from.size, size), { from, to });
+    const entries = await this.#reader.store.readEntries(from.size, size);
+    const applied = this.#index.apply(entries, { from, to });
     // Another process is at the same work: only a question is in a hurry.
     if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;
     if (applied === 'applied') {
@@ -166,7 +167,7 @@ export class IndexPump {
     if (cursor.size === 0 || (known?.size === cursor.size && known.root === cursor.root)) return true;
     try {
       const state = { size: cursor.size, root: base64Decode(cursor.root) };
-      await checkContinues(this.#reader.store, state, this.#reader.head());
+      await checkContinues(this.#reader.store, state, await this.#reader.head());
       this.#checked = cursor;
       return true;
     } catch (error) {

@@ -37,7 +37,9 @@ export {
   verifyLog,
 } from './audit.ts';
 export type { Backup } from './backup.ts';
+export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
+export { newRootKey } from './create.ts';
 export {
   BATCH_ENTRIES_DEFAULT,
   BATCH_ENTRIES_MAX,
@@ -50,21 +52,23 @@ export {
   type FollowerState,
   type FollowerStatus,
 } from './followers/index.ts';
-export { readSigner, readVerifierKey } from './keys.ts';
-export { createLog, Log, makeLog, openLog } from './log.ts';
+export { createSigner, readSigner, readVerifierKey, signerOf } from './keys.ts';
+export { Log } from './log.ts';
+export { createLog, createLogOver, makeLog, openLog, openLogOver, type StoreHome } from './open.ts';
 export {
   type CreateOptions,
   type CreationOptions,
   type OpenOptions,
   SERVICE_DEFAULT,
 } from './options.ts';
-export { type LogPaths, logPaths } from './paths.ts';
+export { type LogHome, type LogPaths, logPaths } from './paths.ts';
 export { type Glance, peekLog } from './peek.ts';
 export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
 export type { Behalf, Receipt, RecordResult } from './receipt.ts';
+export type { Answer } from './repeats.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
 export {

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { base64Encode, misuse } from '../bytes/index.ts';
+import { base64Encode } from '../bytes/index.ts';
 import {
   type AuditEvent,
   type Draft,
@@ -14,30 +12,22 @@ import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
-import { auditFiles, type LogReport, type VerifyOptions } from './audit.ts';
-import { type Backup, backupLog } from './backup.ts';
-import { type Created, createFiles } from './create.ts';
+import type { LogReport, VerifyOptions } from './audit.ts';
+import type { Backup } from './backup.ts';
+import type { Intake } from './commit.ts';
 import { FollowerRunner } from './followers/index.ts';
-import {
-  type CreateOptions,
-  checkHeartbeat,
-  checkLimits,
-  checkOptions,
-  type Making,
-  type OpenOptions,
-  SERVICE_DEFAULT,
-} from './options.ts';
-import { type LogPaths, logPaths } from './paths.ts';
+import { type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import type { LogHome } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
-import { openReader, type ReaderHandle } from './reader-thread.ts';
+import type { ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
 import { walk } from './walk.ts';
-import { openWriterHere, openWriterThread, type WriterHandle } from './writer-thread.ts';
+import type { WriterHandle } from './writer-thread.ts';
 
-/** A log that is open. Made by {@link createLog} and {@link openLog}; calls may overlap freely. */
+/** A log that is open. Made by `createLog` and `openLog`; calls may overlap freely. */
 export class Log {
   readonly dir: string;
   readonly origin: string;
@@ -45,7 +35,7 @@ export class Log {
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
   readonly followers: FollowerRunner;
-  readonly #paths: LogPaths;
+  readonly #home: LogHome;
   readonly #options: OpenOptions;
   readonly #writer: WriterHandle | undefined;
   readonly #reader: ReaderHandle;
@@ -55,17 +45,17 @@ export class Log {
   readonly #frames: SourceFrames;
   #closing: Promise<void> | undefined;
 
-  /** @internal Use {@link openLog}. */
+  /** @internal Use `openLog`. */
   constructor(parts: {
-    paths: LogPaths;
+    home: LogHome;
     options: OpenOptions;
     instance: string;
     writer: WriterHandle | undefined;
     reader: ReaderHandle;
   }) {
-    const { paths, options, instance, writer, reader } = parts;
-    this.dir = paths.dir;
-    this.#paths = paths;
+    const { home, options, instance, writer, reader } = parts;
+    this.dir = home.dir;
+    this.#home = home;
     this.#options = options;
     this.#writer = writer;
     this.#reader = reader;
@@ -83,7 +73,7 @@ export class Log {
       everyMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
       send: (event) => this.recordOwn(event),
     });
-    this.followers = new FollowerRunner(reader, paths.followers);
+    this.followers = new FollowerRunner(reader, home.followers);
   }
 
   /**
@@ -175,6 +165,27 @@ export class Log {
     return this.#queue?.length ?? 0;
   }
 
+  /**
+   * The draft of an event that is recorded later, by whoever holds the log then: as {@link record} would make it.
+   * @internal
+   */
+  draft(event: unknown, source: Omit<EventSource, 'seq'> = this.#source): Draft {
+    return this.#draft(event, { source: { ...source, seq: null } });
+  }
+
+  /**
+   * Records what an intake has, in its turn. Answers how many events that were.
+   * @internal
+   */
+  async take(intake: Intake): Promise<number> {
+    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
+    if (this.#writer?.take === undefined)
+      throw new LogError('read_only', 'the log was opened for reading only');
+    const { indexes } = await this.#writer.take(intake);
+    this.#reader.wake();
+    return indexes.length;
+  }
+
   /** The event recorded under `id`, or undefined. */
   async get(id: string): Promise<RecordedEvent | undefined> {
     checkId(id);
@@ -215,13 +226,13 @@ export class Log {
 
   /** Audits the whole log: every byte that readers see is read again. Reports; throws only where it cannot read. */
   verify(options: VerifyOptions = {}): Promise<LogReport> {
-    return auditFiles(this.#paths, options);
+    return this.#home.verify(options);
   }
 
   /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */
   async backup(dir: string): Promise<Backup> {
     checkFolder(dir);
-    return backupLog(this.#paths, dir);
+    return this.#home.backup(dir);
   }
 
   /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
@@ -280,119 +291,4 @@ function isoTime(ms: number): string {
     timeMs = ms;
   }
   return timeText;
-}
-
-/**
- * Creates a log in `dir` and opens it. Refuses, with `LogError` `log_exists`, where there is one.
- * The signing key is made at `options.key`, or taken from there with `reuseKey`; a root key is made in the folder unless `rootVkey`
- * says that one is kept elsewhere: move it offline.
- */
-export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
-  checkOptions(options, 'create');
-  checkLimits(options.queue);
-  checkHeartbeat(options.heartbeatMs);
-  const { origin, rootVkey, personalIds, reuseKey, ...open } = options;
-  await makeLog(dir, { origin, rootVkey, personalIds, reuseKey }, open);
-  return start(dir, open, false);
-}
-
-/** Makes the files of a new log without opening it, and tells where its keys are. */
-export async function makeLog(dir: string, creation: Making, open: OpenOptions = {}): Promise<Created> {
-  return create(dir, creation, open, false);
-}
-
-async function create(
-  dir: string,
-  { origin, rootVkey, personalIds = 'refuse', reuseKey }: Making,
-  open: OpenOptions,
-  newKeyOnly: boolean,
-): Promise<Created> {
-  if (typeof origin !== 'string' || origin === '') {
-    throw misuse('type', 'option_invalid', 'origin must name the log, as example.com/audit');
-  }
-  return createFiles({
-    paths: logPaths(dir, placesOf(open)),
-    origin,
-    rootVkey,
-    personalIds,
-    service: open.service ?? SERVICE_DEFAULT,
-    instance: randomUUID(),
-    keyText: await keyTextOf(open),
-    reuseKey,
-    newKeyOnly,
-  });
-}
-
-/** Where the caller wants parts of the log to lie. */
-function placesOf({ key, mark }: OpenOptions): { key?: string | undefined; mark?: string | undefined } {
-  return { key: typeof key === 'string' ? key : undefined, mark };
-}
-
-/** The signing key itself, where the caller unwraps it. */
-async function keyTextOf({ key }: OpenOptions): Promise<string | undefined> {
-  return typeof key === 'function' ? await key() : undefined;
-}
-
-/** Opens the log in `dir`. Throws `LogError` `log_missing` where there is none, unless `createIfMissing` says how. */
-export async function openLog(dir: string, options: OpenOptions = {}): Promise<Log> {
-  checkOptions(options, 'open');
-  checkLimits(options.queue);
-  checkHeartbeat(options.heartbeatMs);
-  const paths = logPaths(dir, placesOf(options));
-  let announce = true;
-  if (!existsSync(paths.database)) {
-    if (options.createIfMissing === undefined) {
-      throw new LogError('log_missing', `there is no log at ${paths.dir}`, {
-        hint: 'create it (createLog, indelible init), or pass createIfMissing',
-      });
-    }
-    announce = !(await createMissing(dir, options));
-  }
-  return start(dir, options, announce);
-}
-
-/** True when it created the log; false when another process did at the same moment. */
-async function createMissing(dir: string, options: OpenOptions): Promise<boolean> {
-  const creation = options.createIfMissing!;
-  checkOptions(creation, 'creation');
-  try {
-    const { vkey } = await create(dir, creation, options, true);
-    warnOf(options)(`created a new log at ${dir}: origin ${creation.origin}, verifier key ${vkey}`);
-    return true;
-  } catch (error) {
-    if (error instanceof LogError && error.code === 'log_exists' && existsSync(logPaths(dir).database))
-      return false;
-    throw error;
-  }
-}
-
-async function start(dir: string, options: OpenOptions, announce: boolean): Promise<Log> {
-  const paths = logPaths(dir, placesOf(options));
-  const instance = randomUUID();
-  const warn = warnOf(options);
-  const here = options.thread === 'caller';
-  const keyText = options.readOnly === true ? undefined : await keyTextOf(options);
-  const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce, keyText };
-  // Both halves start at once: a thread takes most of the time that opening takes.
-  const opening = [
-    options.readOnly === true
-      ? undefined
-      : here
-        ? openWriterHere(writing, { warn })
-        : openWriterThread(writing, warn),
-    openReader(paths, { here, warn }),
-  ] as const;
-  const [writer, reader] = await Promise.allSettled(opening);
-  if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
-    return new Log({ paths, options, instance, writer: writer.value, reader: reader.value });
-  }
-  const opened = [writer, reader].map((half) =>
-    half.status === 'fulfilled' ? half.value?.close() : undefined,
-  );
-  await Promise.allSettled(opened);
-  throw writer.status === 'rejected' ? writer.reason : (reader as PromiseRejectedResult).reason;
-}
-
-function warnOf(options: OpenOptions): (message: string) => void {
-  return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
 }

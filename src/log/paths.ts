@@ -1,5 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { LogReport, VerifyOptions } from './audit.ts';
+import type { Backup } from './backup.ts';
 
 /** Where the parts of a log lie. */
 export interface LogPaths {
@@ -20,6 +22,16 @@ export interface LogPaths {
   readonly rootVkey: string;
   /** The high-water mark, beside the folder. */
   readonly mark: string;
+}
+
+/** What a log leaves to the place where it lives. */
+export interface LogHome {
+  /** The folder, absolute; where the log lives in none, a name for it. */
+  readonly dir: string;
+  /** The file with the cursors of followers. */
+  readonly followers: string;
+  verify(options: VerifyOptions): Promise<LogReport>;
+  backup(dir: string): Promise<Backup>;
 }
 
 /** The places of a log in `dir`; `key` and `mark` may be told to lie elsewhere. */

@@ -1,56 +1,64 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
 import type { Page, RecordedEvent } from '../event/index.ts';
 import { hashLeaf, type Tile } from '../merkle/index.ts';
-import { isLogError, type StoredEntry } from '../store/index.ts';
+import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
 import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
+import type { LogReading } from './reading.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';
 
 /** The reading half of a log: answers questions, and keeps the search index behind the log. */
 export class ReaderService {
   readonly identity: Identity;
-  readonly #reader: Reader;
-  readonly #paths: LogPaths;
+  readonly #reader: LogReading;
+  readonly #indexPath: string;
   readonly #warn: (message: string) => void;
   #search: { readonly index: SearchIndex; readonly pump: IndexPump } | undefined;
 
   private constructor(
     identity: Identity,
-    parts: { reader: Reader; paths: LogPaths; warn: (message: string) => void },
+    parts: { reader: LogReading; index: string; warn: (message: string) => void },
   ) {
     this.identity = identity;
     this.#reader = parts.reader;
-    this.#paths = parts.paths;
+    this.#indexPath = parts.index;
     this.#warn = parts.warn;
   }
 
   /** Opens a log for reading. Throws `LogError` where it is not a log of ours. */
   static async open(paths: LogPaths, warn: (message: string) => void): Promise<ReaderService> {
-    const reader = Reader.open(paths.database);
+    return ReaderService.over(Reader.open(paths.database), { index: paths.index, warn });
+  }
+
+  /** As {@link open}, over a reader of any kind, which it closes; `index` is where the search index lies, '' a temporary one. */
+  static async over(
+    reader: LogReading,
+    { index, warn }: { index: string; warn: (message: string) => void },
+  ): Promise<ReaderService> {
     try {
       const { origin, logKeys, personalIds } = reader.genesis;
       const vkey = logKeys[logKeys.length - 1]!;
-      const identity = { origin, vkey, personalIds, size: reader.head().size };
-      return new ReaderService(identity, { reader, paths, warn });
+      const identity = { origin, vkey, personalIds, size: (await reader.head()).size };
+      return new ReaderService(identity, { reader, index, warn });
     } catch (error) {
-      reader.close();
+      await reader.close();
       throw error;
     }
   }
 
-  checkpoint(): SignedCheckpoint {
+  checkpoint(): Awaitable<SignedCheckpoint> {
     return this.#reader.checkpoint();
   }
 
-  get(id: string): RecordedEvent | undefined {
+  get(id: string): Awaitable<RecordedEvent | undefined> {
     return this.#reader.get(id);
   }
 
-  entries(from: number, to: number): StoredEntry[] {
+  entries(from: number, to: number): Awaitable<StoredEntry[]> {
     return this.#reader.entries(from, to);
   }
 
@@ -63,7 +71,7 @@ export class ReaderService {
   }
 
   /** The entry recorded under `id`, as it is stored. */
-  find(id: string): StoredEntry | undefined {
+  find(id: string): Awaitable<StoredEntry | undefined> {
     return this.#reader.find(id);
   }
 
@@ -75,7 +83,7 @@ export class ReaderService {
     return this.#reader.tile(tile);
   }
 
-  bundle(index: number, width: number): Uint8Array | undefined {
+  bundle(index: number, width: number): Awaitable<Uint8Array | undefined> {
     return this.#reader.bundle(index, width);
   }
 
@@ -92,7 +100,7 @@ export class ReaderService {
   /** Counts, as far as the index has come after `waitMs`. */
   async stats({ waitMs, ...request }: StatsRequest): Promise<Stats> {
     const { pump, index } = this.#searching();
-    const { size } = this.#reader.head();
+    const { size } = await this.#reader.head();
     await pump.covers(size, waitMs);
     return index.read((view) => ({ ...countEvents(view, request), complete: view.cursor.size, size }));
   }
@@ -104,25 +112,29 @@ export class ReaderService {
 
   async #page({ waitMs, ...request }: PageRequest, onRead: (entry: StoredEntry) => void): Promise<Page> {
     const { pump, index } = this.#searching();
-    const { size } = this.#reader.head();
+    const { size } = await this.#reader.head();
     await pump.covers(size, waitMs);
-    const searcher = new Searcher(index, (indexes) =>
-      this.#reader.at(indexes).map((entry) => {
-        onRead(entry);
-        return joined(entry);
-      }),
-    );
-    return { ...searcher.page(request), size };
+    const fetch = new Fetch(this.#reader, onRead);
+    const searcher = new Searcher(index, (indexes) => fetch.events(indexes));
+    for (;;) {
+      try {
+        return { ...searcher.page(request), size };
+      } catch (error) {
+        // The search itself never waits: what a server has yet to send ends it, and it is begun again when that is here.
+        if (!(error instanceof Missing)) throw error;
+        fetch.keep(await error.read);
+      }
+    }
   }
 
   async checkContinues(state: { readonly size: number; readonly root: string }): Promise<void> {
     const older = { size: state.size, root: base64Decode(state.root) };
-    await checkContinues(this.#reader.store, older, this.#reader.head());
+    await checkContinues(this.#reader.store, older, await this.#reader.head());
   }
 
   /** How far the search index has come. */
-  indexed(): { readonly size: number; readonly complete: number } {
-    return { size: this.#reader.head().size, complete: this.#searching().index.cursor().size };
+  async indexed(): Promise<{ readonly size: number; readonly complete: number }> {
+    return { size: (await this.#reader.head()).size, complete: this.#searching().index.cursor().size };
   }
 
   /** Something may have been recorded. */
@@ -133,7 +145,7 @@ export class ReaderService {
   async close(): Promise<void> {
     await this.#search?.pump.stop();
     this.#search?.index.close();
-    this.#reader.close();
+    await this.#reader.close();
   }
 
   /** The index is opened when it is first needed: reading an entry, or proving it, takes none. */
@@ -152,10 +164,55 @@ export class ReaderService {
   #openIndex(): SearchIndex {
     const onReplaced = (reason: string): void => this.#warn(`the search index was begun anew: ${reason}`);
     try {
-      return SearchIndex.open(this.#paths.index, { onReplaced });
+      return SearchIndex.open(this.#indexPath, { onReplaced });
     } catch (error) {
       if (!isLogError(error, 'io_failed')) throw error;
       return SearchIndex.open('');
     }
+  }
+}
+
+/** Says that a search needs what is still on its way. */
+class Missing extends Error {
+  readonly read: Promise<StoredEntry[]>;
+
+  constructor(read: Promise<StoredEntry[]>) {
+    super('entries are not here yet');
+    this.read = read;
+  }
+}
+
+/** The events of one page: at once where the log is a file; otherwise out of what was loaded before. */
+class Fetch {
+  readonly #reader: LogReading;
+  readonly #onRead: (entry: StoredEntry) => void;
+  readonly #loaded = new Map<number, StoredEntry>();
+  readonly #asked = new Set<number>();
+
+  constructor(reader: LogReading, onRead: (entry: StoredEntry) => void) {
+    this.#reader = reader;
+    this.#onRead = onRead;
+  }
+
+  /** Throws {@link Missing} where some of them have to be waited for. */
+  events(indexes: readonly number[]): RecordedEvent[] {
+    return this.#stored(indexes).map((entry) => {
+      this.#onRead(entry);
+      return joined(entry);
+    });
+  }
+
+  keep(entries: readonly StoredEntry[]): void {
+    for (const entry of entries) this.#loaded.set(entry.index, entry);
+  }
+
+  #stored(indexes: readonly number[]): StoredEntry[] {
+    if (indexes.every((index) => this.#asked.has(index))) {
+      return indexes.flatMap((index) => this.#loaded.get(index) ?? []);
+    }
+    for (const index of indexes) this.#asked.add(index);
+    const read = this.#reader.at(indexes);
+    if (!(read instanceof Promise)) return read;
+    throw new Missing(read);
   }
 }

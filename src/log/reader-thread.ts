@@ -51,10 +51,11 @@ interface Opening {
 
 /** Opens the reading half. */
 export async function openReader(paths: LogPaths, { here, warn }: Opening): Promise<ReaderHandle> {
-  return here ? hereHandle(await ReaderService.open(paths, warn)) : openThread(paths, warn);
+  return here ? readHere(await ReaderService.open(paths, warn)) : openThread(paths, warn);
 }
 
-function hereHandle(service: ReaderService): ReaderHandle {
+/** A reader on this thread, as a log knows it. */
+export function readHere(service: ReaderService): ReaderHandle {
   return {
     identity: service.identity,
     isLost: () => false,

@@ -24,6 +24,7 @@ import {
 } from '../store/index.ts';
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
+import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
 
@@ -48,7 +49,7 @@ export interface Proof {
 }
 
 /** Reads a log that others may be writing. Every answer is of one committed state. */
-export class Reader {
+export class Reader implements LogReading {
   readonly #db: DatabaseSync;
   readonly #reader: SqliteReader;
   readonly #tree: TreeReader;
@@ -235,7 +236,7 @@ export class Reader {
 }
 
 /** How many hashes a tile has in the tree of `size` entries. */
-function widthNow(size: number, level: number, index: number): number {
+export function widthNow(size: number, level: number, index: number): number {
   const full = Math.floor(size / TILE_WIDTH ** (level + 1));
   if (index < full) return TILE_WIDTH;
   return index === full ? partialWidth(size, level) : 0;

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Draft } from '../event/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
-import type { CommitReply } from './commit.ts';
+import type { CommitReply, Intake } from './commit.ts';
 import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
 import { type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
@@ -10,6 +10,8 @@ import { type Identity, Writer, type WriterOptions, type WriterSeams } from './w
 export interface WriterHandle {
   readonly identity: Identity;
   commit(drafts: readonly Draft[]): Promise<CommitReply>;
+  /** Records what an intake has; absent where the writer is on another thread. */
+  readonly take?: (intake: Intake) => Promise<CommitReply>;
   close(): Promise<void>;
 }
 
@@ -18,8 +20,18 @@ type PlainReply = Omit<CommitReply, 'refusals'> & {
 };
 
 /** Opens a writer on the caller's thread. */
-export function openWriterHere(options: WriterOptions, seams: WriterSeams): Promise<WriterHandle> {
-  return Writer.open(options, seams);
+export async function openWriterHere(options: WriterOptions, seams: WriterSeams): Promise<WriterHandle> {
+  return handleOf(await Writer.open(options, seams));
+}
+
+/** A writer on this thread, as a log knows it. */
+export function handleOf(writer: Writer): WriterHandle {
+  return {
+    identity: writer.identity,
+    commit: (drafts) => writer.commit(drafts),
+    take: (intake) => writer.commit(intake),
+    close: () => writer.close(),
+  };
 }
 
 /** Opens a writer on a thread that it shares with writers of other logs. */

@@ -1,8 +1,8 @@
 import { type Draft, prepareEvent } from '../event/index.ts';
-import { parseVerifierKey, type Signer } from '../note/index.ts';
+import { parseVerifierKey, type Signer, type VerifierKey } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
 import { type Head, isLogError, LogError, type LogStore, SqliteStore } from '../store/index.ts';
-import { type CommitHooks, type CommitReply, Committer } from './commit.ts';
+import { type CommitHooks, type CommitReply, Committer, type Work } from './commit.ts';
 import { checkTime, Edge } from './edge.ts';
 import { inOurWords } from './failure.ts';
 import { genesisOf } from './genesis.ts';
@@ -21,6 +21,19 @@ export interface WriterOptions {
   readonly announce: boolean;
   /** The signing key itself, where the caller unwraps it rather than keeping it in a file. */
   readonly keyText?: string | undefined;
+}
+
+/** A writer over a store that is there already. */
+export interface StoreWriterOptions {
+  readonly service: string;
+  readonly instance: string;
+  readonly announce: boolean;
+  /** The signer of the log of this origin. Throws `LogError` `key_missing` and the like. */
+  readonly signer: (origin: string) => Signer;
+  /** Where the mark lies; without one, nobody notices an older copy in the log's place when it is opened. */
+  readonly mark: string | undefined;
+  /** Whether commits are waited for elsewhere than on this thread. */
+  readonly isRemote?: boolean;
 }
 
 /** What tests replace, on the caller's own thread. */
@@ -71,26 +84,25 @@ export class Writer {
       jitter: Math.random,
       now: () => clock.monotonic(),
     });
+    const { paths, keyText } = options;
+    const signer = (origin: string): Signer =>
+      keyText === undefined ? readSigner(paths.key, origin) : signerOf(keyText, origin);
+    return Writer.over(store, { ...options, signer, mark: paths.mark }, seams);
+  }
+
+  /** As {@link open}, over a store of any kind, which it closes when it fails, and when it is closed. */
+  static async over(store: LogStore, options: StoreWriterOptions, seams: WriterSeams = {}): Promise<Writer> {
+    const clock = seams.clock ?? systemClock;
     try {
       const head = await mustHaveHead(store);
       const { origin, personalIds, logKeys } = genesisOf((await store.readEntries(0, 1))[0]);
-      const signer =
-        options.keyText === undefined
-          ? readSigner(options.paths.key, origin)
-          : signerOf(options.keyText, origin);
+      const signer = options.signer(origin);
       checkKey(signer, logKeys);
       const key = parseVerifierKey(signer.vkey);
       checkHead(head, origin, [key]);
       const edge = await Edge.load(store, head);
       await checkTime(store, head);
-      const mark = new Mark(options.paths.mark, seams.warn ?? (() => {}));
-      const marked = await mark.check(store, origin, [key]);
-      if (!marked && head.size > 1) {
-        seams.warn?.(
-          `there is no mark at ${mark.path}: that this is not an older copy cannot be told from here`,
-        );
-      }
-      await placeMark({ mark, store, clock }, (taken) => checkHead(taken, origin, [key]));
+      const mark = await markOf({ store, head, origin, key, clock }, options.mark, seams.warn);
       const committer = new Committer(
         {
           store,
@@ -102,6 +114,7 @@ export class Writer {
           mark,
           hooks: seams.hooks,
           announce: options.announce,
+          sealsAhead: options.isRemote,
         },
         { head, edge },
       );
@@ -113,9 +126,9 @@ export class Writer {
     }
   }
 
-  /** Records drafts; see `GroupCommit.submit`. */
-  async commit(drafts: readonly Draft[]): Promise<CommitReply> {
-    const reply = await this.#group.submit(drafts);
+  /** Records drafts, or what an intake has; see `GroupCommit.submit`. */
+  async commit(work: Work): Promise<CommitReply> {
+    const reply = await this.#group.submit(work);
     // The mark follows soon after the last commit of a burst; during one, the next commit moves it.
     this.#settling ??= setTimeout(() => this.#settle(), MARK_INTERVAL_MS).unref();
     return reply;
@@ -165,6 +178,23 @@ function checkKey(signer: Signer, logKeys: readonly string[]): void {
   throw new LogError('key_mismatch', 'the signing key is not a key of this log', {
     hint: `the log was created with ${logKeys.join(', ')}`,
   });
+}
+
+/** The mark at `path`, compared with the log and moved; undefined where none is kept. */
+async function markOf(
+  log: { store: LogStore; head: Head; origin: string; key: VerifierKey; clock: Clock },
+  path: string | undefined,
+  warn: (message: string) => void = () => {},
+): Promise<Mark | undefined> {
+  if (path === undefined) return undefined;
+  const { store, head, origin, key, clock } = log;
+  const mark = new Mark(path, warn);
+  const marked = await mark.check(store, origin, [key]);
+  if (!marked && head.size > 1) {
+    warn(`there is no mark at ${path}: that this is not an older copy cannot be told from here`);
+  }
+  await placeMark({ mark, store, clock }, (taken) => checkHead(taken, origin, [key]));
+  return mark;
 }
 
 /** The mark is moved once at open, so that a place where it cannot be kept is known before it is needed. */

@@ -224,7 +224,8 @@ export const storeConformance: readonly ConformanceCase[] = [
         for (let round = 0; round < 25; round++) {
           const transaction = await store.begin();
           const tree = await Tree.of(transaction);
-          await transaction.append(tree.append([entry(`${name}-${round}`)], round));
+          const recordedAt = 1 + (transaction.taken?.recordedAt ?? 0);
+          await transaction.append(tree.append([entry(`${name}-${round}`)], recordedAt));
           await transaction.commit();
         }
       };

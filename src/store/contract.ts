@@ -61,6 +61,11 @@ export interface LogReader {
    * An entry whose disclosures were erased has none.
    */
   readEntries(from: number, to: number): Awaitable<StoredEntry[]>;
+  /**
+   * The bytes of all entries with `from <= index < to`, ascending, where a store has them cheaper without their disclosures. It
+   * answers fewer where some are missing.
+   */
+  readEntryBytes?(from: number, to: number): Awaitable<Uint8Array[]>;
   /** The index under which each id was recorded; ids that are unknown are absent. */
   findIds(ids: readonly string[]): Awaitable<Map<string, number>>;
   /** Stored hashes of each tile, or undefined where there is none. Level 0 holds full tiles only. */
@@ -80,8 +85,11 @@ export interface HeadTransaction extends LogReader {
    */
   append(append: Append): Awaitable<void>;
   /**
-   * Makes it durable: when this resolves, the append has reached the disk. `LogError` `disk_full`
-   * (nothing was written) leaves the store usable; `outcome_unknown` means that the writer must stop for good.
+   * Makes it durable: when this resolves, the append has reached the disk. A `LogError` that is `retryable` leaves the store
+   * usable: `disk_full`, `head_moved` and `unreachable` say that nothing was written, a retryable `outcome_unknown` that
+   * nobody can tell now, and that whoever begins again finds what is there. An `outcome_unknown` that is not retryable, and
+   * every other error, means that the writer must stop for good. Without an append it gives the head back, and keeps what
+   * else was done in the transaction.
    */
   commit(): Awaitable<void>;
   /** Gives the head back; nothing was written. Never throws. */
@@ -90,8 +98,11 @@ export interface HeadTransaction extends LogReader {
 
 /** Where a log lives. One object serves one log; calls of `begin` must not overlap. */
 export interface LogStore extends LogReader {
-  /** Takes the head lock, waiting fairly while others hold it. */
-  begin(): Awaitable<HeadTransaction>;
+  /**
+   * Takes the head lock, waiting fairly while others hold it. `known` is the size up to which the caller knows the log: a store on a
+   * network may fetch what lies behind it with the head.
+   */
+  begin(known?: number): Awaitable<HeadTransaction>;
   /** Releases everything. Idempotent. */
   close(): Awaitable<void>;
 }

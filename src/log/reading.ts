@@ -1,0 +1,25 @@
+import type { Genesis, RecordedEvent } from '../event/index.ts';
+import type { Hash, Tile } from '../merkle/index.ts';
+import type { Awaitable, Head, LogReader, StoredEntry } from '../store/index.ts';
+import type { Proof, SignedCheckpoint } from './reader.ts';
+
+/** Reads a log of any store: at once where it is a file, later where it is a server. See `Reader` for what each promises. */
+export interface LogReading {
+  readonly genesis: Genesis;
+  /** The store underneath. */
+  readonly store: LogReader;
+  head(): Awaitable<Head>;
+  rootAt(size: number): Promise<Hash>;
+  checkpoint(): Awaitable<SignedCheckpoint>;
+  find(id: string): Awaitable<StoredEntry | undefined>;
+  get(id: string): Awaitable<RecordedEvent | undefined>;
+  at(indexes: readonly number[]): Awaitable<StoredEntry[]>;
+  entries(from: number, to: number): Awaitable<StoredEntry[]>;
+  prove(index: number): Promise<Proof>;
+  proveMany(indexes: readonly number[]): Promise<Proof[]>;
+  proveId(id: string): Promise<Proof>;
+  hashNewest(head: Head): Promise<void>;
+  tile(tile: Tile): Promise<Uint8Array | undefined>;
+  bundle(index: number, width: number): Awaitable<Uint8Array | undefined>;
+  close(): Awaitable<void>;
+}
