@@ -10,6 +10,7 @@ import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
 import { keyCommand } from './key.ts';
+import { pgCommand } from './pg.ts';
 import { proveCommand } from './prove.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
@@ -30,6 +31,7 @@ const commands = [
   backupCommand,
   drillCommand,
   keyCommand,
+  pgCommand,
   serveCommand,
   apiKeyCommand,
 ];
@@ -79,11 +81,17 @@ export function createProgram(io: Io): Command {
     .addHelpText('after', firstSteps + exitHelp);
   for (const make of commands) {
     const command = make(io);
-    command.copyInheritedSettings(program);
-    command.helpOption('-h, --help', 'explain this command').addHelpText('after', exitHelp);
+    command.addHelpText('after', exitHelp);
+    inherit(program, command);
     program.addCommand(command);
   }
   return program;
+}
+
+/** What holds for the program holds for its commands, and for theirs: how they fail, and how they explain themselves. */
+function inherit(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent).helpOption('-h, --help', 'explain this command');
+  for (const own of command.commands) inherit(command, own as Command);
 }
 
 /**

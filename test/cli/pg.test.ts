@@ -1,0 +1,136 @@
+// The commands of PostgreSQL, run as a user would.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { openPostgresLog } from 'indelible/postgres';
+import type pg from 'pg';
+import { temporaryFolder } from '../support/folders.ts';
+import { poolOf, startServer, testServer, whyNoPostgres } from '../support/postgres.ts';
+import { indelible } from './cli-process.ts';
+
+const skip = whyNoPostgres() ?? false;
+
+describe('indelible pg', { skip }, () => {
+  let url: string;
+  let pool: pg.Pool;
+  const removals: (() => void)[] = [];
+  let cwd: string;
+
+  before(async () => {
+    url = await (await testServer()).database();
+    pool = poolOf(url, 3);
+    cwd = temporaryFolder({ after: (remove) => removals.push(remove as () => void) });
+  });
+  after(async () => {
+    await pool.end();
+    for (const remove of removals) remove();
+  });
+
+  const run = (...words: string[]) => indelible(['pg', ...words], { cwd });
+
+  test('before migrate, each command says what is to be done', () => {
+    for (const words of [
+      ['doctor', url],
+      ['verify', url],
+      ['coverage', url],
+      ['capture', url, '--table', 'public.x'],
+    ]) {
+      const { status, stderr } = run(...words);
+      assert.equal(status, 3, stderr);
+      assert.match(stderr, /schema_missing[\s\S]*indelible pg migrate/);
+    }
+  });
+
+  test('migrate, init, doctor and verify; a second time changes nothing', () => {
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is made, version 1.\n');
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is of version 1 already.\n');
+    assert.equal(run('verify', url).status, 3, 'there is no log yet');
+    const made = run('init', url, '--origin', 'example.com/cli', '--dir', 'audit');
+    assert.equal(made.status, 0, made.stderr);
+    assert.match(made.stdout, /^log key {2}example\.com\/cli\+/);
+    assert.equal(run('init', url, '--origin', 'example.com/cli', '--dir', 'audit').status, 3);
+    assert.deepEqual(
+      [run('doctor', url).status, run('doctor', url).stdout],
+      [0, 'Everything is as it was made.\n'],
+    );
+    const verified = run('verify', url, '--vkey', made.stdout.trim().replace('log key  ', ''));
+    assert.equal(verified.status, 0, verified.stderr);
+    assert.match(verified.stdout, /No change was found/);
+  });
+
+  test('what was taken apart ends with status 1, and is named', async () => {
+    await pool.query('ALTER TABLE indelible.entries DISABLE TRIGGER no_update');
+    const doctor = run('doctor', url);
+    assert.equal(doctor.status, 1);
+    assert.match(doctor.stdout, /append_only {2}the trigger entries\.no_update is disabled/);
+    assert.equal(run('verify', url).status, 1);
+    assert.ok(JSON.parse(run('doctor', url, '--json').stdout).length > 0);
+    assert.equal(run('migrate', url).status, 0);
+    assert.equal(run('doctor', url).status, 0);
+  });
+
+  test('misuse ends with status 2', () => {
+    for (const words of [
+      ['doctor'],
+      ['doctor', 'http://example.com'],
+      ['capture', url],
+      ['coverage', url, '--since', 'yesterday'],
+      ['capture', url, '--table', 'public.a', '--table', 'public.b', '--exclude', 'x'],
+      ['capture', url, '--table', 'public.nothing', '--exclude', 'x', '--wrong'],
+    ]) {
+      assert.equal(run(...words).status, 2, words.join(' '));
+    }
+    assert.equal(run('capture', url, '--table', 'public.nothing').status, 3);
+  });
+
+  test('a server that is not there ends with status 3, and no message repeats a password', () => {
+    const { status, stdout, stderr } = run('doctor', 'postgres://someone:sesame-word@127.0.0.1:1/app');
+    assert.equal(status, 3);
+    assert.doesNotMatch(stdout + stderr, /sesame/);
+  });
+
+  test('coverage finds rows that were written without an event', {
+    skip: process.env.INDELIBLE_TEST_PG !== undefined,
+  }, async (t) => {
+    const server = await startServer(['track_commit_timestamp=on']);
+    t.after(() => server.stop());
+    const own = await server.database();
+    const db = poolOf(own, 2);
+    await db.query('CREATE TABLE users (id int PRIMARY KEY, name text); CREATE TABLE other (id int)');
+    run('migrate', own);
+    run('init', own, '--origin', 'example.com/covered', '--dir', 'covered');
+    assert.equal(run('capture', own, '--table', 'public.users').status, 0);
+    await db.query("INSERT INTO users SELECT n, 'x' FROM generate_series(1, 20) n");
+    await db.query("BEGIN; SAVEPOINT a; UPDATE users SET name = 'y' WHERE id = 3; RELEASE a; COMMIT");
+    const waiting = run('coverage', own);
+    assert.deepEqual(
+      [waiting.status, /20 rows written, each with its event/.test(waiting.stdout)],
+      [0, true],
+      waiting.stdout,
+    );
+    const audit = await openPostgresLog(db, {
+      origin: 'example.com/covered',
+      dir: `${cwd}/covered`,
+      heartbeatMs: 0,
+      warn: () => {},
+    });
+    await audit.drainOutbox();
+    await audit.close();
+    const logged = run('coverage', own);
+    assert.deepEqual(
+      [logged.status, /20 rows written, each with its event/.test(logged.stdout)],
+      [0, true],
+      logged.stdout,
+    );
+    assert.match(logged.stdout, /^not {7}public\.other$/m);
+    // Whoever may do so disables everything, writes, and puts it back.
+    await db.query(`ALTER EVENT TRIGGER indelible_ddl DISABLE; ALTER TABLE users DISABLE TRIGGER ALL;
+      INSERT INTO users VALUES (99, 'unseen'); ALTER TABLE users ENABLE ALWAYS TRIGGER indelible_insert;
+      ALTER TABLE users ENABLE ALWAYS TRIGGER indelible_update; ALTER TABLE users ENABLE ALWAYS TRIGGER indelible_delete;
+      ALTER TABLE users ENABLE ALWAYS TRIGGER indelible_truncate; ALTER EVENT TRIGGER indelible_ddl ENABLE ALWAYS`);
+    const found = run('coverage', own);
+    assert.equal(found.status, 1);
+    assert.match(found.stdout, /1 of 21 rows written have NO EVENT/);
+    await db.end();
+  });
+});
