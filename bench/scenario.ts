@@ -82,6 +82,36 @@ export const scenarios: readonly Listing[] = [
       'POST of single events over 64 connections, then of batches of 100 over eight; peak memory of the server',
   },
   {
+    name: 'pg-trigger-chain',
+    module: 'baselines/pg-trigger-chain.ts',
+    about:
+      'baseline: PostgreSQL, the audit table whose trigger chains hashes under a lock, one and 64 callers; and without the trigger',
+  },
+  {
+    name: 'postgres',
+    module: 'scenarios/postgres-callers.ts',
+    about: 'PostgreSQL: two processes on one log, 64 callers in all, then 1,024',
+  },
+  {
+    name: 'postgres-outbox',
+    module: 'scenarios/postgres-outbox.ts',
+    about:
+      'PostgreSQL: transactions with `recordIn` beside the same with an insert into a plain audit table; draining; from commit to entry',
+  },
+  {
+    name: 'postgres-capture',
+    module: 'scenarios/postgres-capture.ts',
+    about:
+      'PostgreSQL: what row capture costs a row, beside no trigger and a trigger that copies rows as JSON',
+  },
+  {
+    name: 'postgres-many-logs',
+    module: 'scenarios/postgres-many-logs.ts',
+    about:
+      "PostgreSQL: a hundred logs at once, and ten thousand with traffic after Zipf's law over three processes",
+    once: true,
+  },
+  {
     name: 'disk',
     module: 'scenarios/disk.ts',
     about: 'bytes of the closed databases for each entry',

@@ -9,6 +9,7 @@ import { verdictOf } from '../bench/page.ts';
 import { rows } from '../bench/rows/index.ts';
 import { type Scenario, scenarios } from '../bench/scenario.ts';
 import { formatNumber, median, percentile } from '../bench/statistics.ts';
+import { whyNoPostgres } from './support/postgres.ts';
 
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('../bench/main.ts', import.meta.url));
@@ -23,6 +24,7 @@ const cheap = [
   'query',
   'http-write',
   'http-read',
+  ...(whyNoPostgres() === undefined ? ['postgres', 'postgres-outbox', 'postgres-capture'] : []),
 ];
 
 test('a quick run measures what it is asked for and judges it', async () => {

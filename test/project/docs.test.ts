@@ -8,9 +8,12 @@ import test, { type TestContext } from 'node:test';
 import { misuseCodes, verificationCodes } from 'indelible/bytes';
 import { eventCodes, formatFilter, parseQuery } from 'indelible/event';
 import { problemCodes } from 'indelible/http';
+import { databaseOf, migrate } from 'indelible/postgres';
 import { logErrorCodes } from 'indelible/store';
 import { findingCodes } from 'indelible/verify';
+import pg from 'pg';
 import ts from 'typescript';
+import { poolOf, testServer, whyNoPostgres } from '../support/postgres.ts';
 import { type Fence, fencesOf, type Ran, run, scratchFolder } from './scratch.ts';
 import { projectRoot } from './source-tree.ts';
 
@@ -20,15 +23,40 @@ const documents = globSync(['*.md', 'docs/**/*.md', 'spec/**/*.md'], { cwd: proj
 const fences = documents.flatMap(fencesOf);
 const manifest = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8'));
 
+/** The document whose examples need a database, which they find where an application would. */
+const ON_POSTGRES = 'docs/postgres.md';
+
+/** What the examples of a document find in their environment, or why they cannot run here. */
+async function environmentOf(file: string): Promise<NodeJS.ProcessEnv> {
+  if (file !== ON_POSTGRES) return {};
+  const url = await (await testServer()).database();
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('CREATE TABLE accounts (id integer PRIMARY KEY, email text, password_hash text)');
+  await client.end();
+  return { DATABASE_URL: url };
+}
+
 /** A folder in which `indelible` is installed, as far as Node and TypeScript can tell. */
 function installedFolder(context: TestContext): string {
   const folder = scratchFolder(context);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
   mkdirSync(path.join(folder, 'node_modules'));
   symlinkSync(projectRoot, path.join(folder, 'node_modules/indelible'), 'junction');
+  for (const name of ['pg', 'postgres']) {
+    const driver = path.join(projectRoot, 'node_modules', name);
+    symlinkSync(driver, path.join(folder, 'node_modules', name), 'junction');
+  }
   const types = path.join(projectRoot, 'node_modules/@types');
   symlinkSync(types, path.join(folder, 'node_modules/@types'), 'junction');
   return folder;
+}
+
+/** Connections for one test. */
+function pooled(url: string, context: TestContext): pg.Pool {
+  const pool = poolOf(url, 1);
+  context.after(() => pool.end());
+  return pool;
 }
 
 /** `README.md:12`, and the same as a file name. */
@@ -85,10 +113,13 @@ test('the examples in TypeScript type-check against what the package declares', 
 });
 
 for (const fence of examples) {
-  test(`the example at ${placeOf(fence)} runs and prints what it says`, (context) => {
+  const skip = fence.file === ON_POSTGRES && (whyNoPostgres() ?? false);
+  test(`the example at ${placeOf(fence)} runs and prints what it says`, { skip }, async (context) => {
+    const env = await environmentOf(fence.file);
+    if (env.DATABASE_URL !== undefined) await migrate(databaseOf(pooled(env.DATABASE_URL, context)));
     const folder = installedFolder(context);
     writeFileSync(path.join(folder, fileNameOf(fence)), fence.code);
-    const ran = run(process.execPath, [fileNameOf(fence)], folder);
+    const ran = run(process.execPath, [fileNameOf(fence)], folder, env);
     assert.equal(ran.status, 0, ran.stdout + ran.stderr);
     compareOutput(fence, ran);
   });
@@ -108,7 +139,11 @@ const isForCommandLine = (fence: Fence): boolean =>
   fence.language === 'sh' && /\bindelible /.test(fence.code);
 
 for (const file of documents.filter((name) => fencesOf(name).some(isForCommandLine))) {
-  test(`the commands in ${file} run, one block after the other, and print what they say`, (context) => {
+  const skip = file === ON_POSTGRES && (whyNoPostgres() ?? false);
+  test(`the commands in ${file} run, one block after the other, and print what they say`, {
+    skip,
+  }, async (context) => {
+    const database = await environmentOf(file);
     const folder = scratchFolder(context);
     const bin = path.join(folder, '.bin');
     mkdirSync(bin);
@@ -120,7 +155,7 @@ for (const file of documents.filter((name) => fencesOf(name).some(isForCommandLi
     for (const fence of fences.filter(
       (candidate) => candidate.file === file && isForCommandLine(candidate),
     )) {
-      const env = { PATH: `${bin}${path.delimiter}${process.env.PATH}` };
+      const env = { ...database, PATH: `${bin}${path.delimiter}${process.env.PATH}` };
       const ran = run('bash', ['--norc', '-euo', 'pipefail', '-c', `exec 2>&1\n${fence.code}`], work, env);
       assert.equal(ran.status, 0, `${placeOf(fence)}\n${ran.stdout}${ran.stderr}`);
       compareOutput(fence, ran);

@@ -8,14 +8,18 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { createHandler, type Handler, ServerKeys } from 'indelible/http';
+import { databaseOf, migrate } from 'indelible/postgres';
 import { verifyProof } from 'indelible/verify';
 import type { LogSummary, ReceiptWire } from 'indelible/wire';
 import { startHandler, startListening } from '../http/server.ts';
+import { poolOf, testServer, whyNoPostgres } from '../support/postgres.ts';
+import { generatePrisma } from '../support/prisma.ts';
 import { run, scratchFolder } from './scratch.ts';
 import { projectRoot } from './source-tree.ts';
 
 const frameworks = ['express', 'fastify', 'hono', 'node-http'];
 const others = ['client', 'next-route'];
+const inTransactions = ['pg', 'postgres', 'drizzle', 'kysely', 'prisma'];
 
 type Ask = (request: Request) => Promise<Response>;
 
@@ -73,6 +77,33 @@ for (const name of frameworks) {
   });
 }
 
+for (const library of inTransactions) {
+  const name = `examples/in-transaction-${library}.ts`;
+  test(`${name} records with the transaction`, { skip: whyNoPostgres() ?? false }, async (context) => {
+    const url = await (await testServer()).database();
+    const pool = poolOf(url, 1);
+    await migrate(databaseOf(pool));
+    await pool.query(
+      "CREATE TABLE orders (id integer PRIMARY KEY, state text); INSERT INTO orders VALUES (7, 'open')",
+    );
+    const dir = path.join(scratchFolder(context), 'audit');
+    const more =
+      library === 'prisma'
+        ? [
+            generatePrisma(
+              scratchFolder(context),
+              'model orders {\n  id    Int     @id\n  state String?\n}\n',
+            ),
+          ]
+        : [];
+    const ran = run(process.execPath, [path.join(projectRoot, name), url, dir, ...more], projectRoot);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.equal(ran.stdout, 'order 7 is paid, entry 2\n');
+    assert.deepEqual((await pool.query('SELECT state FROM orders')).rows, [{ state: 'paid' }]);
+    await pool.end();
+  });
+}
+
 test('examples/next-route.ts answers as a route handler of Next.js', async (context) => {
   const { data, key } = await dataWithKey(context);
   process.env['AUDIT_DATA'] = data;
@@ -107,7 +138,10 @@ test('examples/client.ts records, verifies and finds', async (context) => {
 
 test('every example is among those that are run', (context) => {
   const found = globSync('examples/*.ts', { cwd: projectRoot }).map((file) => path.basename(file, '.ts'));
-  assert.deepEqual(found.sort(), [...frameworks, ...others].sort());
+  assert.deepEqual(
+    found.sort(),
+    [...frameworks, ...others, ...inTransactions.map((name) => `in-transaction-${name}`)].sort(),
+  );
   const refused = run(
     process.execPath,
     [path.join(projectRoot, 'examples/client.ts')],

@@ -1,0 +1,4 @@
+// The faults of test/postgres with large counts: more kills, more broken lines, more crashes of the server.
+
+process.env.INDELIBLE_LARGE_FAULTS = '1';
+await import('../postgres/faults.test.ts');
