@@ -68,6 +68,7 @@ function homeOf(paths: LogPaths): LogHome {
   return {
     dir: paths.dir,
     followers: paths.followers,
+    anchors: paths.anchors,
     verify: (options) => auditFiles(paths, options),
     backup: (dir) => backupLog(paths, dir),
   };

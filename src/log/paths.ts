@@ -13,6 +13,8 @@ export interface LogPaths {
   readonly index: string;
   /** Cursors of followers. */
   readonly followers: string;
+  /** What outside parties have signed about the log. */
+  readonly anchors: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -30,6 +32,8 @@ export interface LogHome {
   readonly dir: string;
   /** The file with the cursors of followers. */
   readonly followers: string;
+  /** The file with what outside parties have signed. */
+  readonly anchors: string;
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -46,6 +50,7 @@ export function logPaths(
     database: join(at, 'log.db'),
     index: join(at, 'index.db'),
     followers: join(at, 'followers.db'),
+    anchors: join(at, 'anchors.db'),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),

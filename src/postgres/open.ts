@@ -203,6 +203,7 @@ async function open(
     {
       dir: at ?? `postgres:${origin}`,
       followers: at === undefined ? '' : join(at, 'followers.db'),
+      anchors: at === undefined ? '' : join(at, 'anchors.db'),
       index: at === undefined ? '' : join(at, 'index.db'),
       reading: store,
       ...(signer === undefined ? {} : { writing: { store, signer: () => signer, mark } }),

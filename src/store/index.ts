@@ -31,7 +31,14 @@ export type {
 } from './contract.ts';
 export { MemoryStore } from './memory-store.ts';
 export { openReadable, SQLITE_VERSION_MIN } from './sqlite-connection.ts';
-export { SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode, sqliteFailure } from './sqlite-failure.ts';
+export {
+  SQLITE_BUSY,
+  SQLITE_CORRUPT,
+  SQLITE_ERROR,
+  SQLITE_NOTADB,
+  sqliteCode,
+  sqliteFailure,
+} from './sqlite-failure.ts';
 export { packDisclosures, type RawRow, SqliteReader, unpackDisclosures } from './sqlite-reader.ts';
 export { checkSchema, pragma, SCHEMA_VERSION, schemaDrift } from './sqlite-schema.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';

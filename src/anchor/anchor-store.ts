@@ -1,0 +1,157 @@
+import { DatabaseSync } from 'node:sqlite';
+import { LogError, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+
+/** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
+const BUSY_TIMEOUT_MS = 2_000;
+
+const schema = `CREATE TABLE IF NOT EXISTS published (
+  size INTEGER PRIMARY KEY,
+  note BLOB NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS timestamps (
+  size INTEGER NOT NULL,
+  authority TEXT NOT NULL,
+  token BLOB NOT NULL,
+  note BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (size, authority)
+) STRICT, WITHOUT ROWID`;
+
+/** A checkpoint that was shown to outside parties, with the signatures that they put under it so far. */
+export interface PublishedCheckpoint {
+  readonly size: number;
+  /** The signed note, cosignatures included (c2sp.org/tlog-checkpoint). */
+  readonly note: Uint8Array;
+  /** When it was last changed: by this machine's clock, milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** A time-stamp token over the text of a checkpoint's note (RFC 3161). */
+export interface StampedCheckpoint {
+  readonly size: number;
+  /** The name of the time-stamping authority in this log's settings. */
+  readonly authority: string;
+  /** The TimeStampToken: a CMS SignedData in DER, with its certificates. */
+  readonly token: Uint8Array;
+  /** The note whose text was stamped. */
+  readonly note: Uint8Array;
+  /** When it was taken: by this machine's clock, milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/**
+ * `anchors.db`: what outside parties have signed about a log. Unlike an index it cannot be derived again, and unlike the log it is
+ * believed by nobody: whoever reads it checks each signature. Writes are durable when they return.
+ */
+export class AnchorStore {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /** Opens the file, or makes it. Throws `LogError` `io_failed`. */
+  static open(path: string): AnchorStore {
+    return guarded(() => {
+      const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      try {
+        db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; ${schema}`);
+        return new AnchorStore(db);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Keeps a published checkpoint; one of the same size is replaced. */
+  putPublished({ size, note, at }: PublishedCheckpoint): void {
+    guarded(() => {
+      this.#db
+        .prepare(
+          'INSERT INTO published (size, note, at) VALUES (?, ?, ?) ON CONFLICT (size) DO UPDATE SET note = excluded.note, at = excluded.at',
+        )
+        .run(size, note, at);
+    });
+  }
+
+  /** The published checkpoints of at least `size` entries, smallest first, at most `limit`. */
+  publishedFrom(size: number, limit = 1): PublishedCheckpoint[] {
+    return guarded(() => {
+      const rows = this.#db.prepare('SELECT * FROM published WHERE size >= ? ORDER BY size LIMIT ?');
+      return rows.all(size, limit).map(publishedOf);
+    });
+  }
+
+  /** The newest published checkpoints, largest first, at most `limit`. */
+  newestPublished(limit = 1): PublishedCheckpoint[] {
+    return guarded(() => {
+      const rows = this.#db.prepare('SELECT * FROM published ORDER BY size DESC LIMIT ?');
+      return rows.all(limit).map(publishedOf);
+    });
+  }
+
+  /** Keeps a token. */
+  putTimestamp({ size, authority, token, note, at }: StampedCheckpoint): void {
+    guarded(() => {
+      this.#db
+        .prepare(
+          'INSERT OR REPLACE INTO timestamps (size, authority, token, note, at) VALUES (?, ?, ?, ?, ?)',
+        )
+        .run(size, authority, token, note, at);
+    });
+  }
+
+  /** The tokens over checkpoints of at least `size` entries, smallest first, at most `limit`. */
+  timestampsFrom(size: number, limit = 1): StampedCheckpoint[] {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        'SELECT * FROM timestamps WHERE size >= ? ORDER BY size, authority LIMIT ?',
+      );
+      return rows.all(size, limit).map(stampedOf);
+    });
+  }
+
+  /** The newest tokens, largest checkpoint first, at most `limit`. */
+  newestTimestamps(limit = 1): StampedCheckpoint[] {
+    return guarded(() => {
+      const rows = this.#db.prepare('SELECT * FROM timestamps ORDER BY size DESC, authority LIMIT ?');
+      return rows.all(limit).map(stampedOf);
+    });
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+type Row = Record<string, unknown>;
+
+function publishedOf({ size, note, at }: Row): PublishedCheckpoint {
+  return { size: Number(size), note: note as Uint8Array, at: Number(at) };
+}
+
+function stampedOf({ size, authority, token, note, at }: Row): StampedCheckpoint {
+  return {
+    size: Number(size),
+    authority: String(authority),
+    token: token as Uint8Array,
+    note: note as Uint8Array,
+    at: Number(at),
+  };
+}
+
+/** Runs SQL and answers its failures in our own words. */
+function guarded<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code === undefined) throw error;
+    throw new LogError('io_failed', `anchors.db: ${(error as Error).message}`, {
+      cause: error,
+      retryable: code === SQLITE_BUSY,
+    });
+  }
+}
