@@ -29,6 +29,7 @@ export const verificationCodes = [
   'signature_unknown',
   // verify
   'disclosure_unmatched',
+  'malformed_evidence',
   'malformed_proof',
   // event: entries and disclosures.
   'malformed_disclosure',

@@ -4,6 +4,7 @@ export const logErrorCodes = [
   'closed',
   'credential_refused',
   'disk_full',
+  'evidence_too_large',
   'head_invalid',
   'head_moved',
   'id_conflict',

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { parseJson } from '../bytes/index.ts';
 import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
+import { evidenceCommand } from './evidence.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
@@ -18,6 +17,7 @@ import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
 import { verifyCommand } from './verify.ts';
+import { version } from './version.ts';
 
 const commands = [
   initCommand,
@@ -26,6 +26,7 @@ const commands = [
   queryCommand,
   showCommand,
   proveCommand,
+  evidenceCommand,
   verifyCommand,
   exportCommand,
   backupCommand,
@@ -53,11 +54,6 @@ First steps:
 
   indelible help COMMAND    explains a command, with an example
 `;
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (parseJson(readFileSync(file, 'utf8')) as { readonly version: string }).version;
-}
 
 function escapeLines(text: string): string {
   return text.split('\n').map(escapeText).join('\n');

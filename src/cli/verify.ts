@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { verifyLog } from '../log/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
@@ -6,6 +7,7 @@ import type { Io } from './io.ts';
 import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
+import { runVerifyEvidence } from './verify-evidence.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
 interface VerifyOptions {
@@ -30,11 +32,11 @@ Examples:
   Without --held (receipts or a checkpoint that you kept) nothing outside the log says how much there must be.
 `;
 
-/** `verify DIR`, or `verify --proof P --entry E`. */
+/** `verify DIR`, `verify case.json|case.html`, or `verify --proof P --entry E`. */
 export function verifyCommand(io: Io): Command {
   return new Command('verify')
-    .description('verify a whole log, or one proof file')
-    .addArgument(folderArgument('[dir]', 'folder of the log'))
+    .description('verify a whole log, a file of evidence, or one proof file')
+    .addArgument(folderArgument('[dir]', 'folder of the log, or file of evidence'))
     .option('--vkey <key>', 'public log key to trust')
     .addOption(
       new Option('--policy <file>', 'tlog-policy to trust: log keys, witnesses, quorum').conflicts('vkey'),
@@ -56,7 +58,20 @@ async function verify(io: Io, dir: string | undefined, options: VerifyOptions): 
     throw new UsageError('name what to verify: the folder of a log, or --proof FILE with --entry FILE');
   }
   if (proof !== undefined) await runVerifyProof(io, { ...options, proof });
+  else if (dir !== undefined && isFile(dir)) await runVerifyFile(io, dir, options);
   else if (dir !== undefined) await runVerifyLog(io, dir, options);
+}
+
+/** A file, rather than a folder or an address. */
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+async function runVerifyFile(io: Io, path: string, options: VerifyOptions): Promise<void> {
+  for (const name of ['entry', 'disclosures', 'held', 'mark', 'index'] as const) {
+    if (options[name] !== undefined) throw new UsageError(`--${name} does not go with a file of evidence`);
+  }
+  await runVerifyEvidence(io, path, { trust: await readTrust(options), json: options.json });
 }
 
 async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promise<void> {

@@ -105,6 +105,7 @@ export {
 export { parseQuery, type QueryError, queryLimits } from './query-parser.ts';
 export { type EventCode, EventError, eventCodes } from './refusal.ts';
 export { sameEvent } from './repeat.ts';
+export { type Reveal, revealed, revealPointer } from './reveal.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';
 export {

@@ -40,6 +40,7 @@ export type { Backup } from './backup.ts';
 export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
 export { newRootKey } from './create.ts';
+export type { EvidenceSelection, EvidenceWriting } from './evidence/index.ts';
 export {
   BATCH_ENTRIES_DEFAULT,
   BATCH_ENTRIES_MAX,

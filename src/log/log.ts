@@ -4,7 +4,10 @@ import {
   type Draft,
   draftId,
   type EventSource,
+  exportedEvent,
   type Filter,
+  filterOf,
+  formatFilter,
   prepareEvent,
   type RecordedEvent,
 } from '../event/index.ts';
@@ -15,6 +18,7 @@ import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
+import { type EvidenceSelection, type EvidenceWriting, writeEvidence } from './evidence/index.ts';
 import { FollowerRunner } from './followers/index.ts';
 import { type OpenOptions, SERVICE_DEFAULT } from './options.ts';
 import type { LogHome } from './paths.ts';
@@ -229,6 +233,39 @@ export class Log {
     return this.#home.verify(options);
   }
 
+  /**
+   * Evidence of what a query finds, or of some entries: the pieces of one JSON file (spec/evidence.md), as text. It is signed by the
+   * log's key, and that it was taken is recorded as `log.exported`. Throws `LogError` `read_only`, `not_found`, `index_behind`,
+   * `evidence_too_large`, `log_damaged`.
+   */
+  async *evidence(selection: EvidenceSelection, writing: EvidenceWriting): AsyncGenerator<string> {
+    const writer = this.#writer;
+    if (writer === undefined) {
+      const hint = 'evidence is signed by the key of the log: open it for writing';
+      throw new LogError('read_only', 'the log was opened for reading only', { hint });
+    }
+    const parts = {
+      reader: this.#reader,
+      origin: this.origin,
+      now: () => isoTime(systemClock.wall()),
+      seal: (digest: Uint8Array) => writer.sealEvidence(digest),
+    };
+    const pieces = writeEvidence(parts, selection, writing);
+    let [isWhole, events] = [false, 0];
+    try {
+      for (let next = await pieces.next(); ; next = await pieces.next()) {
+        if (next.done === true) {
+          events = next.value.selected;
+          break;
+        }
+        yield next.value;
+      }
+      isWhole = true;
+    } finally {
+      await this.#exported({ selection, writing, events, isWhole });
+    }
+  }
+
   /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */
   async backup(dir: string): Promise<Backup> {
     checkFolder(dir);
@@ -243,6 +280,27 @@ export class Log {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** That evidence was taken is an entry, whole or not. */
+  async #exported(taken: {
+    readonly selection: EvidenceSelection;
+    readonly writing: EvidenceWriting;
+    readonly events: number;
+    readonly isWhole: boolean;
+  }): Promise<void> {
+    const { selection, writing, events, isWhole } = taken;
+    const query = selection.query === undefined ? '' : formatFilter(filterOf(selection.query));
+    await this.recordOwn(
+      exportedEvent({
+        actor: writing.by,
+        format: 'evidence',
+        events,
+        fields: [],
+        queries: query === '' ? [] : [query],
+        isWhole,
+      }),
+    );
   }
 
   async #close(): Promise<void> {

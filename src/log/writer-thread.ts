@@ -12,6 +12,8 @@ export interface WriterHandle {
   commit(drafts: readonly Draft[]): Promise<CommitReply>;
   /** Records what an intake has; absent where the writer is on another thread. */
   readonly take?: (intake: Intake) => Promise<CommitReply>;
+  /** The note that binds an evidence file of this log, by the hash of its content. */
+  sealEvidence(digest: Uint8Array): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export function handleOf(writer: Writer): WriterHandle {
     identity: writer.identity,
     commit: (drafts) => writer.commit(drafts),
     take: (intake) => writer.commit(intake),
+    sealEvidence: async (digest) => writer.sealEvidence(digest),
     close: () => writer.close(),
   };
 }
@@ -46,6 +49,7 @@ export async function openWriterThread(
       identity,
       commit: async (drafts) =>
         withErrors(await remote.call<PlainReply>('commit', drafts).catch(unknownIfLost)),
+      sealEvidence: (digest) => remote.call('sealEvidence', digest),
       close: async () => {
         await remote.call('close').catch((error: unknown) => {
           if (!(error instanceof LogError)) throw error;
@@ -87,6 +91,7 @@ export function serveWriter(
       return opened.identity;
     },
     commit: async (drafts: readonly Draft[]) => withoutErrors(await writer().commit(drafts)),
+    sealEvidence: (digest: Uint8Array) => writer().sealEvidence(digest),
     close: () => writer().close(),
   });
 }

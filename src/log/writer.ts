@@ -1,7 +1,9 @@
+import { utf8Decode } from '../bytes/index.ts';
 import { type Draft, prepareEvent } from '../event/index.ts';
-import { parseVerifierKey, type Signer, type VerifierKey } from '../note/index.ts';
+import { parseVerifierKey, type Signer, signNote, type VerifierKey } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
 import { type Head, isLogError, LogError, type LogStore, SqliteStore } from '../store/index.ts';
+import { evidenceSealText } from '../verify/index.ts';
 import { type CommitHooks, type CommitReply, Committer, type Work } from './commit.ts';
 import { checkTime, Edge } from './edge.ts';
 import { inOurWords } from './failure.ts';
@@ -59,15 +61,18 @@ export class Writer {
   readonly #store: LogStore;
   readonly #committer: Committer;
   readonly #group: GroupCommit;
+  readonly #signer: Signer;
   #settling: NodeJS.Timeout | undefined;
 
   private constructor(
     identity: Identity,
     store: LogStore,
     committer: Committer,
+    signer: Signer,
     gather?: WriterSeams['gather'],
   ) {
     this.identity = identity;
+    this.#signer = signer;
     this.#store = store;
     this.#committer = committer;
     this.#group = new GroupCommit(committer, gather);
@@ -119,7 +124,7 @@ export class Writer {
         { head, edge },
       );
       const identity = { origin, vkey: signer.vkey, personalIds, size: head.size };
-      return new Writer(identity, store, committer, seams.gather);
+      return new Writer(identity, store, committer, signer, seams.gather);
     } catch (error) {
       await store.close();
       throw inOurWords(error);
@@ -132,6 +137,11 @@ export class Writer {
     // The mark follows soon after the last commit of a burst; during one, the next commit moves it.
     this.#settling ??= setTimeout(() => this.#settle(), MARK_INTERVAL_MS).unref();
     return reply;
+  }
+
+  /** The note that binds an evidence file to this log. What it signs begins with a header of its own, and can be no checkpoint. */
+  sealEvidence(digest: Uint8Array): string {
+    return utf8Decode(signNote(evidenceSealText(this.identity.origin, digest), [this.#signer]));
   }
 
   /** Answers everything that was submitted, moves the mark, releases the files. Idempotent. */

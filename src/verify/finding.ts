@@ -24,6 +24,11 @@ export const findingCodes = [
   'disclosure_altered',
   'disclosure_missing',
   'erasure_invalid',
+  // Evidence files: what they claim, and what binds them.
+  'claim_unshown',
+  'entry_unproven',
+  'evidence_altered',
+  'page_unknown',
   // What the store keeps beside the entries.
   'id_duplicate',
   'id_mismatch',

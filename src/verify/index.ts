@@ -50,8 +50,44 @@ export type {
   Span,
 } from './audit-model.ts';
 export type { AuditReport } from './audit-report.ts';
+export {
+  EvidenceAudit,
+  type EvidenceOptions,
+  type EvidenceReport,
+} from './evidence-audit.ts';
+export {
+  EVIDENCE_BLOCK_BYTES_MAX,
+  EVIDENCE_BLOCK_ENTRIES_MAX,
+  EVIDENCE_BYTES_MAX,
+  EVIDENCE_ENTRIES_MAX,
+  EVIDENCE_FORMAT,
+  EVIDENCE_INFLATED_BYTES_MAX,
+  EVIDENCE_LIST_MAX,
+  type Evidence,
+  type EvidenceBlock,
+  type EvidenceFile,
+  type EvidenceMaking,
+  type EvidenceRow,
+  type EvidenceSource,
+  type EvidenceTimestamp,
+  evidenceFrame,
+  evidenceSealText,
+  formatEvidenceRows,
+  parseEvidence,
+  readEvidenceRows,
+} from './evidence-file.ts';
+export {
+  EVIDENCE_PAGE_BYTES_MAX,
+  type EvidencePage,
+  escapeEvidence,
+  isEvidencePage,
+  parseEvidencePage,
+  splitEvidencePage,
+  unescapeEvidence,
+} from './evidence-page.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
+export { type TileData, TileSet, tilesOfLeaves } from './tile-set.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,

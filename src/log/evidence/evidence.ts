@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
+import { base64Encode, canonicalize, type JsonValue } from '../../bytes/index.ts';
+import {
+  type Actor,
+  type Entry,
+  parseEntry,
+  type Reveal,
+  revealed,
+  revealPointer,
+  subjectOf,
+} from '../../event/index.ts';
+import { LogError, type StoredEntry } from '../../store/index.ts';
+import {
+  EVIDENCE_BLOCK_BYTES_MAX,
+  EVIDENCE_FORMAT,
+  type EvidenceRow,
+  type EvidenceTimestamp,
+  evidenceFrame,
+  formatEvidenceRows,
+  tilesOfLeaves,
+} from '../../verify/index.ts';
+import type { SignedCheckpoint } from '../reader.ts';
+import type { ReaderHandle } from '../reader-thread.ts';
+import { type EvidenceSelection, type Selected, select } from './selection.ts';
+import { SourceRuns } from './source-runs.ts';
+import { statementsOf } from './statements.ts';
+
+/** How evidence is made. */
+export interface EvidenceWriting {
+  /** Who makes it. The file says `type/id`; the entry `log.exported` has the rest, sealed. */
+  readonly by: Actor;
+  /** Which sealed values are shown. Default `none`. */
+  readonly reveal?: Reveal;
+  /** The verifier policy that the file suggests (c2sp.org/tlog-policy). */
+  readonly policy?: string;
+  /** Time-stamp tokens that travel along. */
+  readonly timestamps?: readonly EvidenceTimestamp[];
+  /** The program and its version. */
+  readonly tool?: string;
+  /** The checkpoint that it is made under; the newest by default. */
+  readonly checkpoint?: SignedCheckpoint;
+}
+
+/** What the writing of evidence needs of a log. */
+export interface EvidenceParts {
+  readonly reader: ReaderHandle;
+  readonly origin: string;
+  /** RFC 3339, UTC. */
+  readonly now: () => string;
+  /** Signs the note that binds the file. */
+  readonly seal: (digest: Uint8Array) => Promise<string>;
+}
+
+/** Entries that are read, and put into one block, at once. */
+const BLOCK_ENTRIES = 1024;
+
+/** A block is closed when its text has so many characters: no row is larger than the rest up to the limit of a block. */
+const BLOCK_CHARACTERS = EVIDENCE_BLOCK_BYTES_MAX / 8;
+
+/**
+ * Writes evidence, piece by piece: entries, the tiles that lead to one checkpoint, what supports them, what they do not show, and a
+ * note by the log's key over all of it (spec/evidence.md). No more than a block is in memory. Throws as `select` does, and
+ * `LogError` `log_damaged` where an entry is missing.
+ */
+export async function* writeEvidence(
+  parts: EvidenceParts,
+  selection: EvidenceSelection,
+  writing: EvidenceWriting,
+): AsyncGenerator<string, { readonly selected: number }> {
+  const checkpoint = writing.checkpoint ?? (await parts.reader.checkpoint());
+  const selected = await select(parts.reader, selection, checkpoint.size);
+  const body = new EvidenceBody(parts, selected, checkpoint, writing);
+  const hash = createHash('sha256');
+  yield evidenceFrame.head;
+  for await (const piece of body.pieces(selection.ids)) {
+    hash.update(piece, 'utf8');
+    yield piece;
+  }
+  const seal = await parts.seal(new Uint8Array(hash.digest()));
+  yield `${evidenceFrame.middle}${canonicalize(seal)}}`;
+  return { selected: selected.indexes.length };
+}
+
+/** The member `evidence`, whose members stand in canonical order: blocks come first, and what is known of them behind. */
+class EvidenceBody {
+  readonly #parts: EvidenceParts;
+  readonly #selected: Selected;
+  readonly #checkpoint: SignedCheckpoint;
+  readonly #writing: EvidenceWriting;
+  readonly #reveal: Reveal;
+  readonly #sources = new SourceRuns();
+  #withheld = 0;
+
+  constructor(
+    parts: EvidenceParts,
+    selected: Selected,
+    checkpoint: SignedCheckpoint,
+    writing: EvidenceWriting,
+  ) {
+    this.#parts = parts;
+    this.#selected = selected;
+    this.#checkpoint = checkpoint;
+    this.#writing = writing;
+    const { reveal = 'none' } = writing;
+    this.#reveal = typeof reveal === 'string' ? reveal : reveal.map(revealPointer);
+  }
+
+  async *pieces(ids: readonly string[] | undefined): AsyncGenerator<string> {
+    const indexes = [...this.#selected.indexes, ...this.#selected.support].sort((a, b) => a - b);
+    yield '{"blocks":[';
+    let separator = '';
+    for await (const rows of this.#blocks(indexes)) {
+      yield separator + canonicalize(blockOf(rows));
+      separator = ',';
+    }
+    const members = this.#members(indexes, ids);
+    for (const [name, value] of Object.entries(members))
+      yield `${name === 'checkpoint' ? '],' : ','}"${name}":${canonicalize(value)}`;
+    yield ',"tiles":[';
+    separator = '';
+    for (const { level, index, width } of tilesOfLeaves(indexes, this.#checkpoint.size)) {
+      const hashes = await this.#parts.reader.tile({ level, index, width });
+      if (hashes === undefined) throw damaged(`tile ${level}/${index} is missing`);
+      yield separator + canonicalize({ hashes: base64Encode(hashes), index, level });
+      separator = ',';
+    }
+    yield `],"timestamps":${canonicalize(this.#timestamps())}}`;
+  }
+
+  /** The rows, in blocks. */
+  async *#blocks(indexes: readonly number[]): AsyncGenerator<EvidenceRow[]> {
+    let rows: EvidenceRow[] = [];
+    let characters = 0;
+    for await (const stored of this.#stored(indexes)) {
+      const row = this.#row(stored);
+      rows.push(row);
+      characters += row.entry.length + row.disclosures.reduce((sum, text) => sum + text.length, 0);
+      if (rows.length < BLOCK_ENTRIES && characters < BLOCK_CHARACTERS) continue;
+      yield rows;
+      rows = [];
+      characters = 0;
+    }
+    if (rows.length > 0) yield rows;
+  }
+
+  /** The entries as they are stored, neighbours read together. */
+  async *#stored(indexes: readonly number[]): AsyncGenerator<StoredEntry> {
+    let at = 0;
+    while (at < indexes.length) {
+      const from = indexes[at]!;
+      let run = 1;
+      while (run < BLOCK_ENTRIES && indexes[at + run] === from + run) run += 1;
+      const entries = await this.#parts.reader.entries(from, from + run);
+      if (entries.length !== run) throw damaged(`entries are missing between ${from} and ${from + run}`);
+      yield* entries;
+      at += run;
+    }
+  }
+
+  #row({ index, entry, disclosures }: StoredEntry): EvidenceRow {
+    const parsed: Entry = parseEntry(entry);
+    const shown = revealed(parsed, disclosures, this.#reveal);
+    this.#withheld += disclosures.length - shown.length;
+    this.#sources.saw(parsed.source);
+    return { index, entry, disclosures: shown };
+  }
+
+  /** The members between the blocks and the tiles, in canonical order. */
+  #members(indexes: readonly number[], ids: readonly string[] | undefined): Record<string, JsonValue> {
+    const { query, support } = this.#selected;
+    const reveal = this.#reveal;
+    const complete = stretchOf(this.#selected.indexes, new Set(indexes));
+    const selected = this.#selected.indexes.length;
+    return {
+      checkpoint: this.#checkpoint.note,
+      complete,
+      format: EVIDENCE_FORMAT,
+      made: {
+        at: this.#parts.now(),
+        by: subjectOf(this.#writing.by),
+        ids: ids === undefined ? null : [...ids],
+        query,
+        reveal: typeof reveal === 'string' ? [reveal] : reveal,
+        tool: this.#writing.tool ?? 'indelible',
+      },
+      origin: this.#parts.origin,
+      policy: this.#writing.policy ?? null,
+      selected,
+      sources: this.#sources.whole().map((source) => ({ ...source })),
+      statements: statementsOf({
+        size: this.#checkpoint.size,
+        selected,
+        complete,
+        isQuery: query !== null,
+        withheld: this.#withheld,
+        hasTimestamps: this.#timestamps().length > 0,
+      }),
+      support,
+    };
+  }
+
+  #timestamps(): { authority: string; checkpoint: string; token: string }[] {
+    const { timestamps = [] } = this.#writing;
+    return timestamps.map(({ authority, checkpoint, token }) => ({
+      authority,
+      checkpoint,
+      token: base64Encode(token),
+    }));
+  }
+}
+
+function blockOf(rows: readonly EvidenceRow[]): JsonValue {
+  const bytes = Buffer.from(formatEvidenceRows(rows), 'utf8');
+  return { bytes: bytes.length, count: rows.length, data: base64Encode(deflateRawSync(bytes)) };
+}
+
+/** The stretch from the first selected entry to the last, where every entry of it is here; else null. */
+function stretchOf(
+  selected: readonly number[],
+  here: ReadonlySet<number>,
+): { from: number; to: number } | null {
+  const [from, last] = [selected[0], selected.at(-1)];
+  if (from === undefined || last === undefined) return null;
+  for (let index = from; index <= last; index += 1) if (!here.has(index)) return null;
+  return { from, to: last + 1 };
+}
+
+function damaged(what: string): LogError {
+  return new LogError('log_damaged', what, { hint: 'run verify: it names everything that was changed' });
+}

@@ -1,0 +1,108 @@
+import { misuse } from '../../bytes/index.ts';
+import { type Filter, filterOf, formatFilter, PAGE_EVENTS_MAX } from '../../event/index.ts';
+import { LogError } from '../../store/index.ts';
+import { EVIDENCE_ENTRIES_MAX } from '../../verify/index.ts';
+import { INDEX_WAIT_MS_DEFAULT } from '../query.ts';
+import type { ReaderHandle } from '../reader-thread.ts';
+
+/** What evidence is asked for: what a query finds, or entries by their ids. */
+export type EvidenceSelection =
+  | { readonly query: string | Filter; readonly ids?: undefined }
+  | { readonly ids: readonly string[]; readonly query?: undefined };
+
+/** The log's own entries that evidence needs whatever is asked for: what was erased, what was kept, who may sign, what is missing. */
+const supporting = [
+  'log.erased',
+  'log.forked_from',
+  'log.hold_placed',
+  'log.hold_released',
+  'log.key_revoked',
+  'log.key_rotated',
+  'log.retention_applied',
+  'log.source_gap',
+];
+
+/** The entries of an evidence file: ascending indexes, below the size of the checkpoint that it is made under. */
+export interface Selected {
+  readonly indexes: readonly number[];
+  readonly support: readonly number[];
+  /** The query as text, or null. */
+  readonly query: string | null;
+}
+
+/**
+ * Finds the entries. Throws a misuse `query_invalid`, `argument_invalid`; `LogError` `not_found` for an id that the log does not
+ * have, `index_behind` where the search does not cover the log in time, `evidence_too_large`.
+ */
+export async function select(
+  reader: ReaderHandle,
+  selection: EvidenceSelection,
+  size: number,
+): Promise<Selected> {
+  const found = selection.ids === undefined ? undefined : await byIds(reader, selection.ids, size);
+  const filter = selection.query === undefined ? undefined : filterOf(selection.query);
+  const indexes = found ?? (await matching(reader, filter!, size));
+  const records = await Promise.all(
+    supporting.map((action) => matching(reader, filterOf(`action:${action}`), size)),
+  );
+  const chosen = new Set(indexes);
+  const support = new Set([0, ...records.flat()].filter((index) => !chosen.has(index)));
+  if (chosen.size + support.size > EVIDENCE_ENTRIES_MAX) throw tooLarge();
+  return {
+    indexes: [...chosen].sort((a, b) => a - b),
+    support: [...support].sort((a, b) => a - b),
+    query: filter === undefined ? null : formatFilter(filter),
+  };
+}
+
+async function byIds(reader: ReaderHandle, ids: readonly string[], size: number): Promise<number[]> {
+  if (!Array.isArray(ids) || ids.length === 0) {
+    throw misuse('type', 'argument_invalid', 'ids must name at least one entry');
+  }
+  const indexes: number[] = [];
+  for (const id of ids) {
+    const found = await reader.find(id);
+    if (found === undefined || found.index >= size) {
+      throw new LogError('not_found', `there is no event ${id}`, { hint: 'nothing was written' });
+    }
+    indexes.push(found.index);
+  }
+  return indexes;
+}
+
+/** The indexes of what a filter finds; of everything, without asking the search. */
+async function matching(reader: ReaderHandle, filter: Filter, size: number): Promise<number[]> {
+  if (formatFilter(filter) === '') {
+    if (size > EVIDENCE_ENTRIES_MAX) throw tooLarge();
+    return Array.from({ length: size }, (_, index) => index);
+  }
+  const indexes: number[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await reader.page({
+      filter,
+      limit: PAGE_EVENTS_MAX,
+      order: 'index',
+      waitMs: INDEX_WAIT_MS_DEFAULT,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    if (page.complete < size && cursor === undefined) throw behind(page.complete, size);
+    for (const { index } of page.events) if (index < size) indexes.push(index);
+    if (indexes.length > EVIDENCE_ENTRIES_MAX) throw tooLarge();
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return indexes;
+}
+
+function behind(complete: number, size: number): LogError {
+  return new LogError('index_behind', `the search index covers ${complete} of ${size} entries`, {
+    retryable: true,
+    hint: 'wait and ask again',
+  });
+}
+
+function tooLarge(): LogError {
+  return new LogError('evidence_too_large', `one file holds at most ${EVIDENCE_ENTRIES_MAX} entries`, {
+    hint: 'make several, each of a range of times or indexes',
+  });
+}

@@ -1,0 +1,30 @@
+/** What the statements of evidence depend on. */
+export interface EvidenceFacts {
+  readonly size: number;
+  readonly selected: number;
+  readonly complete: { readonly from: number; readonly to: number } | null;
+  readonly isQuery: boolean;
+  readonly withheld: number;
+  readonly hasTimestamps: boolean;
+}
+
+/** What an evidence file does not show, in sentences for whoever is handed it. */
+export function statementsOf(facts: EvidenceFacts): string[] {
+  const { size, selected, complete, isQuery, withheld, hasTimestamps } = facts;
+  return [
+    `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. It does not show that what they say is true.`,
+    complete === null
+      ? isQuery
+        ? 'Which entries the query finds is the word of whoever made this file: other entries of the log may match it too.'
+        : 'The entries were named one by one; the log holds others, which may concern the same matter.'
+      : `Every entry from ${complete.from} to ${complete.to - 1} is here. What was never recorded is in no log: gaps in the numbers of a source tell of it, where a source numbers its events.`,
+    `Nothing is said of entries behind the first ${size}.`,
+    hasTimestamps
+      ? 'The times in the entries are the word of the application and the operator; the time-stamp tokens bound them from above.'
+      : 'The times in the entries are the word of the application and the operator.',
+    withheld === 0
+      ? 'No sealed value that the log still held was left out.'
+      : `${withheld} sealed ${withheld === 1 ? 'value was' : 'values were'} left out; their digests are in the entries.`,
+    'That the log shows the same history to everybody is vouched for by witnesses, as far as they cosigned the checkpoint, and by receipts that others hold.',
+  ];
+}

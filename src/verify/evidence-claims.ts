@@ -1,0 +1,73 @@
+import type { EventSource } from '../event/index.ts';
+import type { Evidence } from './evidence-file.ts';
+
+/** What an evidence file claims of itself, held against the entries that are there. */
+export class EvidenceClaims {
+  readonly #evidence: Evidence;
+  readonly #support: ReadonlySet<number>;
+  /** The numbers seen of each source that is claimed to be whole. */
+  readonly #sources: ReadonlyMap<string, Set<number>>;
+  #selected = 0;
+  #supporting = 0;
+  #within = 0;
+
+  constructor(evidence: Evidence) {
+    this.#evidence = evidence;
+    this.#support = new Set(evidence.support);
+    this.#sources = new Map(evidence.sources.map((source) => [sourceKey(source), new Set()]));
+  }
+
+  /** How many entries were seen. */
+  get counts(): { readonly selected: number; readonly support: number } {
+    return { selected: this.#selected, support: this.#supporting };
+  }
+
+  /** Whether the file says that the entry was not selected. */
+  isSupport(index: number): boolean {
+    return this.#support.has(index);
+  }
+
+  /** An entry is here, and in the tree. Each index once. */
+  saw(index: number, source: EventSource): void {
+    if (this.#support.has(index)) this.#supporting += 1;
+    else this.#selected += 1;
+    const { complete } = this.#evidence;
+    if (complete !== null && index >= complete.from && index < complete.to) this.#within += 1;
+    if (source.seq !== null) this.#sources.get(sourceKey(source))?.add(source.seq);
+  }
+
+  /** The claims that the entries do not show, each as a sentence without its full stop. `size` is that of the log. */
+  *unshown(size: number): Generator<string, void, undefined> {
+    const { complete, selected, support, sources } = this.#evidence;
+    if (selected !== this.#selected) {
+      yield `It says that ${selected} entries were selected, and ${this.#selected} are here`;
+    }
+    if (support.length !== this.#supporting || this.#support.size !== support.length) {
+      yield `It names ${support.length} entries in support, and ${this.#supporting} are here`;
+    }
+    if (complete !== null && (complete.from >= complete.to || complete.to > size)) {
+      yield 'It says that a stretch is complete which is none of this log';
+    } else if (complete !== null && this.#within !== complete.to - complete.from) {
+      yield `It says that every entry from ${complete.from} to ${complete.to - 1} is here, and some are not`;
+    }
+    for (const source of sources) {
+      const seen = this.#sources.get(sourceKey(source))!;
+      if (source.from > source.to || !isWhole(seen, source.from, source.to)) {
+        yield `It says that ${source.service} (${source.instance}) is here from number ${source.from} to ${source.to}, and it is not`;
+      }
+    }
+    if (this.#sources.size !== sources.length) yield 'It names a source twice';
+  }
+}
+
+function isWhole(seen: ReadonlySet<number>, from: number, to: number): boolean {
+  // No more numbers are looked for than there are entries, whatever is claimed.
+  if (to - from >= seen.size) return false;
+  for (let seq = from; seq <= to; seq += 1) if (!seen.has(seq)) return false;
+  return true;
+}
+
+/** A service holds no control characters, so that the key is unambiguous. */
+function sourceKey({ service, instance }: { readonly service: string; readonly instance: string }): string {
+  return `${instance}\n${service}`;
+}
