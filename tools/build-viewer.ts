@@ -1,15 +1,17 @@
-// Builds the viewer into dist/viewer, and says how much of it travels.
+// Builds the viewer into dist/viewer and the page of evidence into dist/evidence, and says how much of it travels.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
+import { buildEvidencePage } from '../viewer/evidence.config.ts';
 import { embedConfig, pageConfig } from '../viewer/vite.config.ts';
 
 const folder = path.resolve(import.meta.dirname, '../dist/viewer');
 
 await build(pageConfig);
 await build(embedConfig);
+await buildEvidencePage();
 
 if (process.argv.includes('--sizes')) {
   for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {

@@ -151,21 +151,29 @@ export class EvidenceAudit {
 
   #take(row: EvidenceRow): void {
     const { index } = row;
-    if (index <= this.#last)
-      return this.#at(index, 'index_repeated', 'does not stand behind the one before it');
-    this.#last = index;
-    const leaf = index < this.#size ? this.#tree?.leaf(index) : undefined;
-    if (leaf === undefined || !equalBytes(leaf, hashLeaf(row.entry))) {
-      return this.#at(index, 'entry_unproven', 'these bytes are not what the signed tree holds here');
+    if (index <= this.#last) {
+      this.#at(index, 'index_repeated', 'does not stand behind the one before it');
+      return;
     }
-    let entry: Entry;
+    this.#last = index;
+    const entry = this.#proven(row);
+    if (entry !== undefined) this.#read(row, entry);
+  }
+
+  /** The entry of a row whose bytes are in the signed tree, at its index. */
+  #proven({ index, entry }: EvidenceRow): Entry | undefined {
+    const leaf = index < this.#size ? this.#tree?.leaf(index) : undefined;
+    if (leaf === undefined || !equalBytes(leaf, hashLeaf(entry))) {
+      this.#at(index, 'entry_unproven', 'these bytes are not what the signed tree holds here');
+      return undefined;
+    }
     try {
-      entry = parseEntry(row.entry);
+      return parseEntry(entry);
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
-      return this.#at(index, 'entry_malformed', `not an entry: ${withoutStop(error.message)}`);
+      this.#at(index, 'entry_malformed', `not an entry: ${withoutStop(error.message)}`);
+      return undefined;
     }
-    this.#read(row, entry);
   }
 
   #read(row: EvidenceRow, entry: Entry): void {
