@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { hexEncode } from '../bytes/index.ts';
 import { parseEvidencePage } from '../verify/index.ts';
 
@@ -7,7 +8,7 @@ const releasedPages: readonly string[] = [];
 
 /** The page into which evidence is put: one file, with its program inside. */
 export function evidencePage(): string {
-  return readFileSync(new URL('../evidence/page.html', import.meta.url), 'utf8');
+  return readFileSync(join(import.meta.dirname, '../evidence/page.html'), 'utf8');
 }
 
 /** Whether a page around evidence, by its SHA-256, is one that we have released. */

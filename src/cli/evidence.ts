@@ -12,7 +12,8 @@ import { Progress } from './progress.ts';
 import { show } from './terminal.ts';
 import { version } from './version.ts';
 
-interface EvidenceOptions {
+/** What `evidence` was asked for. */
+export interface EvidenceOptions {
   readonly log: string;
   readonly out: string;
   readonly query?: string;
@@ -42,11 +43,7 @@ export function evidenceCommand(io: Io): Command {
     .requiredOption('--out <file>', 'file to write: .json, or .html for a page that opens offline')
     .addOption(new Option('--query <query>', "what to show; '' for everything").conflicts('ids'))
     .addOption(new Option('--ids <ids>', 'ids of the events, separated by commas').argParser(listOf))
-    .addOption(
-      new Option('--reveal <places>', 'sealed values to show: all, none, or places separated by commas')
-        .argParser(parseReveal)
-        .default('none'),
-    )
+    .addOption(revealOption().default('none'))
     .addOption(new Option('--by <type/id>', 'who makes it (default: os_user/NAME)').argParser(parseActor))
     .addOption(keyOption())
     .addOption(markOption())
@@ -54,7 +51,8 @@ export function evidenceCommand(io: Io): Command {
     .action((options: EvidenceOptions) => writeEvidenceFile(io, options));
 }
 
-async function writeEvidenceFile(io: Io, options: EvidenceOptions): Promise<void> {
+/** Writes evidence into a file, and says so. */
+export async function writeEvidenceFile(io: Io, options: EvidenceOptions): Promise<void> {
   const { out, query, ids, reveal } = options;
   if (query === undefined && ids === undefined) {
     throw new UsageError("say what to show: --query QUERY ('' for everything), or --ids ID,ID");
@@ -116,6 +114,14 @@ function listOf(text: string): string[] {
   const items = text.split(',').filter((item) => item !== '');
   if (items.length === 0) throw new InvalidArgumentError('Name at least one.');
   return items;
+}
+
+/** `--reveal`: which sealed values are shown. */
+export function revealOption(): Option {
+  return new Option(
+    '--reveal <places>',
+    'sealed values to show: all, none, or places separated by commas, as in actor.name,reason',
+  ).argParser(parseReveal);
 }
 
 function parseReveal(text: string): Reveal {

@@ -1,10 +1,12 @@
 import { inflateRawSync } from 'node:zlib';
 import { VerificationError } from '../bytes/index.ts';
+import type { RecordedEvent } from '../event/index.ts';
 import { readBeginning } from '../platform/index.ts';
 import {
   EVIDENCE_PAGE_BYTES_MAX,
   EvidenceAudit,
   type EvidenceBlock,
+  type EvidenceOptions,
   type EvidenceReport,
   isEvidencePage,
   parseEvidence,
@@ -12,11 +14,14 @@ import {
   readEvidenceRows,
   type Trust,
 } from '../verify/index.ts';
-import { readableTime } from './event-lines.ts';
+import { eventLines, readableTime } from './event-lines.ts';
 import { isReleasedPage } from './evidence-page.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
 import { type Painter, type Shown, show } from './terminal.ts';
+
+/** Up to so many selected events are shown in full: of more, the page is the place to read them. */
+const EVENTS_SHOWN_MAX = 10;
 
 /** Verifies an evidence file, JSON or a page, and says what it shows. Throws `VerificationError` `malformed_evidence`. */
 export async function runVerifyEvidence(
@@ -26,7 +31,13 @@ export async function runVerifyEvidence(
 ): Promise<void> {
   const bytes = readBeginning(path, EVIDENCE_PAGE_BYTES_MAX);
   const page = isEvidencePage(bytes) ? parseEvidencePage(bytes) : undefined;
-  const report = auditEvidence(page?.evidence ?? bytes, trust);
+  const events: RecordedEvent[] = [];
+  const report = auditEvidence(page?.evidence ?? bytes, {
+    ...(trust === undefined ? {} : { trust }),
+    inspect: (event, _row, isSupport) => {
+      if (!isSupport && events.length <= EVENTS_SHOWN_MAX) events.push(event);
+    },
+  });
   const isForeignPage = page !== undefined && !isReleasedPage(page.page);
   if (!report.ok || isForeignPage) io.status = exitStatus.evidence;
   if (json === true) {
@@ -36,6 +47,10 @@ export async function runVerifyEvidence(
     return;
   }
   await io.out.lines(evidenceLines(report, io.out.paint));
+  if (report.ok && events.length <= EVENTS_SHOWN_MAX) {
+    for (const event of events) await io.out.lines(eventLines(event, io.out.paint));
+  }
+  await io.out.line(verdictLine(report, io.out.paint));
   if (isForeignPage) {
     await io.out.line(
       show`${io.out.paint('red', 'page_unknown')}  The page around the data is none that was released: what it shows may differ from what was checked here.`,
@@ -44,9 +59,9 @@ export async function runVerifyEvidence(
 }
 
 /** Verifies the bytes of an evidence file. Throws `malformed_evidence` for what is none. */
-export function auditEvidence(bytes: Uint8Array, trust?: Trust): EvidenceReport {
+export function auditEvidence(bytes: Uint8Array, options: EvidenceOptions = {}): EvidenceReport {
   const file = parseEvidence(bytes);
-  const audit = new EvidenceAudit(file, trust === undefined ? {} : { trust });
+  const audit = new EvidenceAudit(file, options);
   for (const block of file.evidence.blocks) audit.add(readEvidenceRows(block, inflate(block)));
   return audit.conclude();
 }
@@ -69,9 +84,9 @@ function evidenceLines(report: EvidenceReport, paint: Painter): Shown[] {
   const { counts, made, complete, sources, size, origin } = report;
   const asked = made.ids === null ? `query ${JSON.stringify(made.query)}` : `${made.ids.length} named by id`;
   const lines = [
-    show`${origin} · ${counts.selected} entries of ${size}${counts.support > 0 ? ` · ${counts.support} in support` : ''}`,
+    show`${origin} · ${many(counts.selected, 'entry', 'entries')} of ${size}${counts.support > 0 ? ` · ${counts.support} in support` : ''}`,
     show`  made      ${readableTime(made.at)} by ${made.by}, ${asked}`,
-    show`  sealed    ${counts.shown} values shown, ${counts.withheld} left out, ${counts.erased} erased with a record of it`,
+    show`  sealed    ${many(counts.shown, 'value', 'values')} shown, ${counts.withheld} left out, ${counts.erased} erased with a record of it`,
     show`  signed    ${report.signedBy.join(', ') || 'by nobody that is trusted'}`,
     complete === null
       ? show`  complete  not claimed`
@@ -80,10 +95,9 @@ function evidenceLines(report: EvidenceReport, paint: Painter): Shown[] {
   if (sources.length > 0) lines.push(show`  sources   ${sources.length} without a gap in their numbers`);
   if (report.timestamps > 0)
     lines.push(show`  stamped   ${report.timestamps} time-stamp tokens inside, not checked here`);
-  for (const statement of report.statements) lines.push(show`  ${paint('dim', statement)}`);
+  if (report.ok) for (const statement of report.statements) lines.push(show`  ${paint('dim', statement)}`);
   for (const { code, message } of report.findings) lines.push(show`${paint('red', code)}  ${message}`);
   if (report.omitted > 0) lines.push(show`and ${report.omitted} findings more`);
-  lines.push(show``, verdictLine(report, paint));
   return lines;
 }
 
@@ -93,4 +107,8 @@ function verdictLine({ verdict, key }: EvidenceReport, paint: Painter): Shown {
     return show`${paint('yellow', 'Consistent with the key inside.')} Whoever makes such a file may put any key into it: pin yours with --vkey.`;
   }
   return show`${paint('green', 'Verified.')} What is here is what was signed.`;
+}
+
+function many(count: number, one: string, several: string): string {
+  return `${count} ${count === 1 ? one : several}`;
 }

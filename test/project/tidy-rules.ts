@@ -30,6 +30,7 @@ export function packagesAllowed(room: string): readonly string[] {
 export const sideDoors: Readonly<Record<string, string>> = {
   'src/platform/signatures.ts ../note/signatures-portable.js':
     'the other half of the import condition #signatures, loaded where OpenSSL says no and not before',
+  'src/cli/version.ts ../../package.json': 'the version to print',
 };
 
 /** Functions that are allowed to be longer, by `path name`, each with its reason. */

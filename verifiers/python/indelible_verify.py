@@ -179,7 +179,6 @@ def ed25519(key, message, signature):
         return False
 
 # ---- notes and checkpoints
-
 def is_name(name): return name != "" and "+" not in name and not any(map(str.isspace, name))
 
 def vkey(line):
@@ -280,7 +279,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 def read_entry(data):
     need(len(data) <= 65_535, "an entry that is too large")
     entry = parse(data)
-    need(isinstance(entry, dict) and entry.get("v") == 1, "not an entry of version 1")
+    need(isinstance(entry, dict) and whole(entry.get("v")) == 1, "not an entry of version 1")
     for name in ("id", "nonce", "occurredAt", "recordedAt", "action", "outcome"):
         text(entry.get(name), name)
     need(all(TIME.fullmatch(entry[name]) for name in ("occurredAt", "recordedAt")), "a time that is none")
@@ -370,7 +369,7 @@ def verify_evidence(data, key):
     blocks, note, complete, form, made, origin, policy, selected, sources, statements, support, tiles, stamps = shape(
         evidence, "evidence", MEMBERS
     )
-    need(form == 1, "evidence of another format")
+    need(whole(form) == 1, "evidence of another format")
     for block in array(blocks):
         size, count, _ = shape(block, "a block", ["bytes", "count", "data"])
         whole(size, 16 * 1024**2), whole(count, 4096)

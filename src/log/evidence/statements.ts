@@ -12,7 +12,7 @@ export interface EvidenceFacts {
 export function statementsOf(facts: EvidenceFacts): string[] {
   const { size, selected, complete, isQuery, withheld, hasTimestamps } = facts;
   return [
-    `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. It does not show that what they say is true.`,
+    `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. Whether what was recorded is true it does not show.`,
     complete === null
       ? isQuery
         ? 'Which entries the query finds is the word of whoever made this file: other entries of the log may match it too.'

@@ -1,0 +1,133 @@
+// A file of evidence in real browsers, from the disk, without a network.
+
+import assert from 'node:assert/strict';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { createLog } from 'indelible';
+import type { Browser } from 'playwright-core';
+import { indelible } from '../cli/cli-process.ts';
+import { temporaryFolder } from '../support/folders.ts';
+import { launch, openWindow, picture } from './browser.ts';
+
+/** Evidence of a log in which every text is an attack on the page. */
+async function page(t: TestContext): Promise<{ file: string; vkey: string }> {
+  const folder = temporaryFolder(t);
+  const dir = path.join(folder, 'audit');
+  const log = await createLog(dir, { origin: 'example.com/page', heartbeatMs: 0, warn: () => {} });
+  const payload = '</template><script>document.title="owned"</script><img src=x onerror=alert(1)>&lt;';
+  for (let index = 0; index < 30; index += 1) {
+    await log.record({
+      id: `e-${index}`,
+      action: 'role.assigned',
+      actor: { type: 'user', id: `u_${index % 3}`, name: payload },
+      targets: [{ type: 'user', id: 'u_9' }],
+      changes: [{ path: '/role', from: 'member', to: payload }],
+      reason: index === 7 ? 'needle in the stack' : 'none',
+    });
+  }
+  const { vkey } = log;
+  await log.close();
+  const file = path.join(folder, 'case.html');
+  const made = indelible(['evidence', '--log', dir, '--query', '', '--reveal', 'all', '--out', file]);
+  assert.equal(made.status, 0, made.stderr);
+  return { file, vkey };
+}
+
+describe('a page of evidence, offline', () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser.close());
+
+  test('it checks itself, shows, searches, opens an event, and asks the network for nothing', async (t) => {
+    const { file, vkey } = await page(t);
+    const { page: tab, context, troubles } = await openWindow(browser, t, { offline: true });
+    const asked: string[] = [];
+    context.on('request', (request) => asked.push(request.url()));
+    await tab.goto(pathToFileURL(file).href);
+    await tab.locator('.verdict.open').waitFor();
+    assert.match((await tab.textContent('#verdict')) ?? '', /Consistent with the key inside/);
+    // First of all it says that it cannot vouch for itself.
+    assert.match((await tab.textContent('main section')) ?? '', /A file cannot vouch for itself/);
+    assert.equal(await tab.title(), 'Evidence: example.com/page');
+    assert.equal(await tab.locator('tbody tr').count(), 31);
+    await tab.fill('#search', 'needle stack');
+    await tab.locator('tbody tr').nth(1).waitFor({ state: 'detached' });
+    await tab.locator('button.open').first().click();
+    await tab.locator('tr.detail').waitFor();
+    assert.match(
+      (await tab.textContent('tr.detail')) ?? '',
+      /before: "?member[\s\S]*after: [\s\S]*owned[\s\S]*Proof/,
+    );
+    await picture(tab, 'evidence');
+    await tab.fill('#vkey', vkey);
+    await tab.getByRole('button', { name: 'Check under this key' }).click();
+    await tab.locator('.verdict.good').waitFor();
+    await tab.fill('#vkey', vkey.replace('example.com/page', 'example.com/other'));
+    await tab.getByRole('button', { name: 'Check under this key' }).click();
+    await tab.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+    assert.deepEqual(asked, [pathToFileURL(file).href]);
+    assert.deepEqual(troubles, []);
+  });
+
+  test('one byte that was changed: it is refused', async (t) => {
+    const { file } = await page(t);
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf('"made":{"at":"20') + 14;
+    bytes[at] = '3'.charCodeAt(0);
+    writeFileSync(file, bytes);
+    const { page: tab, troubles } = await openWindow(browser, t, { offline: true });
+    await tab.goto(pathToFileURL(file).href);
+    await tab.locator('.verdict.bad').waitFor();
+    assert.match((await tab.textContent('.findings')) ?? '', /evidence_altered/);
+    assert.deepEqual(troubles, []);
+    assert.equal(indelible(['verify', file]).status, 1);
+  });
+
+  test('a program that was changed does not run; the command line knows the page no more', async (t) => {
+    const { file, vkey } = await page(t);
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('Verified under the key', 'verified under the key'));
+    const { page: tab } = await openWindow(browser, t, { offline: true });
+    await tab.goto(pathToFileURL(file).href);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.equal(await tab.locator('.verdict').count(), 0);
+    const { status, stdout } = indelible(['verify', file, '--vkey', vkey]);
+    assert.equal(status, 1);
+    assert.match(stdout, /page_unknown/);
+  });
+});
+
+test('the page in Firefox, from the disk', { skip: whyNoFirefox(), timeout: 120_000 }, async (t) => {
+  const { file } = await page(t);
+  const puppeteer = (await import('puppeteer-core')).default;
+  const browser = await puppeteer.launch({ browser: 'firefox', executablePath: firefox()!, headless: true });
+  t.after(() => browser.close());
+  const tab = await browser.newPage();
+  await tab.goto(pathToFileURL(file).href);
+  await tab.waitForSelector('.verdict.open', { timeout: 60_000 });
+  const verdict = await tab.$eval('#verdict', (heading) => heading.textContent);
+  assert.match(verdict ?? '', /Consistent with the key inside/);
+  assert.equal((await tab.$$('tbody tr')).length, 31);
+});
+
+function firefox(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
+  return folders
+    .flatMap((folder) => ['firefox-esr', 'firefox'].map((name) => path.join(folder, name)))
+    .find((candidate) => {
+      try {
+        accessSync(candidate, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function whyNoFirefox(): string | false {
+  return firefox() === undefined ? 'there is no Firefox here (Debian: firefox-esr)' : false;
+}

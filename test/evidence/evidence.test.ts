@@ -1,0 +1,242 @@
+// Evidence: what goes in, what a verifier says of it, and what it says when any of it is changed.
+
+import assert from 'node:assert/strict';
+import test, { describe } from 'node:test';
+import type { JsonObject } from 'indelible/bytes';
+import { accepts, audit, blockOf, inside, rowsOf, world } from './world.ts';
+
+describe('evidence', () => {
+  test('everything: verified under the key, complete, and recorded as taken', async (t) => {
+    const { evidence, vkey, log } = await world(t);
+    const text = await evidence({ query: '' }, { reveal: 'all' });
+    const report = audit(text, vkey);
+    assert.deepEqual(report.findings, []);
+    assert.equal(report.verdict, 'verified');
+    assert.deepEqual(report.complete, { from: 0, to: 21 });
+    assert.deepEqual(report.counts, { selected: 21, support: 0, shown: 60, withheld: 0, erased: 0 });
+    assert.equal(report.sources.length, 1);
+    const exported = await log.query('action:log.exported').page();
+    assert.equal(exported.events.length, 1);
+    assert.equal(exported.events[0]!.actor.id, 'u_1');
+  });
+
+  test('without a key it is consistent, never verified', async (t) => {
+    const { evidence } = await world(t);
+    const report = audit(await evidence({ query: '' }));
+    assert.equal(report.ok, true);
+    assert.equal(report.verdict, 'consistent with the key inside');
+    assert.equal(report.key, 'found inside');
+  });
+
+  test('another key: does not hold', async (t) => {
+    const [mine, other] = [await world(t), await world(t)];
+    const report = audit(await mine.evidence({ query: '' }), other.vkey);
+    assert.equal(report.verdict, 'does not hold');
+    assert.ok(report.findings.some(({ code }) => code === 'key_unknown'));
+  });
+
+  test('a query: the matches, the first entry in support, nothing claimed to be complete', async (t) => {
+    const { evidence, vkey } = await world(t);
+    const report = audit(await evidence({ query: 'action:role.assigned actor:user/u_0' }), vkey);
+    assert.equal(report.ok, true);
+    assert.deepEqual([report.counts.selected, report.counts.support], [2, 1]);
+    assert.equal(report.complete, null);
+    assert.equal(report.made.query, 'action:role.assigned actor:user/u_0');
+    assert.match(report.statements.join('\n'), /word of whoever made this file/);
+    assert.equal(report.counts.shown, 0);
+    assert.equal(report.counts.withheld, 6);
+  });
+
+  test('a query that finds nothing is evidence of nothing', async (t) => {
+    const { evidence, vkey } = await world(t);
+    const report = audit(await evidence({ query: 'action:invoice.sent' }), vkey);
+    assert.deepEqual([report.ok, report.counts.selected], [true, 0]);
+  });
+
+  test('chosen values alone are shown; of the others the digests', async (t) => {
+    const { evidence, vkey } = await world(t);
+    const text = await evidence({ ids: ['e-3'] }, { reveal: ['actor.name'] });
+    const report = audit(text, vkey);
+    assert.deepEqual([report.ok, report.counts.shown, report.counts.withheld], [true, 1, 2]);
+    const rows = JSON.stringify(rowsOf(inside(text)));
+    assert.match(rows, /Person 0/);
+    assert.doesNotMatch(rows, /192\.0\.2\.|because/);
+  });
+
+  test('an erasure is told from what was left out', async (t) => {
+    const { evidence, vkey, log } = await world(t);
+    await log.recordOwn({
+      action: 'log.erased',
+      actor: { type: 'log', id: 'self' },
+      metadata: { subject: 'user/u_1', below: 10 },
+      clear: ['/metadata'],
+    });
+    const report = audit(await evidence({ query: 'actor:user/u_1' }), vkey);
+    assert.equal(report.ok, true);
+    // Of u_1 below index 10: e-1, e-4, e-7, each with a name, a context and a reason.
+    assert.equal(report.counts.erased, 9);
+    assert.ok(report.counts.withheld > 0);
+  });
+
+  test('attack-15: evidence of one log does not pass for another of the same name', async (t) => {
+    const [mine, other] = [await world(t), await world(t)];
+    const theirs = inside(await other.evidence({ query: '' }));
+    assert.equal(accepts(mine.sealAgain(theirs), mine.vkey), false);
+  });
+
+  test('an id that is not there, and a log that is read only', async (t) => {
+    const { evidence } = await world(t);
+    await assert.rejects(evidence({ ids: ['nobody'] }), { code: 'not_found' });
+    await assert.rejects(evidence({ query: '' }, { reveal: ['…', ''] }), { code: 'argument_invalid' });
+    await assert.rejects(evidence({ query: 'nonsense:' }), { code: 'query_invalid' });
+  });
+
+  test('over a thousand entries stand in several blocks', async (t) => {
+    const { evidence, vkey } = await world(t, 2500);
+    const text = await evidence({ query: '' }, { reveal: 'all' });
+    assert.ok((inside(text)['blocks'] as unknown as unknown[]).length >= 3);
+    assert.equal(audit(text, vkey).ok, true);
+    const some = await evidence({ query: 'action:role.assigned' });
+    assert.deepEqual(audit(some, vkey).findings, []);
+  });
+});
+
+/** What the holder of the key could sign in good form: each has to be found by what it says. */
+const lies: Record<string, { code: string; change: (evidence: Record<string, never> & JsonObject) => void }> =
+  {
+    'another entry': {
+      code: 'entry_unproven',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows[3]![1] = rows[3]![1].replace('u_', 'x_');
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'an entry at another index': {
+      code: 'entry_unproven',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        [rows[3]![1], rows[4]![1]] = [rows[4]![1], rows[3]![1]];
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'an entry twice': {
+      code: 'index_repeated',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows.splice(4, 0, rows[3]!);
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'an entry left out of what is called complete': {
+      code: 'claim_unshown',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows.splice(5, 1);
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'a longer stretch than there is': {
+      code: 'claim_unshown',
+      change: (evidence) => set(evidence, 'complete', { from: 0, to: 4_000_000 }),
+    },
+    'a stretch of nothing': {
+      code: 'claim_unshown',
+      change: (evidence) => set(evidence, 'complete', { from: 3, to: 3 }),
+    },
+    'a source with more numbers than there are': {
+      code: 'claim_unshown',
+      change: (evidence) => {
+        const sources = evidence['sources'] as unknown as { to: number }[];
+        sources[0]!.to = 9_007_199_254_740_991;
+      },
+    },
+    'another count': { code: 'claim_unshown', change: (evidence) => set(evidence, 'selected', 3) },
+    'support that is not there': {
+      code: 'claim_unshown',
+      change: (evidence) => set(evidence, 'support', [4_000]),
+    },
+    'without the first entry': {
+      code: 'genesis_invalid',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows.shift();
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'another value': {
+      code: 'disclosure_altered',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows[3]![2] = rows[3]![2].map((text) => text.replace('Person', 'Nobody'));
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'a value of another entry': {
+      code: 'disclosure_altered',
+      change: (evidence) => {
+        const rows = rowsOf(evidence);
+        rows[3]![2] = rows[4]![2];
+        set(evidence, 'blocks', [blockOf(rows)]);
+      },
+    },
+    'another tile': {
+      code: 'tile_mismatch',
+      change: (evidence) => {
+        const [tile] = evidence['tiles'] as unknown as { hashes: string }[];
+        tile!.hashes = `A${tile!.hashes.slice(1)}`;
+      },
+    },
+    'a tile twice': {
+      code: 'tile_mismatch',
+      change: (evidence) => {
+        const tiles = evidence['tiles'] as unknown as unknown[];
+        tiles.push(tiles[0]);
+      },
+    },
+    'a tile of no tree': {
+      code: 'tile_mismatch',
+      change: (evidence) => {
+        const tiles = evidence['tiles'] as unknown as { level: number }[];
+        tiles.push({ ...tiles[0]!, level: 5 });
+      },
+    },
+    'no tiles': { code: 'tile_mismatch', change: (evidence) => set(evidence, 'tiles', []) },
+    'another name': {
+      code: 'origin_mismatch',
+      change: (evidence) => set(evidence, 'origin', 'example.com/other'),
+    },
+    'a checkpoint that is none': {
+      code: 'checkpoint_invalid',
+      change: (evidence) => set(evidence, 'checkpoint', 'nothing'),
+    },
+    'a smaller size in the checkpoint': {
+      code: 'checkpoint_invalid',
+      change: (evidence) =>
+        set(
+          evidence,
+          'checkpoint',
+          (evidence['checkpoint'] as unknown as string).replace('\n21\n', '\n20\n'),
+        ),
+    },
+  };
+
+function set(evidence: Record<string, never> & JsonObject, name: string, value: unknown): void {
+  (evidence as Record<string, unknown>)[name] = value;
+}
+
+describe('what the holder of the key signs falsely', () => {
+  for (const [name, { code, change }] of Object.entries(lies)) {
+    test(name, async (t) => {
+      const { evidence, vkey, sealAgain } = await world(t);
+      const told = inside(await evidence({ query: '' }, { reveal: 'all' }));
+      assert.equal(accepts(sealAgain(told), vkey), true);
+      change(told);
+      const report = audit(sealAgain(told), vkey);
+      assert.ok(
+        report.findings.some((finding) => finding.code === code),
+        JSON.stringify(report.findings),
+      );
+    });
+  }
+});

@@ -1,0 +1,53 @@
+import { spawn, spawnSync } from 'node:child_process';
+import path from 'node:path';
+
+const script = path.join(import.meta.dirname, '../../verifiers/python/indelible_verify.py');
+
+/** Why the verifier in Python cannot run here, or false. */
+export const pythonMissing: string | false =
+  spawnSync('python3', ['--version']).status === 0 ? false : 'there is no python3 here';
+
+/** Runs the verifier in Python on the words of its command line. */
+export function pythonVerifier(words: readonly string[]): {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+} {
+  const { status, stdout, stderr } = spawnSync('python3', [script, ...words], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+/**
+ * The verdicts of the verifier in Python on many files of evidence, in one process: a start for each would take most of the time.
+ */
+export async function pythonVerdicts(files: readonly string[], vkey: string | undefined): Promise<boolean[]> {
+  const program = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import indelible_verify as verifier
+key = verifier.vkey(sys.argv[2]) if sys.argv[2] else None
+for line in sys.stdin:
+    try:
+        with open(line.rstrip("\\n"), "rb") as file:
+            verifier.verify_evidence(file.read(), key)
+        print("true")
+    except (verifier.Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError):
+        print("false")
+`;
+  const child = spawn('python3', ['-c', program, path.dirname(script), vkey ?? '']);
+  let out = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  child.stdin.end(files.map((file) => `${file}\n`).join(''));
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  if (status !== 0) throw new Error(`The verifier in Python ended with ${status}: ${errors}`);
+  return out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line === 'true');
+}
