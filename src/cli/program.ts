@@ -12,6 +12,7 @@ import type { Io } from './io.ts';
 import { keyCommand } from './key.ts';
 import { pgCommand } from './pg.ts';
 import { proveCommand } from './prove.ts';
+import { publishCommand } from './publish.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
 import { serveCommand } from './serve.ts';
@@ -29,6 +30,7 @@ const commands = [
   verifyCommand,
   exportCommand,
   backupCommand,
+  publishCommand,
   drillCommand,
   keyCommand,
   pgCommand,

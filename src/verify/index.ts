@@ -52,6 +52,7 @@ export type {
 export type { AuditReport } from './audit-report.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
+export { readHead } from './signed-head.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,
