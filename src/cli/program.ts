@@ -15,6 +15,7 @@ import { proveCommand } from './prove.ts';
 import { publishCommand } from './publish.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
+import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
@@ -31,6 +32,7 @@ const commands = [
   exportCommand,
   backupCommand,
   publishCommand,
+  restoreCommand,
   drillCommand,
   keyCommand,
   pgCommand,

@@ -15,7 +15,7 @@ import {
 } from '../verify/index.ts';
 import { type AuditAnswer, type AuditorData, type AuditQuestion, auditor } from './audit-worker.ts';
 import type { DisclosureReading } from './disclosure-reading.ts';
-import { bundlesOf, readSpan, readTile } from './published-files.ts';
+import { bundlesOf, type ReadFile, readBundle, readSpan, readTile } from './published-files.ts';
 import { SEALED_FILE_BYTES_MAX, sealedPath } from './sealed-file.ts';
 
 /** Threads that an audit takes where the caller does not say. */
@@ -70,7 +70,7 @@ export async function auditPublished(
   const trust = policy ?? (vkey === undefined ? undefined : { vkey });
   const last = (readHead(checkpoint)?.size ?? 0) - 1;
   const whole = new Audit(
-    { checkpoint, last },
+    { checkpoint, last, ...(await extentOf(reader, last + 1)) },
     {
       sealed: subjectKeys === undefined ? 'elsewhere' : 'here',
       ...(trust !== undefined && { trust }),
@@ -90,6 +90,28 @@ export async function auditPublished(
     await Promise.all(auditors.map(({ end }) => end()));
   }
   return whole.conclude(await upperTiles(whole, reader));
+}
+
+/**
+ * How many entries are there at most, where the last bundle is missing; nothing is said where it is there. A checkpoint that nobody has
+ * verified yet may claim more than a verifier could ask for in its life.
+ */
+async function extentOf(reader: TileReader, size: number): Promise<{ entries?: number }> {
+  const read: ReadFile = (path, bytesMax) => reader.read(path, Math.min(bytesMax, TILE_WIDTH));
+  const has = async (index: number): Promise<boolean> => {
+    const width = Math.min(TILE_WIDTH, size - index * TILE_WIDTH);
+    return (await readBundle(read, { index, width })).bytes !== undefined;
+  };
+  const last = Math.ceil(size / TILE_WIDTH) - 1;
+  if (last < 0 || (await has(last))) return {};
+  let [low, high] = [0, 1];
+  while (high < last && (await has(high))) [low, high] = [high, high * 2];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (await has(Math.min(middle, last))) low = middle + 1;
+    else high = middle;
+  }
+  return { entries: Math.min(size, low * TILE_WIDTH) };
 }
 
 /** Audits spans, in the order in which they are handed in. */

@@ -25,6 +25,7 @@ export {
   publishTiles,
   SUBJECT_KEYS_FILE,
 } from './publish-log.ts';
+export { openPublished, type PublishedEntry, PublishedLog } from './published-log.ts';
 export {
   type DisclosureSink,
   type Published,
@@ -32,4 +33,5 @@ export {
   type PublisherOptions,
   type PublishSource,
 } from './publisher.ts';
+export { type Restored, type RestoreOptions, restoreLog } from './restore.ts';
 export { verifyPublished } from './verify-published.ts';
