@@ -3,6 +3,7 @@ import { restoreLog } from '../publish/index.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption } from './options.ts';
 import { group, Progress } from './progress.ts';
+import { s3Place } from './s3-options.ts';
 import { show } from './terminal.ts';
 import { readTrust } from './verify-proof.ts';
 
@@ -21,6 +22,9 @@ interface Options {
   readonly vkey?: string;
   readonly policy?: string;
   readonly subjectKeys?: string;
+  readonly oldestVersions?: boolean;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
   readonly json?: boolean;
 }
 
@@ -38,6 +42,9 @@ export function restoreCommand(io: Io): Command {
       new Option('--policy <file>', 'tlog-policy to trust: log keys, witnesses, quorum').conflicts('vkey'),
     )
     .option('--subject-keys <file>', 'keys of the subjects, to restore sealed values')
+    .option('--oldest-versions', 'in a bucket, read what was first written in place of what lies there now')
+    .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
+    .option('--s3-region <name>', 'region of the bucket')
     .addOption(jsonOption('print what was restored as JSON'))
     .addHelpText('after', help)
     .action((options: Options) => restore(io, options));
@@ -51,6 +58,7 @@ async function restore(io: Io, options: Options): Promise<void> {
     from,
     to,
     ...given({ policy, subjectKeys }),
+    s3: { ...s3Place(options), ...given({ oldestVersions: options.oldestVersions }) },
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
   if (options.json === true) return io.out.json(restored);

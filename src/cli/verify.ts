@@ -7,6 +7,7 @@ import type { Io } from './io.ts';
 import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
+import { s3Place } from './s3-options.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
 interface VerifyOptions {
@@ -16,6 +17,9 @@ interface VerifyOptions {
   readonly held?: string;
   readonly mark?: string;
   readonly subjectKeys?: string;
+  readonly oldestVersions?: boolean;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
   readonly tree?: boolean;
   readonly proof?: string;
   readonly entry?: string;
@@ -49,6 +53,9 @@ export function verifyCommand(io: Io): Command {
     .addOption(markOption())
     .option('--tree', 'hash entries and compare the tree, without reading what they say')
     .option('--subject-keys <file>', 'keys of the subjects, to judge the sealed values of a published log')
+    .option('--oldest-versions', 'in a bucket, read what was first written in place of what lies there now')
+    .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
+    .option('--s3-region <name>', 'region of the bucket')
     .option('--proof <file>', 'a proof to verify, in place of a log')
     .option('--entry <file>', 'the bytes of the entry that it proves')
     .option('--disclosures <file>', 'sealed values of that entry, to verify and show')
@@ -87,13 +94,15 @@ async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promis
 
 async function verifyPlace(
   url: string,
-  { index, mark, subjectKeys }: VerifyOptions,
+  options: VerifyOptions,
   asked: VerifyPublishedOptions,
 ): Promise<LogReport> {
+  const { index, mark, subjectKeys, oldestVersions } = options;
   if (index !== undefined || mark !== undefined) {
     throw new UsageError(
       'a published log has no search index and no mark: --index and --mark go with a folder',
     );
   }
-  return verifyPublished(url, { ...asked, ...given({ subjectKeys }) });
+  const s3 = { ...s3Place(options), ...given({ oldestVersions }) };
+  return verifyPublished(url, { ...asked, ...given({ subjectKeys }), s3 });
 }

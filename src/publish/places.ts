@@ -1,10 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { misuse } from '../bytes/index.ts';
-import { DirectoryTileStore, type TileReader, type TileStore } from '../store/index.ts';
+import {
+  DirectoryTileStore,
+  type S3Options,
+  S3TileStore,
+  type TileReader,
+  type TileStore,
+} from '../store/index.ts';
 import { type HttpOptions, HttpTiles } from './http-tiles.ts';
 
 /** How the place of a published log is opened. */
-export type PlaceOptions = HttpOptions;
+export interface PlaceOptions extends HttpOptions {
+  /** How a bucket is reached, and what is locked there. */
+  readonly s3?: S3Options;
+}
 
 /** A place to read from, and its folder where it is one. */
 export interface ReadablePlace {
@@ -19,14 +28,16 @@ export async function openPlace(url: string, options: PlaceOptions = {}): Promis
     const root = fileURLToPath(href);
     return { reader: DirectoryTileStore.reading(root), root };
   }
+  if (protocol === 's3:') return { reader: await S3TileStore.reading(url, options.s3) };
   if (protocol === 'https:' || protocol === 'http:') return { reader: HttpTiles.open(href, options) };
   throw unknownPlace(url);
 }
 
 /** Opens a place for publishing: `file:` or `s3:`. Throws as {@link openPlace}. */
-export async function openTileStore(url: string): Promise<TileStore> {
+export async function openTileStore(url: string, s3?: S3Options): Promise<TileStore> {
   const { protocol, href } = placeUrl(url);
   if (protocol === 'file:') return DirectoryTileStore.open(fileURLToPath(href));
+  if (protocol === 's3:') return S3TileStore.open(url, s3);
   throw unknownPlace(url);
 }
 

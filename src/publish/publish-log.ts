@@ -4,7 +4,7 @@ import { AnchorStore } from '../anchor/index.ts';
 import { misuse } from '../bytes/index.ts';
 import type { Follower, FollowerBatch, Log } from '../log/index.ts';
 import { randomBytes } from '../platform/index.ts';
-import { SubjectKeys, type TileStore } from '../store/index.ts';
+import { type S3Options, SubjectKeys, type TileStore } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
 import { type Published, Publisher, type PublishSource } from './publisher.ts';
@@ -19,6 +19,8 @@ export const PUBLISH_MS_DEFAULT = 10_000;
 export interface PublishOptions {
   /** Where to: `file:///path`, `s3://bucket/prefix`, or a store that is open already and stays its owner's. */
   readonly to: string | TileStore;
+  /** How a bucket is reached, and how long nothing may be deleted there. */
+  readonly s3?: S3Options;
   /** Whether sealed values are published too, encrypted under a key a subject. Default true. */
   readonly disclosures?: boolean;
   /** Where the keys of the subjects lie; `subject-keys.db` in the folder of the log by default. */
@@ -37,8 +39,8 @@ export interface PublishTilesOptions extends Omit<PublishOptions, 'onProgress'> 
   readonly onPublished?: (published: Published) => void;
 }
 
-const optionNames = ['to', 'disclosures', 'subjectKeys', 'onProgress'];
-const followerNames = ['to', 'disclosures', 'subjectKeys', 'name', 'everyMs', 'onPublished'];
+const optionNames = ['to', 's3', 'disclosures', 'subjectKeys', 'onProgress'];
+const followerNames = ['to', 's3', 'disclosures', 'subjectKeys', 'name', 'everyMs', 'onPublished'];
 
 /**
  * Publishes what a log has signed, once. Throws `LogError` `archive_conflict`, `archive_unsuitable`, `rolled_back`, `log_damaged`, and
@@ -103,7 +105,7 @@ async function open(
   onProgress?: PublishOptions['onProgress'],
 ): Promise<Work> {
   const { to, disclosures = true, subjectKeys = join(log.dir, SUBJECT_KEYS_FILE) } = options;
-  const store = typeof to === 'string' ? await openTileStore(to) : to;
+  const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
   const keys = disclosures ? SubjectKeys.open(subjectKeys, randomBytes) : undefined;
   const publisher = new Publisher({
     source: sourceOf(log),

@@ -56,6 +56,7 @@ const optionNames = [
   'headers',
   'timeoutMs',
   'fetch',
+  's3',
 ];
 
 /**

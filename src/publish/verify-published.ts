@@ -14,6 +14,7 @@ const optionNames = [
   'headers',
   'timeoutMs',
   'fetch',
+  's3',
 ];
 
 /**

@@ -14,3 +14,5 @@ export {
   type TileStore,
 } from './contract.ts';
 export { DirectoryTileStore, type DirectoryTileStoreOptions } from './directory-store.ts';
+export type { S3ClientLike, S3Connection } from './s3-client.ts';
+export { S3_TIMEOUT_MS_DEFAULT, type S3Options, type S3Retention, S3TileStore } from './s3-store.ts';
