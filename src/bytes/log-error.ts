@@ -1,6 +1,8 @@
 /** Every code that a {@link LogError} can carry; `docs/errors.md` explains each. */
 export const logErrorCodes = [
   'answer_invalid',
+  'archive_conflict',
+  'archive_unsuitable',
   'closed',
   'credential_refused',
   'disk_full',

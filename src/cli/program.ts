@@ -11,8 +11,10 @@ import type { Io } from './io.ts';
 import { keyCommand } from './key.ts';
 import { pgCommand } from './pg.ts';
 import { proveCommand } from './prove.ts';
+import { publishCommand } from './publish.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
+import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
@@ -30,6 +32,8 @@ const commands = [
   verifyCommand,
   exportCommand,
   backupCommand,
+  publishCommand,
+  restoreCommand,
   drillCommand,
   keyCommand,
   pgCommand,

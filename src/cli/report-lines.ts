@@ -16,8 +16,13 @@ function row(label: string, value: Shown, paint: Painter): Shown {
   return show`  ${paint('dim', label.padEnd(9))} ${value}`;
 }
 
-/** The lines of an audit's report. */
-export function reportLines(report: LogReport, held: readonly Held[] | undefined, paint: Painter): Shown[] {
+/** The lines of an audit's report; a published log has no search index. */
+export function reportLines(
+  report: LogReport,
+  held: readonly Held[] | undefined,
+  paint: Painter,
+  isPublished = false,
+): Shown[] {
   const { counts, findings } = report;
   const key = report.key === 'pinned' ? 'the key you gave' : 'with the key found inside; pin it with --vkey';
   const lines = [
@@ -27,11 +32,7 @@ export function reportLines(report: LogReport, held: readonly Held[] | undefined
       show`${group(counts.entries)} entries, ${group(counts.disclosures)} sealed values beside them`,
       paint,
     ),
-    row(
-      'sealed',
-      show`${group(counts.present)} present, ${group(counts.erased)} erased with a record of it, ${group(counts.missing)} missing`,
-      paint,
-    ),
+    row('sealed', sealedWords(report), paint),
     row('key', show`${key}`, paint),
   ];
   if (report.index !== undefined) {
@@ -42,7 +43,8 @@ export function reportLines(report: LogReport, held: readonly Held[] | undefined
   lines.push(row('anchored', show`${report.anchored}`, paint), show``);
   if (findings.length === 0) {
     lines.push(show`${paint('green', 'No change was found.')} What is here is what was signed.`);
-    if (report.index === undefined) lines.push(show`The search index was not compared: --index does.`);
+    if (report.index === undefined && !isPublished)
+      lines.push(show`The search index was not compared: --index does.`);
     return lines;
   }
   const noun = findings.length === 1 ? 'finding' : 'findings';
@@ -59,6 +61,12 @@ export function reportLines(report: LogReport, held: readonly Held[] | undefined
   const more = findings.length - listed.length + report.omitted;
   if (more > 0) lines.push(show`  and ${group(more)} more; --json lists the first thousand of each kind`);
   return lines;
+}
+
+function sealedWords({ counts, sealed, depth }: LogReport): Shown {
+  if (sealed === 'elsewhere') return show`not looked at: --subject-keys reads what is published of them`;
+  if (depth === 'tree') return show`not looked at`;
+  return show`${group(counts.present)} present, ${group(counts.erased)} erased with a record of it, ${group(counts.missing)} missing`;
 }
 
 function heldWords(held: readonly Held[]): Shown {

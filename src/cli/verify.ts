@@ -1,12 +1,14 @@
 import { statSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { verifyLog } from '../log/index.ts';
+import { type LogReport, verifyLog } from '../log/index.ts';
+import { isPlaceUrl, type VerifyPublishedOptions, verifyPublished } from '../publish/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
 import { readHeldFile } from './held.ts';
 import type { Io } from './io.ts';
 import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
+import { s3Place } from './s3-options.ts';
 import { runVerifyEvidence } from './verify-evidence.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
@@ -16,6 +18,11 @@ interface VerifyOptions {
   readonly index?: boolean;
   readonly held?: string;
   readonly mark?: string;
+  readonly subjectKeys?: string;
+  readonly oldestVersions?: boolean;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
+  readonly tree?: boolean;
   readonly proof?: string;
   readonly entry?: string;
   readonly disclosures?: string;
@@ -25,18 +32,22 @@ interface VerifyOptions {
 const help = `
 Examples:
   indelible verify audit --vkey "$(cat log.vkey)" --held receipts.jsonl
+  indelible verify file:///srv/www/audit --vkey "$(cat log.vkey)"
   indelible verify --proof p.tlog-proof --entry e.json --vkey "$(cat log.vkey)"
 
   A whole log: every entry's bytes, every sealed value, the tree, the tiles, the signed checkpoint, the stored columns.
+  A published log (file:, s3:, https:): every file that its checkpoint covers; its sealed values too where --subject-keys are given.
   Without --vkey the log is judged by the key found inside it, which whoever replaced the log could replace too.
   Without --held (receipts or a checkpoint that you kept) nothing outside the log says how much there must be.
 `;
 
-/** `verify DIR`, `verify case.json|case.html`, or `verify --proof P --entry E`. */
+/** `verify DIR`, `verify URL`, `verify case.json|case.html`, or `verify --proof P --entry E`. */
 export function verifyCommand(io: Io): Command {
   return new Command('verify')
-    .description('verify a whole log, a file of evidence, or one proof file')
-    .addArgument(folderArgument('[dir]', 'folder of the log, or file of evidence'))
+    .description('verify a whole log, a published one, a file of evidence, or one proof file')
+    .addArgument(
+      folderArgument('[dir]', 'folder of the log, the URL where it is published, or a file of evidence'),
+    )
     .option('--vkey <key>', 'public log key to trust')
     .addOption(
       new Option('--policy <file>', 'tlog-policy to trust: log keys, witnesses, quorum').conflicts('vkey'),
@@ -44,6 +55,11 @@ export function verifyCommand(io: Io): Command {
     .option('--index', 'rebuild the search index and compare it too')
     .option('--held <file>', 'receipts or a checkpoint that you kept')
     .addOption(markOption())
+    .option('--tree', 'hash entries and compare the tree, without reading what they say')
+    .option('--subject-keys <file>', 'keys of the subjects, to judge the sealed values of a published log')
+    .option('--oldest-versions', 'in a bucket, read what was first written in place of what lies there now')
+    .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
+    .option('--s3-region <name>', 'region of the bucket')
     .option('--proof <file>', 'a proof to verify, in place of a log')
     .option('--entry <file>', 'the bytes of the entry that it proves')
     .option('--disclosures <file>', 'sealed values of that entry, to verify and show')
@@ -80,12 +96,30 @@ async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promis
   }
   const held = options.held === undefined ? undefined : await readHeldFile(options.held);
   const trust = await readTrust(options);
+  const depth = options.tree === true ? ('tree' as const) : undefined;
   const progress = new Progress(io.words, 'verifying');
-  const report = await verifyLog(dir, {
-    ...given({ policy: trust, held, index: options.index, mark: options.mark }),
-    onProgress: (done, total) => progress.at(done, total),
-  }).finally(() => progress.end());
+  const onProgress = (done: number, total: number): void => progress.at(done, total);
+  const asked = { ...given({ policy: trust, held, depth }), onProgress };
+  const report: LogReport = await (isPlaceUrl(dir)
+    ? verifyPlace(dir, options, asked)
+    : verifyLog(dir, { ...asked, ...given({ index: options.index, mark: options.mark }) })
+  ).finally(() => progress.end());
   if (options.json === true) await io.out.json(report);
-  else await io.out.lines(reportLines(report, held, io.out.paint));
+  else await io.out.lines(reportLines(report, held, io.out.paint, isPlaceUrl(dir)));
   if (!report.ok) io.status = exitStatus.evidence;
+}
+
+async function verifyPlace(
+  url: string,
+  options: VerifyOptions,
+  asked: VerifyPublishedOptions,
+): Promise<LogReport> {
+  const { index, mark, subjectKeys, oldestVersions } = options;
+  if (index !== undefined || mark !== undefined) {
+    throw new UsageError(
+      'a published log has no search index and no mark: --index and --mark go with a folder',
+    );
+  }
+  const s3 = { ...s3Place(options), ...given({ oldestVersions }) };
+  return verifyPublished(url, { ...asked, ...given({ subjectKeys }), s3 });
 }

@@ -42,3 +42,20 @@ export {
 export { packDisclosures, type RawRow, SqliteReader, unpackDisclosures } from './sqlite-reader.ts';
 export { checkSchema, pragma, SCHEMA_VERSION, schemaDrift } from './sqlite-schema.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
+export { NOBODY, SUBJECT_KEY_BYTES, SubjectKeys } from './subject-keys.ts';
+export {
+  CHECKPOINT_PATH,
+  DirectoryTileStore,
+  type DirectoryTileStoreOptions,
+  isStorePath,
+  type PutResult,
+  S3_TIMEOUT_MS_DEFAULT,
+  type S3ClientLike,
+  type S3Connection,
+  type S3Options,
+  type S3Retention,
+  S3TileStore,
+  TILE_PATH_LENGTH_MAX,
+  type TileReader,
+  type TileStore,
+} from './tiles/index.ts';

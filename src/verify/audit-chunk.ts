@@ -213,7 +213,7 @@ class ChunkAuditor {
     this.#checkTime(entry, row.index);
     this.#checkId(entry, row);
     this.#checkOwn(entry, row.index);
-    this.#checkDisclosures(entry, row);
+    if (this.#request.sealed !== 'elsewhere') this.#checkDisclosures(entry, row);
   }
 
   /**

@@ -78,6 +78,11 @@ export interface AuditOptions {
   readonly mark?: string;
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
+  /**
+   * Whether disclosures are kept where the entries are (default), or elsewhere: then none is looked for, and none
+   * is missed.
+   */
+  readonly sealed?: 'here' | 'elsewhere';
 }
 
 /**
@@ -86,6 +91,8 @@ export interface AuditOptions {
  */
 export interface ChunkRequest {
   readonly depth: AuditDepth;
+  /** Whether sealed values are judged; see `AuditOptions`. */
+  readonly sealed?: 'here' | 'elsewhere';
   /** Sizes of the log at which a root will be asked for, rising. */
   readonly sizes: readonly number[];
   /** Indexes whose leaf hashes will be asked for. */

@@ -40,6 +40,8 @@ export interface AuditReport {
    */
   readonly key: 'pinned' | 'found inside';
   readonly counts: AuditCounts;
+  /** Present where sealed values are kept elsewhere and were not looked at: then none of them was counted. */
+  readonly sealed?: 'elsewhere';
   readonly findings: readonly Finding[];
   /** How many more findings there are than are listed. */
   readonly omitted: number;
@@ -121,6 +123,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     depth: options.depth ?? 'full',
     key: options.trust === undefined ? 'found inside' : 'pinned',
     counts,
+    ...(options.sealed === 'elsewhere' && { sealed: options.sealed }),
     findings,
     omitted: discoveries.omitted,
     anchored:

@@ -68,6 +68,7 @@ export class Audit {
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
     this.request = {
       depth: options.depth ?? 'full',
+      ...(options.sealed !== undefined && { sealed: options.sealed }),
       sizes: [...new Set(sizes)].filter((size) => size <= this.end).sort((a, b) => a - b),
       leaves: held.leaves,
     };

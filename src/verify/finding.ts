@@ -10,6 +10,7 @@ export const findingCodes = [
   'index_gap',
   'index_repeated',
   'time_backwards',
+  'bundle_malformed',
   // The tree and what is signed.
   'checkpoint_invalid',
   'key_unknown',

@@ -88,6 +88,7 @@ export {
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
 export { type TileData, TileSet, tilesOfLeaves } from './tile-set.ts';
+export { readHead } from './signed-head.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,

@@ -1,0 +1,71 @@
+import { Command, Option } from 'commander';
+import { restoreLog } from '../publish/index.ts';
+import type { Io } from './io.ts';
+import { given, jsonOption } from './options.ts';
+import { group, Progress } from './progress.ts';
+import { s3Place } from './s3-options.ts';
+import { show } from './terminal.ts';
+import { readTrust } from './verify-proof.ts';
+
+const help = `
+Example:
+  indelible restore --from file:///srv/www/audit --to audit --vkey "$(cat log.vkey)"
+
+  What is restored is compared with the signed checkpoint, and read back, before the folder gets its name. It holds no private key: query,
+  prove and verify need none; to go on writing, put log.key there, and make sure that no other copy of this log is written to.
+  Sealed values come back with --subject-keys, as far as their keys are there.
+`;
+
+interface Options {
+  readonly from: string;
+  readonly to: string;
+  readonly vkey?: string;
+  readonly policy?: string;
+  readonly subjectKeys?: string;
+  readonly oldestVersions?: boolean;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
+  readonly json?: boolean;
+}
+
+/** `restore --from URL --to DIR`. */
+export function restoreCommand(io: Io): Command {
+  return new Command('restore')
+    .description('rebuild a log from its published files')
+    .requiredOption(
+      '--from <url>',
+      'where it is published: file:///path, s3://bucket/prefix or https://host/prefix',
+    )
+    .requiredOption('--to <dir>', 'folder to create the log in')
+    .option('--vkey <key>', 'public log key to trust')
+    .addOption(
+      new Option('--policy <file>', 'tlog-policy to trust: log keys, witnesses, quorum').conflicts('vkey'),
+    )
+    .option('--subject-keys <file>', 'keys of the subjects, to restore sealed values')
+    .option('--oldest-versions', 'in a bucket, read what was first written in place of what lies there now')
+    .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
+    .option('--s3-region <name>', 'region of the bucket')
+    .addOption(jsonOption('print what was restored as JSON'))
+    .addHelpText('after', help)
+    .action((options: Options) => restore(io, options));
+}
+
+async function restore(io: Io, options: Options): Promise<void> {
+  const { from, to, subjectKeys } = options;
+  const policy = await readTrust(options);
+  const progress = new Progress(io.words, 'restoring');
+  const restored = await restoreLog({
+    from,
+    to,
+    ...given({ policy, subjectKeys }),
+    s3: { ...s3Place(options), ...given({ oldestVersions: options.oldestVersions }) },
+    onProgress: (done, total) => progress.at(done, total),
+  }).finally(() => progress.end());
+  if (options.json === true) return io.out.json(restored);
+  const { origin, size, root, disclosures, key } = restored;
+  await io.out.line(
+    show`${origin}: ${group(size)} entries and ${group(disclosures)} sealed values restored to ${to}, without keys`,
+  );
+  const by = key === 'pinned' ? 'by the key you gave' : 'by the key found inside; pin it with --vkey';
+  await io.out.line(show`The same log: root ${root}, as its checkpoint signs it, ${by}.`);
+}

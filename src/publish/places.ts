@@ -1,0 +1,61 @@
+import { fileURLToPath } from 'node:url';
+import { misuse } from '../bytes/index.ts';
+import {
+  DirectoryTileStore,
+  type S3Options,
+  S3TileStore,
+  type TileReader,
+  type TileStore,
+} from '../store/index.ts';
+import { type HttpOptions, HttpTiles } from './http-tiles.ts';
+
+/** How the place of a published log is opened. */
+export interface PlaceOptions extends HttpOptions {
+  /** How a bucket is reached, and what is locked there. */
+  readonly s3?: S3Options;
+}
+
+/** A place to read from, and its folder where it is one. */
+export interface ReadablePlace {
+  readonly reader: TileReader;
+  readonly root?: string;
+}
+
+/** Opens a place for reading: `file:`, `s3:`, `https:`. Throws a misuse `option_invalid` for any other. */
+export async function openPlace(url: string, options: PlaceOptions = {}): Promise<ReadablePlace> {
+  const { protocol, href } = placeUrl(url);
+  if (protocol === 'file:') {
+    const root = fileURLToPath(href);
+    return { reader: DirectoryTileStore.reading(root), root };
+  }
+  if (protocol === 's3:') return { reader: await S3TileStore.reading(url, options.s3) };
+  if (protocol === 'https:' || protocol === 'http:') return { reader: HttpTiles.open(href, options) };
+  throw unknownPlace(url);
+}
+
+/** Opens a place for publishing: `file:` or `s3:`. Throws as {@link openPlace}. */
+export async function openTileStore(url: string, s3?: S3Options): Promise<TileStore> {
+  const { protocol, href } = placeUrl(url);
+  if (protocol === 'file:') return DirectoryTileStore.open(fileURLToPath(href));
+  if (protocol === 's3:') return S3TileStore.open(url, s3);
+  throw unknownPlace(url);
+}
+
+/** Whether a text names a place rather than a folder. */
+export function isPlaceUrl(text: string): boolean {
+  return /^(?:file|s3|https?):/.test(text);
+}
+
+function placeUrl(url: string): URL {
+  const parsed = typeof url === 'string' && isPlaceUrl(url) ? URL.parse(url) : null;
+  if (parsed !== null) return parsed;
+  throw unknownPlace(url);
+}
+
+function unknownPlace(url: unknown): TypeError | RangeError {
+  return misuse(
+    'type',
+    'option_invalid',
+    `a published log lies at file:///path, s3://bucket/prefix or https://…, not at ${JSON.stringify(url)}`,
+  );
+}

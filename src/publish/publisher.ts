@@ -1,0 +1,233 @@
+import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
+import {
+  decodeEntryBundle,
+  EMPTY_ROOT,
+  entriesPath,
+  hashLeaf,
+  TILE_WIDTH,
+  type Tile,
+  tilePath,
+} from '../merkle/index.ts';
+import {
+  type Checkpoint,
+  NOTE_BYTES_MAX,
+  openCheckpoint,
+  parseNote,
+  parseVerifierKey,
+} from '../note/index.ts';
+import {
+  CHECKPOINT_PATH,
+  LogError,
+  type PutResult,
+  type StoredEntry,
+  type TileStore,
+} from '../store/index.ts';
+import { GrowingTiles } from './growing-tiles.ts';
+import { Puts } from './puts.ts';
+
+/** Entries that are read, hashed and compared with the log before any of them is written: 16 bundles. */
+const CHUNK_ENTRIES = 16 * TILE_WIDTH;
+
+/** A log as its publisher reads it. */
+export interface PublishSource {
+  readonly origin: string;
+  /** The verifier keys under which a checkpoint of this log is one. */
+  readonly vkeys: readonly string[];
+  /** The newest checkpoint. */
+  checkpoint(): Promise<{ readonly size: number; readonly root: string; readonly note: string }>;
+  /** The bytes of a bundle and of a tile; undefined where the log has not come so far. */
+  bundle(index: number, width: number): Promise<Uint8Array | undefined>;
+  tile(tile: Tile): Promise<Uint8Array | undefined>;
+  /** Entries with their disclosures, ascending. */
+  entries(from: number, to: number): Promise<readonly StoredEntry[]>;
+  /** Throws `LogError` `rolled_back` where the log does not continue this state. */
+  checkContinues(state: { readonly size: number; readonly root: string }): Promise<void>;
+}
+
+/** Makes the file with the disclosures of a bundle, and puts it. Calls may overlap; they come in the log's order. */
+export interface DisclosureSink {
+  put(
+    bundle: { readonly index: number; readonly width: number },
+    entries: Promise<readonly StoredEntry[]>,
+  ): Promise<PutResult>;
+}
+
+/** How a log is published. */
+export interface PublisherOptions {
+  readonly source: PublishSource;
+  readonly store: TileStore;
+  /** Where the disclosures go; nowhere by default. */
+  readonly disclosures?: DisclosureSink | undefined;
+  /** The newest checkpoint that others have cosigned, which is published rather than the log's newest. */
+  readonly cosigned?: (() => Uint8Array | undefined) | undefined;
+  /** Told now and then how many entries are written, of how many. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What is published. */
+export interface Published {
+  readonly size: number;
+  /** Standard base64. */
+  readonly root: string;
+  /** The signed note that lies there now. */
+  readonly note: Uint8Array;
+  /** Entries that were not published before this call. */
+  readonly added: number;
+  /** Files that this call wrote, and files that it found there with the same bytes. */
+  readonly written: number;
+  readonly present: number;
+}
+
+/** A checkpoint and the note that says it. */
+interface Signed extends Checkpoint {
+  readonly note: Uint8Array;
+}
+
+/**
+ * Publishes a log as static files (c2sp.org/tlog-tiles).
+ *
+ * Everything that a checkpoint speaks of is durable before the checkpoint is there, and the checkpoint says where to go on: whoever
+ * dies on the way has left files that the next attempt finds and compares. Nothing is written before it has been hashed and
+ * found to lie in the log's signed tree, since what was written is never taken back.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Publishes what the newest checkpoint covers. Calls must not overlap. Throws `LogError` `archive_conflict` where other bytes are
+   * there, `rolled_back` where the log does not continue what was published, `log_damaged`.
+   */
+  async publish(): Promise<Published> {
+    const { source, store } = this.#options;
+    const target = await this.#target();
+    const current = await this.#current();
+    await source.checkContinues(stateOf(current));
+    await source.checkContinues(stateOf(target));
+    const puts = new Puts(store);
+    const isBehind = current.size < target.size;
+    if (isBehind) await this.#writeBetween(current.size, target, puts);
+    // What a checkpoint covers is durable from here on; the checkpoint is not yet there, so nobody asks for any of it.
+    const isNew = isBehind || (current.size === target.size && saysMore(target.note, current.note));
+    if (isNew) await store.putCheckpoint(target.note, current.note.length === 0 ? undefined : current.note);
+    const { size, root, note } = isNew ? target : current;
+    const { written, present } = puts;
+    return { size, root: base64Encode(root), note, added: size - current.size, written, present };
+  }
+
+  /** The checkpoint to publish: the newest that was cosigned, or the log's newest where nothing was. */
+  async #target(): Promise<Signed> {
+    const { source, cosigned } = this.#options;
+    const note = cosigned?.() ?? utf8Encode((await source.checkpoint()).note);
+    return this.#open(note);
+  }
+
+  /** What lies there. A checkpoint of somebody else is not written over. */
+  async #current(): Promise<Signed> {
+    const { store } = this.#options;
+    const note = await store.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+    if (note === undefined)
+      return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
+    try {
+      return this.#open(note);
+    } catch (cause) {
+      if (!(cause instanceof VerificationError)) throw cause;
+      throw new LogError(
+        'archive_conflict',
+        `${store.place} holds a checkpoint that is not of this log: ${cause.message}`,
+        {
+          cause,
+          hint: 'each log is published to a place of its own',
+        },
+      );
+    }
+  }
+
+  #open(note: Uint8Array): Signed {
+    const { origin, vkeys } = this.#options.source;
+    const { checkpoint } = openCheckpoint(note, { origin, keys: vkeys.map(parseVerifierKey) });
+    return { ...checkpoint, note };
+  }
+
+  /** Writes every full tile and bundle that the tree of `from` entries did not have, and the partial ones of the new tree. */
+  async #writeBetween(from: number, target: Signed, puts: Puts): Promise<void> {
+    const { source, disclosures, onProgress } = this.#options;
+    const begin = from - (from % TILE_WIDTH);
+    const growing = await GrowingTiles.at(begin, (tile) => mustHave(source.tile(tile), tilePath(tile)));
+    let next = this.#read(begin, target.size);
+    while (growing.size < target.size) {
+      const chunk = await next;
+      const end = growing.size + chunk.reduce((sum, { width }) => sum + width, 0);
+      next = this.#read(end, target.size);
+      // Awaited in its turn; a failure before that must not be nobody's.
+      next.catch(() => {});
+      for (const { leaves } of chunk) for (const leaf of leaves) growing.append(leaf);
+      await this.#mustBeSigned(growing, target);
+      for (const { index, width, bytes } of chunk) {
+        await puts.add(entriesPath(index, width), bytes);
+        if (disclosures !== undefined) {
+          await puts.run(() =>
+            disclosures.put({ index, width }, source.entries(index * TILE_WIDTH, index * TILE_WIDTH + width)),
+          );
+        }
+      }
+      for (const { tile, bytes } of growing.takeFull()) await puts.add(tilePath(tile), bytes);
+      onProgress?.(end - from, target.size - from);
+    }
+    for (const { tile, bytes } of growing.partials()) await puts.add(tilePath(tile), bytes);
+    await puts.done();
+  }
+
+  /** The bundles from `begin` on, at most one chunk of them. */
+  #read(begin: number, size: number): Promise<Bundle[]> {
+    const end = Math.min(begin + CHUNK_ENTRIES, size);
+    const wanted: { index: number; width: number }[] = [];
+    for (let first = begin; first < end; first += TILE_WIDTH) {
+      wanted.push({ index: first / TILE_WIDTH, width: Math.min(TILE_WIDTH, end - first) });
+    }
+    return Promise.all(
+      wanted.map(async ({ index, width }) => {
+        const bytes = await mustHave(this.#options.source.bundle(index, width), entriesPath(index, width));
+        return { index, width, bytes, leaves: decodeEntryBundle(bytes, width).map(hashLeaf) };
+      }),
+    );
+  }
+
+  /** What is about to be written leads to what the log has signed. */
+  async #mustBeSigned(growing: GrowingTiles, target: Signed): Promise<void> {
+    const root = growing.root();
+    if (growing.size < target.size) {
+      await this.#options.source.checkContinues({ size: growing.size, root: base64Encode(root) });
+    } else if (!equalBytes(root, target.root)) {
+      throw new LogError('log_damaged', `the ${target.size} entries do not give the root of the checkpoint`, {
+        hint: 'run verify: it names everything that was changed',
+      });
+    }
+  }
+}
+
+/** A bundle that was read, and its leaf hashes. */
+interface Bundle {
+  readonly index: number;
+  readonly width: number;
+  readonly bytes: Uint8Array;
+  readonly leaves: readonly Uint8Array[];
+}
+
+async function mustHave(read: Promise<Uint8Array | undefined>, path: string): Promise<Uint8Array> {
+  const bytes = await read;
+  if (bytes !== undefined) return bytes;
+  throw new LogError('log_damaged', `the log has no ${path}, which its checkpoint covers`);
+}
+
+function stateOf({ size, root }: Checkpoint): { size: number; root: string } {
+  return { size, root: base64Encode(root) };
+}
+
+/** Whether a note of the same checkpoint carries more signatures than the one that is there, if any is. */
+function saysMore(note: Uint8Array, than: Uint8Array): boolean {
+  return than.length === 0 || parseNote(note).signatures.length > parseNote(than).signatures.length;
+}

@@ -1,0 +1,256 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { base64Encode, equalBytes, misuse, VerificationError } from '../bytes/index.ts';
+import { parseEntry, parseGenesis } from '../event/index.ts';
+import { verifyLog } from '../log/index.ts';
+import { decodeEntryBundle, EMPTY_ROOT, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
+import { NOTE_BYTES_MAX, openWithPolicy, type Policy } from '../note/index.ts';
+import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
+import { CHECKPOINT_PATH, LogError, type NewEntry, SqliteStore, type TileReader } from '../store/index.ts';
+import { policyOf, readHead, type Trust } from '../verify/index.ts';
+import type { DisclosuresAt } from './audit-span.ts';
+import { readDisclosures } from './disclosure-reading.ts';
+import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
+import { openPlace, type PlaceOptions } from './places.ts';
+import { readBundle } from './published-files.ts';
+
+/** Bundles that are read, and stored in one transaction. */
+const BUNDLES_AT_ONCE = 16;
+
+/** How a log is restored. */
+export interface RestoreOptions extends PlaceOptions {
+  /** Where it is published: `file:///path`, `s3://bucket/prefix`, `https://…`. */
+  readonly from: string;
+  /** The folder to make; it must not hold anything. */
+  readonly to: string;
+  /** The log's key, known from elsewhere. Without it, or `policy`, the key found inside is believed. */
+  readonly vkey?: string;
+  /** A policy (c2sp.org/tlog-policy), parsed; instead of `vkey`. */
+  readonly policy?: Trust;
+  /** The keys of subjects (`subject-keys.db`), to restore the sealed values too. */
+  readonly subjectKeys?: string;
+  /** Told now and then how many entries are stored, of how many. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What was restored. */
+export interface Restored {
+  readonly dir: string;
+  readonly origin: string;
+  readonly size: number;
+  /** The root over the entries that were restored, which is the one that the checkpoint signs; standard base64. */
+  readonly root: string;
+  /** Whether the key was known from elsewhere, or is the one that the log itself names. */
+  readonly key: 'pinned' | 'found inside';
+  /** Sealed values that were restored. */
+  readonly disclosures: number;
+}
+
+const optionNames = [
+  'from',
+  'to',
+  'vkey',
+  'policy',
+  'subjectKeys',
+  'onProgress',
+  'headers',
+  'timeoutMs',
+  'fetch',
+  's3',
+];
+
+/**
+ * Rebuilds a log out of its published files, without any key: `log.db` with its entries, tiles and checkpoint, and the verifier keys.
+ * It is made beside its place, read back and audited, and gets its name last. Whoever is to go on writing puts `log.key` into it.
+ *
+ * Throws `VerificationError` where what is published is not what its checkpoint signs, `LogError` `log_missing` where nothing is,
+ * `log_exists` where the folder holds anything.
+ */
+export async function restoreLog(options: RestoreOptions): Promise<Restored> {
+  check(options);
+  const dir = resolve(options.to);
+  if (existsSync(dir) && readdirSync(dir).length > 0) {
+    throw new LogError('log_exists', `${dir} is not empty`, {
+      hint: 'a log is restored into a folder of its own',
+    });
+  }
+  mkdirSync(dirname(dir), { recursive: true });
+  const draft = `${dir}.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
+  const { reader } = await openPlace(options.from, options);
+  try {
+    mkdirSync(draft, { mode: 0o700 });
+    const restored = await new Restoring(reader, draft, options).run();
+    renameSync(draft, dir);
+    syncFolder(dirname(dir));
+    return { dir, ...restored };
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+    await reader.close();
+  }
+}
+
+class Restoring {
+  readonly #reader: TileReader;
+  readonly #draft: string;
+  readonly #options: RestoreOptions;
+  #disclosures = 0;
+
+  constructor(reader: TileReader, draft: string, options: RestoreOptions) {
+    this.#reader = reader;
+    this.#draft = draft;
+    this.#options = options;
+  }
+
+  async run(): Promise<Omit<Restored, 'dir'>> {
+    const { vkey, policy } = this.#options;
+    const note = await this.#reader.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+    if (note === undefined) {
+      throw new LogError(
+        'log_missing',
+        `no log is published at ${this.#reader.place}: there is no checkpoint`,
+      );
+    }
+    const pinned = policy ?? (vkey === undefined ? undefined : { vkey });
+    const genesis = parseGenesis(parseEntry((await this.#entries(0, readHead(note)?.size ?? 0))[0]!));
+    const newest = genesis.logKeys.at(-1)!;
+    const { checkpoint } = openWithPolicy(note, policyOf(pinned ?? { vkey: newest }) satisfies Policy);
+    const { size, origin } = checkpoint;
+    if (origin !== genesis.origin) {
+      throw new VerificationError(
+        'origin_mismatch',
+        'The checkpoint bears another name than the log’s first entry.',
+        {
+          expected: origin,
+          found: genesis.origin,
+        },
+      );
+    }
+    const root = await this.#store(size, note);
+    if (!equalBytes(root, checkpoint.root)) {
+      const message = `The ${size} published entries do not have the root that the checkpoint signs.`;
+      throw new VerificationError('tile_invalid', message, { size });
+    }
+    replaceFile(join(this.#draft, 'log.vkey'), `${newest}\n`);
+    if (genesis.rootKey !== null) replaceFile(join(this.#draft, 'root.vkey'), `${genesis.rootKey}\n`);
+    await this.#readBack(pinned);
+    return {
+      origin,
+      size,
+      root: base64Encode(root),
+      key: pinned === undefined ? 'found inside' : 'pinned',
+      disclosures: this.#disclosures,
+    };
+  }
+
+  /** Stores all entries, and answers the root over them. Nobody sees the database before that root has been compared. */
+  async #store(size: number, note: Uint8Array): Promise<Uint8Array> {
+    const { subjectKeys, onProgress } = this.#options;
+    const store = SqliteStore.create(join(this.#draft, 'log.db'), {
+      jitter: Math.random,
+      now: () => systemClock.monotonic(),
+    });
+    const reading = subjectKeys === undefined ? undefined : readDisclosures({ subjectKeys });
+    const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
+      this.#reader.read(path, bytesMax);
+    const growing = await GrowingTiles.at(0, async () => EMPTY_ROOT);
+    const step = BUNDLES_AT_ONCE * TILE_WIDTH;
+    try {
+      let next = this.#entries(0, size);
+      while (growing.size < size) {
+        const begin = growing.size;
+        const entries = await next;
+        const end = begin + entries.length;
+        next = this.#entries(end, Math.min(size, end + step));
+        next.catch(() => {});
+        const disclosures = await reading?.({ begin, end }, { read });
+        await this.#append(store, growing, { entries, disclosures, note, isLast: end === size });
+        onProgress?.(end, size);
+      }
+    } finally {
+      store.close();
+    }
+    return growing.root();
+  }
+
+  async #append(store: SqliteStore, growing: GrowingTiles, chunk: Chunk): Promise<void> {
+    const { entries, disclosures, note, isLast } = chunk;
+    const begin = growing.size;
+    let recordedAt = 0;
+    const rows: NewEntry[] = entries.map((entry, at) => {
+      const { id, recordedAt: time } = parseEntry(entry);
+      recordedAt = Date.parse(time);
+      growing.append(hashLeaf(entry));
+      const texts = disclosures?.(begin + at) ?? [];
+      this.#disclosures += texts.length;
+      return { id, entry, disclosures: texts };
+    });
+    const partial = isLast ? growing.partials().filter(({ tile }) => tile.level > 0) : [];
+    const transaction = await store.begin();
+    try {
+      transaction.append({
+        entries: rows,
+        tiles: [...growing.takeFull(), ...partial].map(storedTile),
+        head: { size: growing.size, root: growing.root(), recordedAt, checkpoint: note },
+      });
+      await transaction.commit();
+    } catch (error) {
+      await transaction.rollback();
+      throw error;
+    }
+  }
+
+  /** The entries from `begin` on, those of some bundles at most. */
+  async #entries(begin: number, size: number): Promise<Uint8Array[]> {
+    const end = Math.min(size, begin + BUNDLES_AT_ONCE * TILE_WIDTH);
+    const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
+      this.#reader.read(path, bytesMax);
+    const bundles: Promise<Uint8Array[]>[] = [];
+    for (let first = begin; first < end; first += TILE_WIDTH) {
+      const place = { index: first / TILE_WIDTH, width: Math.min(TILE_WIDTH, end - first) };
+      const bundle = readBundle(read, place).then(({ bytes, width }) =>
+        bytes === undefined ? [] : decodeEntryBundle(bytes, width).slice(0, place.width),
+      );
+      bundles.push(bundle);
+    }
+    const entries = (await Promise.all(bundles)).flat();
+    if (entries.length === end - begin && entries.length > 0) return entries;
+    if (begin === end && begin > 0) return [];
+    throw new VerificationError('malformed_entry_bundle', `Entries are missing between ${begin} and ${end}.`);
+  }
+
+  /** What is in the new log is read from it, not remembered. */
+  async #readBack(trust: Trust | undefined): Promise<void> {
+    const report = await verifyLog(this.#draft, {
+      depth: 'tree',
+      ...(trust !== undefined && { policy: trust }),
+    });
+    if (report.ok) return;
+    const [first] = report.findings;
+    throw new LogError('log_damaged', `what was restored does not verify: ${first?.message ?? 'see verify'}`);
+  }
+}
+
+/** Entries that are stored together. */
+interface Chunk {
+  readonly entries: readonly Uint8Array[];
+  readonly disclosures: DisclosuresAt | undefined;
+  readonly note: Uint8Array;
+  readonly isLast: boolean;
+}
+
+function storedTile({ tile: { level, index }, bytes }: TileBytes): {
+  level: number;
+  index: number;
+  hashes: Uint8Array;
+} {
+  return { level, index, hashes: bytes };
+}
+
+function check(options: RestoreOptions): void {
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue;
+    throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${optionNames.join(', ')}`);
+  }
+  if (typeof options.to === 'string' && options.to !== '') return;
+  throw misuse('type', 'option_invalid', 'to must be the folder to restore into');
+}

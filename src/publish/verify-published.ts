@@ -1,0 +1,38 @@
+import { misuse } from '../bytes/index.ts';
+import type { AuditReport } from '../verify/index.ts';
+import { auditPublished, type VerifyPublishedOptions } from './audit-published.ts';
+import { openPlace, type PlaceOptions } from './places.ts';
+
+const optionNames = [
+  'vkey',
+  'policy',
+  'held',
+  'depth',
+  'subjectKeys',
+  'threads',
+  'onProgress',
+  'headers',
+  'timeoutMs',
+  'fetch',
+  's3',
+];
+
+/**
+ * Audits a published log, `file:///path`, `s3://bucket/prefix` or `https://…`, without its database: everything that its checkpoint
+ * covers is read. Throws `LogError` `log_missing` where nothing is published, and what the reading throws.
+ */
+export async function verifyPublished(
+  url: string,
+  options: VerifyPublishedOptions & PlaceOptions = {},
+): Promise<AuditReport> {
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue;
+    throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${optionNames.join(', ')}`);
+  }
+  const place = await openPlace(url, options);
+  try {
+    return await auditPublished(place, options);
+  } finally {
+    await place.reader.close();
+  }
+}

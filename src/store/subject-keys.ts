@@ -1,0 +1,191 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { LogError } from '../bytes/index.ts';
+import { SQLITE_BUSY, sqliteCode } from './sqlite-failure.ts';
+
+/** Bytes of a subject's key (AES-256). */
+export const SUBJECT_KEY_BYTES = 32;
+
+/** The subject of values that belong to nobody: those of the log's own entries, which are never erased. */
+export const NOBODY = '';
+
+/** How long a statement waits for another process, milliseconds. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** How often the write-ahead log is emptied in vain before somebody is told. */
+const TRUNCATE_ATTEMPTS = 50;
+
+const TRUNCATE_PAUSE_MS = 20;
+
+const schema = `CREATE TABLE IF NOT EXISTS keys (
+  subject TEXT PRIMARY KEY,
+  key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS destroyed (
+  subject TEXT PRIMARY KEY,
+  below INTEGER NOT NULL
+) STRICT, WITHOUT ROWID`;
+
+/**
+ * `subject-keys.db`: the keys under which the archive of a log holds sealed values, one a subject.
+ *
+ * Files in an archive cannot be taken back, so what is erased there is the key: once it is destroyed, the values of its subject
+ * are noise, in every copy of every file. That holds only if no copy of the key outlives it: this file has backups of its own, kept
+ * for as short a time as can be, and never in the archive. Writes are durable when they return.
+ */
+export class SubjectKeys {
+  readonly #db: DatabaseSync;
+  readonly #random: (bytes: number) => Uint8Array;
+  readonly #key: StatementSync;
+  readonly #below: StatementSync;
+
+  private constructor(db: DatabaseSync, random: (bytes: number) => Uint8Array) {
+    this.#db = db;
+    this.#random = random;
+    this.#key = db.prepare('SELECT key FROM keys WHERE subject = ?');
+    this.#below = db.prepare('SELECT below FROM destroyed WHERE subject = ?');
+  }
+
+  /** Opens the file, or makes it, its owner's alone. `random` makes new keys. Throws `LogError` `io_failed`. */
+  static open(path: string, random: (bytes: number) => Uint8Array): SubjectKeys {
+    return guarded(() => {
+      if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+      const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      try {
+        db.exec(
+          `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; ${schema}`,
+        );
+        return new SubjectKeys(db, random);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Opens the file for reading: it makes no key. Throws `LogError` `key_missing` where there is none. */
+  static reading(path: string): SubjectKeys {
+    if (!existsSync(path)) throw new LogError('key_missing', `there are no keys of subjects at ${path}`);
+    return guarded(() => {
+      const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
+      return new SubjectKeys(db, () => {
+        throw new LogError('read_only', 'the keys of subjects were opened for reading only');
+      });
+    });
+  }
+
+  /**
+   * The keys for values in the entry `index`, by subject; made where there was none. A subject whose values below an index were
+   * destroyed has none for entries below that index, and never gets one.
+   */
+  keysFor(
+    wanted: Iterable<{ readonly subject: string; readonly index: number }>,
+  ): (subject: string, index: number) => Uint8Array | undefined {
+    const found = new Map<string, { key: Uint8Array; below: number }>();
+    guarded(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        for (const { subject, index } of wanted) {
+          const known = found.get(subject);
+          if (known !== undefined && known.key.length > 0) continue;
+          const below = known?.below ?? this.#destroyedBelow(subject);
+          const key = index < below ? undefined : (this.find(subject) ?? this.#make(subject));
+          found.set(subject, { key: key ?? NO_KEY, below });
+        }
+        this.#db.exec('COMMIT');
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+    });
+    return (subject, index) => {
+      const known = found.get(subject);
+      return known === undefined || known.key.length === 0 || index < known.below ? undefined : known.key;
+    };
+  }
+
+  /** The key of a subject, if it has one now. */
+  find(subject: string): Uint8Array | undefined {
+    return guarded(() => {
+      const key = this.#key.get(subject)?.['key'];
+      if (key === undefined) return undefined;
+      if (key instanceof Uint8Array && key.length === SUBJECT_KEY_BYTES) return key;
+      throw new LogError('log_damaged', 'subject-keys.db holds a key that is none');
+    });
+  }
+
+  /**
+   * Destroys the keys of subjects: their values in entries below `below` are unreadable from now on wherever they were published,
+   * those that belong to others as well included. No new key is ever made for entries below it. When this returns, the keys are gone
+   * from the file and from its write-ahead log. Repeating it changes nothing. Throws `LogError` `io_failed`, `retryable` where
+   * somebody who reads keeps the write-ahead log from being emptied: the keys are deleted then, and a copy of them is left there.
+   */
+  destroy(subjects: readonly string[], below: number): void {
+    guarded(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        for (const subject of subjects) {
+          if (subject === NOBODY || below <= this.#destroyedBelow(subject)) continue;
+          this.#db.prepare('DELETE FROM keys WHERE subject = ?').run(subject);
+          this.#db
+            .prepare(
+              'INSERT INTO destroyed (subject, below) VALUES (?, ?) ON CONFLICT (subject) DO UPDATE SET below = excluded.below',
+            )
+            .run(subject, below);
+        }
+        this.#db.exec('COMMIT');
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+        throw error;
+      }
+      this.#empty();
+    });
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #make(subject: string): Uint8Array {
+    const key = this.#random(SUBJECT_KEY_BYTES);
+    this.#db.prepare('INSERT INTO keys (subject, key) VALUES (?, ?)').run(subject, key);
+    return key;
+  }
+
+  #destroyedBelow(subject: string): number {
+    return Number(this.#below.get(subject)?.['below'] ?? 0);
+  }
+
+  /** Empties the write-ahead log, in which the pages with the keys still lie. */
+  #empty(): void {
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let attempt = 0; attempt < TRUNCATE_ATTEMPTS; attempt += 1) {
+      if (this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0) return;
+      Atomics.wait(cell, 0, 0, TRUNCATE_PAUSE_MS);
+    }
+    throw new LogError(
+      'io_failed',
+      'subject-keys.db: somebody reads it, and its write-ahead log could not be emptied',
+      {
+        retryable: true,
+        hint: 'repeat it: until then a copy of the destroyed keys lies in subject-keys.db-wal',
+      },
+    );
+  }
+}
+
+const NO_KEY = new Uint8Array(0);
+
+/** Runs SQL and answers its failures in our own words. */
+function guarded<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code === undefined) throw error;
+    throw new LogError('io_failed', `subject-keys.db: ${(error as Error).message}`, {
+      cause: error,
+      retryable: code === SQLITE_BUSY,
+    });
+  }
+}

@@ -1,0 +1,221 @@
+// Reading a published log by its URL alone, restoring it, and what becomes of sealed values in an archive.
+
+import assert from 'node:assert/strict';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Log, openLog, verifyLog } from 'indelible';
+import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
+import { SubjectKeys } from 'indelible/store';
+import { verifyProof } from 'indelible/verify';
+import { temporaryFolder } from '../support/folders.ts';
+import { copyOf, grow, smallLog, urlOf } from './world.ts';
+
+async function published(t: Parameters<typeof smallLog>[0], events: number) {
+  const log = await smallLog(t, events);
+  const folder = join(temporaryFolder(t), 'pub');
+  await publishLog(log, { to: urlOf(folder) });
+  return { log, folder, url: urlOf(folder), keys: join(log.dir, 'subject-keys.db') };
+}
+
+function rewrite(path: string, change: (bytes: Buffer) => Buffer): void {
+  const bytes = change(readFileSync(path));
+  rmSync(path);
+  writeFileSync(path, bytes);
+}
+
+test('a reader with a URL and a key: entries, proofs, consistency, nothing believed', async (t) => {
+  const { log, folder, url } = await published(t, 600);
+  await using reader = await openPublished(url, log.vkey);
+  const first = await reader.checkpoint();
+  assert.equal(first.root, (await log.checkpoint()).root);
+  let seen = 0;
+  for await (const { index, entry } of reader.entries()) {
+    assert.equal(index, seen++);
+    if (index % 97 === 0) assert.deepEqual((await reader.get(index)).entry, entry);
+  }
+  assert.equal(seen, first.size);
+  const indexes: number[] = [];
+  for await (const { index } of reader.entries({ from: 250, to: 260 })) indexes.push(index);
+  assert.deepEqual(indexes, [250, 251, 252, 253, 254, 255, 256, 257, 258, 259]);
+  const { proof, entry } = await reader.prove(300);
+  const policy = { vkey: log.vkey };
+  assert.equal(verifyProof({ proof: Buffer.from(proof), entry, policy }).index, 300);
+  for (const index of [first.size, -1, 0.5]) await assert.rejects(reader.get(index), { code: 'not_found' });
+
+  await grow(log, 200);
+  await publishLog(log, { to: url });
+  assert.equal((await reader.checkpoint()).size, (await log.checkpoint()).size);
+  await reader.verifyContinues(first.note);
+
+  const changed = copyOf(t, folder);
+  rewrite(join(changed, 'tile/entries/001'), (bytes) => {
+    bytes[70]! += 1;
+    return bytes;
+  });
+  await using liar = await openPublished(urlOf(changed), log.vkey);
+  await assert.rejects(liar.get(300), (error: { code: string }) =>
+    ['inclusion_invalid', 'malformed_entry_bundle'].includes(error.code),
+  );
+  assert.equal((await liar.get(5)).index, 5);
+  rewrite(join(changed, 'tile/0/000'), (bytes) => bytes.fill(1));
+  await using other = await openPublished(urlOf(changed), log.vkey);
+  await assert.rejects(other.get(5), { code: 'tile_invalid' });
+});
+
+test('a reader notices that the log went back, or is another one', async (t) => {
+  const { log, folder, url } = await published(t, 20);
+  const older = readFileSync(join(folder, 'checkpoint'));
+  await grow(log, 20);
+  await publishLog(log, { to: url });
+  await using reader = await openPublished(url, log.vkey);
+  rewrite(join(folder, 'checkpoint'), () => older);
+  await assert.rejects(reader.checkpoint(), { code: 'rolled_back' });
+  await assert.rejects(openPublished(url, (await smallLog(t, 1)).vkey), { name: 'VerificationError' });
+  await assert.rejects(openPublished(urlOf(temporaryFolder(t)), log.vkey), { code: 'log_missing' });
+
+  // The same key, another history: the log of a backup that was written on.
+  const copy = join(temporaryFolder(t), 'copy');
+  const { log: second, url: secondUrl } = await published(t, 10);
+  await second.backup(copy);
+  copyFileSync(join(second.dir, 'log.key'), join(copy, 'log.key'));
+  await grow(second, 10);
+  await publishLog(second, { to: secondUrl });
+  await using fork = await openLog(copy, { thread: 'caller', heartbeatMs: 0 });
+  await grow(fork, 30);
+  const forked = join(temporaryFolder(t), 'forked');
+  await publishLog(fork, { to: urlOf(forked) });
+  await using judge = await openPublished(urlOf(forked), second.vkey);
+  await assert.rejects(judge.verifyContinues((await second.checkpoint()).note), { code: 'forked' });
+});
+
+async function mustBeRestored(log: Log, dir: string, disclosures: boolean): Promise<void> {
+  const report = await verifyLog(dir, { vkey: log.vkey, threads: 0 });
+  assert.equal(report.root, (await log.checkpoint()).root);
+  const lost = report.findings.filter(({ code }) => code !== 'disclosure_missing');
+  assert.deepEqual(lost, []);
+  if (disclosures) assert.equal(report.ok, true, JSON.stringify(report.findings));
+}
+
+test('a log is restored from its files: the same root, the same entries, the sealed values with their keys', async (t) => {
+  const { log, url, keys } = await published(t, 700);
+  const [bare, full] = [join(temporaryFolder(t), 'a/b/bare'), join(temporaryFolder(t), 'full')];
+  const without = await restoreLog({ from: url, to: bare, vkey: log.vkey });
+  assert.deepEqual([without.disclosures, without.key], [0, 'pinned']);
+  await mustBeRestored(log, bare, false);
+  mkdirSync(full);
+  const { root, size, key } = await restoreLog({ from: url, to: full, subjectKeys: keys });
+  assert.deepEqual([root, key], [(await log.checkpoint()).root, 'found inside']);
+  await mustBeRestored(log, full, true);
+
+  const stored = async (from: Log) => {
+    const all = [];
+    for await (const { index, entry, disclosures } of from.entries())
+      all.push({ index, entry: Buffer.from(entry), disclosures });
+    return all;
+  };
+  await log.close();
+  copyFileSync(join(log.dir, 'log.key'), join(full, 'log.key'));
+  await using again = await openLog(full, { thread: 'caller', heartbeatMs: 0, warn: () => {} });
+  await using original = await openLog(log.dir, { thread: 'caller', readOnly: true });
+  assert.deepEqual(await stored(again), await stored(original));
+  await grow(again, 3);
+  assert.ok((await again.checkpoint()).size > size);
+  assert.equal((await again.verify({ threads: 0 })).ok, true);
+});
+
+test('what is not what its checkpoint signs is not restored, and leaves nothing behind', async (t) => {
+  const { log, folder } = await published(t, 300);
+  const home = temporaryFolder(t);
+  const to = join(home, 'restored');
+  const changed = copyOf(t, folder);
+  rewrite(join(changed, 'tile/entries/000'), (bytes) =>
+    Buffer.from(bytes.toString('latin1').replace('signed_in', 'signed_if'), 'latin1'),
+  );
+  await assert.rejects(restoreLog({ from: urlOf(changed), to, vkey: log.vkey }), { code: 'tile_invalid' });
+  rmSync(join(changed, 'tile/entries/000'));
+  await assert.rejects(restoreLog({ from: urlOf(changed), to, vkey: log.vkey }), {
+    code: 'malformed_entry_bundle',
+  });
+  await assert.rejects(restoreLog({ from: urlOf(folder), to, vkey: (await smallLog(t, 1)).vkey }), {
+    name: 'VerificationError',
+  });
+  assert.deepEqual(readdirSync(home), []);
+  mkdirSync(to);
+  writeFileSync(join(to, 'x'), 'x');
+  await assert.rejects(restoreLog({ from: urlOf(folder), to }), { code: 'log_exists' });
+  await assert.rejects(restoreLog({ from: urlOf(folder), to, key: 'x' } as never), {
+    code: 'option_unknown',
+  });
+});
+
+test('sealed values in the archive: judged with their keys, and noise without', async (t) => {
+  const { log, folder, url, keys } = await published(t, 300);
+  const judged = await verifyPublished(url, { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  assert.deepEqual([judged.ok, judged.counts.missing], [true, 0], JSON.stringify(judged.findings));
+  assert.ok(judged.counts.present > 600);
+  const onThreads = await verifyPublished(url, { vkey: log.vkey, subjectKeys: keys, threads: 2 });
+  assert.deepEqual(onThreads, judged);
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (path.startsWith('disclosures/')) {
+      const at = join(folder, path);
+      if (existsSync(at) && /[0-9]$/.test(path) && !path.endsWith('.p'))
+        assert.ok(!readFileSync(at).includes('Name of u_1'), path);
+    }
+  }
+  const copy = copyOf(t, folder);
+  rmSync(join(copy, 'disclosures/000'));
+  const missing = await verifyPublished(urlOf(copy), { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  assert.ok(missing.findings.some(({ code, from }) => code === 'disclosure_missing' && from < 256));
+  rewrite(join(copy, `disclosures/001.p/${readdirSync(join(copy, 'disclosures/001.p'))[0]}`), (bytes) => {
+    bytes[bytes.length - 1]! += 1;
+    return bytes;
+  });
+  const changed = await verifyPublished(urlOf(copy), { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  assert.ok(changed.findings.some(({ code, from }) => code === 'disclosure_missing' && from >= 256));
+});
+
+test('destroying the keys of a subject erases its values in the archive, those of several included', async (t) => {
+  const { log, url, keys } = await published(t, 300);
+  const own = SubjectKeys.open(keys, () => assert.fail('no key is made'));
+  const key = Buffer.from(own.find('user/u_1')!);
+  own.destroy(['user/u_1'], 200);
+  own.destroy(['user/u_1'], 200);
+  assert.equal(own.find('user/u_1'), undefined);
+  assert.equal(own.keysFor([{ subject: 'user/u_1', index: 199 }])('user/u_1', 199), undefined);
+  for (const name of readdirSync(log.dir).filter((file) => file.startsWith('subject-keys'))) {
+    assert.ok(!readFileSync(join(log.dir, name)).includes(key), name);
+  }
+  own.close();
+  const { findings } = await verifyPublished(url, { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  const subjects = new Set(findings.map(({ detail }) => String(detail?.['subjects'])));
+  assert.deepEqual(subjects, new Set(['user/u_1']), 'nothing records this erasure, so it is missing');
+
+  // What comes later gets a new key; what came before never does, not even in a new archive.
+  await grow(log, 300);
+  const fresh = join(temporaryFolder(t), 'fresh');
+  await publishLog(log, { to: urlOf(fresh) });
+  const report = await verifyPublished(urlOf(fresh), { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  assert.ok(
+    report.findings.every(({ to }) => to < 200),
+    JSON.stringify(report.findings),
+  );
+  const again = SubjectKeys.reading(keys);
+  assert.notDeepEqual(Buffer.from(again.find('user/u_1')!), key);
+  again.close();
+});
+
+test('without disclosures, nothing of them is published and no key is made', async (t) => {
+  const log = await smallLog(t, 20);
+  const folder = join(temporaryFolder(t), 'pub');
+  await publishLog(log, { to: urlOf(folder), disclosures: false });
+  assert.ok(!existsSync(join(folder, 'disclosures')) && !existsSync(join(log.dir, 'subject-keys.db')));
+});

@@ -1,0 +1,223 @@
+// Verifying a published log: an honest one passes, and every way to change it is found, with its place.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import type { Log } from 'indelible';
+import { publishLog, verifyPublished } from 'indelible/publish';
+import type { FindingCode } from 'indelible/verify';
+import { temporaryFolder } from '../support/folders.ts';
+import { copyOf, grow, smallLog, urlOf } from './world.ts';
+
+/** A change to a published log, and what it is to be found as. */
+interface Change {
+  readonly what: string;
+  readonly make: (folder: string) => void;
+  readonly found: FindingCode;
+  /** The range of entries that the finding names. */
+  readonly at?: readonly [number, number];
+}
+
+const edit = (path: string, change: (bytes: Buffer) => Buffer) => (folder: string) => {
+  const at = join(folder, path);
+  const bytes = change(readFileSync(at));
+  rmSync(at);
+  writeFileSync(at, bytes);
+};
+const flip = (at: number) => (bytes: Buffer) => {
+  bytes[at]! += 1;
+  return bytes;
+};
+const remove = (path: string) => (folder: string) => rmSync(join(folder, path));
+const cut = (by: number) => (bytes: Buffer) => bytes.subarray(0, bytes.length - by);
+const add =
+  (...more: number[]) =>
+  (bytes: Buffer) =>
+    Buffer.concat([bytes, Buffer.from(more)]);
+
+const changes: readonly Change[] = [
+  { what: 'a changed entry', make: edit('tile/entries/000', flip(700)), found: 'tile_mismatch' },
+  {
+    what: 'a changed entry in the partial bundle',
+    make: edit('tile/entries/002.p/89', flip(70)),
+    found: 'tile_mismatch',
+    at: [512, 512],
+  },
+  {
+    what: 'an extra entry',
+    make: edit('tile/entries/000', add(0, 2, 104, 105)),
+    found: 'bundle_malformed',
+    at: [0, 255],
+  },
+  {
+    what: 'an extra empty entry',
+    make: edit('tile/entries/002.p/89', add(0, 0)),
+    found: 'bundle_malformed',
+    at: [512, 600],
+  },
+  {
+    what: 'half an extra entry',
+    make: edit('tile/entries/001', add(0)),
+    found: 'bundle_malformed',
+    at: [256, 511],
+  },
+  {
+    what: 'a bundle cut within its last entry',
+    make: edit('tile/entries/001', cut(1)),
+    found: 'bundle_malformed',
+    at: [256, 511],
+  },
+  { what: 'a missing bundle', make: remove('tile/entries/001'), found: 'index_gap', at: [256, 511] },
+  {
+    what: 'a missing partial bundle',
+    make: remove('tile/entries/002.p/89'),
+    found: 'index_gap',
+    at: [512, 600],
+  },
+  {
+    what: 'an empty bundle',
+    make: edit('tile/entries/001', () => Buffer.alloc(0)),
+    found: 'index_gap',
+    at: [256, 511],
+  },
+  { what: 'a changed tile', make: edit('tile/0/001', flip(32)), found: 'tile_mismatch', at: [257, 257] },
+  { what: 'a missing tile', make: remove('tile/0/001'), found: 'tile_mismatch', at: [256, 511] },
+  { what: 'a short tile', make: edit('tile/0/001', cut(32)), found: 'tile_mismatch', at: [256, 511] },
+  { what: 'a long tile', make: edit('tile/0/001', add(1)), found: 'tile_mismatch', at: [256, 511] },
+  { what: 'a missing partial tile', make: remove('tile/0/002.p/89'), found: 'tile_mismatch', at: [512, 600] },
+  {
+    what: 'a long partial tile',
+    make: edit('tile/0/002.p/89', add(1)),
+    found: 'tile_mismatch',
+    at: [512, 600],
+  },
+  {
+    what: 'a changed partial tile',
+    make: edit('tile/0/002.p/89', flip(0)),
+    found: 'tile_mismatch',
+    at: [512, 512],
+  },
+  {
+    what: 'a changed tile above',
+    make: edit('tile/1/000.p/2', flip(0)),
+    found: 'tile_mismatch',
+    at: [0, 255],
+  },
+  { what: 'a missing tile above', make: remove('tile/1/000.p/2'), found: 'tile_mismatch', at: [0, 511] },
+  {
+    what: 'a long tile above',
+    make: edit('tile/1/000.p/2', add(...Array(32).fill(7))),
+    found: 'tile_mismatch',
+    at: [0, 511],
+  },
+  { what: 'a changed checkpoint', make: edit('checkpoint', flip(30)), found: 'checkpoint_invalid' },
+];
+
+describe('a published log', () => {
+  let log: Log;
+  let folder: string;
+  const afterAll: (() => void | Promise<void>)[] = [];
+  const world = { after: (run: () => void) => afterAll.push(run) } as unknown as Pick<TestContext, 'after'>;
+
+  before(async () => {
+    log = await smallLog(world, 590);
+    // 601 entries, however many of its own the log has written.
+    await grow(log, 601 - (await log.checkpoint()).size);
+    folder = join(temporaryFolder(world), 'pub');
+    await publishLog(log, { to: urlOf(folder) });
+  });
+  after(async () => {
+    for (const run of afterAll.reverse()) await run();
+  });
+
+  const verify = (at: string, more = {}) =>
+    verifyPublished(urlOf(at), { vkey: log.vkey, threads: 0, ...more });
+
+  test('an honest one passes, on threads and without', async () => {
+    for (const threads of [0, 1, 2]) {
+      const report = await verify(folder, { threads });
+      assert.deepEqual(
+        [report.ok, report.size, report.counts.entries, report.key],
+        [true, 601, 601, 'pinned'],
+      );
+      assert.equal(report.sealed, 'elsewhere');
+      assert.equal(report.root, (await log.checkpoint()).root);
+    }
+  });
+
+  for (const { what, make, found, at } of changes) {
+    test(`${what} is found`, async (t) => {
+      const copy = copyOf(t, folder);
+      make(copy);
+      const { ok, findings } = await verify(copy);
+      const finding = findings.find(({ code }) => code === found);
+      assert.ok(!ok && finding !== undefined, JSON.stringify(findings));
+      if (at !== undefined) assert.deepEqual([finding.from, finding.to], at, JSON.stringify(findings));
+    });
+  }
+
+  test('the full files stand in for partial ones that were removed', async (t) => {
+    const copy = copyOf(t, folder);
+    const older = readFileSync(join(copy, 'checkpoint'));
+    await grow(log, 300);
+    await publishLog(log, { to: urlOf(copy) });
+    rmSync(join(copy, 'checkpoint'));
+    writeFileSync(join(copy, 'checkpoint'), older);
+    for (const path of ['tile/entries/002.p', 'tile/0/002.p']) rmSync(join(copy, path), { recursive: true });
+    assert.ok(existsSync(join(copy, 'tile/entries/002')));
+    const report = await verify(copy);
+    assert.deepEqual([report.ok, report.size], [true, 601], JSON.stringify(report.findings));
+  });
+
+  test('an older copy is found by whoever kept a newer checkpoint', async () => {
+    const held = [(await log.checkpoint()).note];
+    const { findings } = await verify(folder, { held });
+    assert.deepEqual(
+      findings.map(({ code }) => code),
+      ['rolled_back'],
+    );
+  });
+
+  test('another key is not believed', async (t) => {
+    const other = await smallLog(t, 1);
+    const { findings } = await verify(folder, { vkey: other.vkey });
+    assert.ok(findings.some(({ code }) => code === 'key_unknown'));
+  });
+
+  test('over HTTP: the same report; redirects, endless answers and refusals are no evidence', async (t) => {
+    const answers = new Map<string, (path: string) => [number, Record<string, string>, Buffer]>();
+    const server = createServer((request, response) => {
+      const path = request.url!.slice('/logs/'.length);
+      const file = join(folder, path);
+      const special = answers.get(path)?.(path);
+      const [status, headers, body] =
+        special ?? (existsSync(file) ? [200, {}, readFileSync(file)] : [404, {}, Buffer.from('no')]);
+      response.writeHead(status, headers).end(body);
+    });
+    server.listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/logs`;
+    for (const threads of [0, 2]) {
+      const report = await verifyPublished(url, { vkey: log.vkey, threads });
+      assert.deepEqual([report.ok, report.size], [true, 601], JSON.stringify(report.findings));
+    }
+    answers.set('tile/entries/001', () => [200, {}, Buffer.alloc(40_000_000)]);
+    const { findings } = await verifyPublished(url, { vkey: log.vkey });
+    assert.ok(findings.some(({ code }) => code === 'bundle_malformed'));
+    answers.set('tile/entries/001', () => [302, { location: `${url}/tile/entries/000` }, Buffer.alloc(0)]);
+    await assert.rejects(verifyPublished(url, { vkey: log.vkey }), { code: 'unreachable' });
+    answers.set('tile/entries/001', () => [403, {}, Buffer.alloc(0)]);
+    await assert.rejects(verifyPublished(url, { vkey: log.vkey }), { code: 'not_permitted' });
+    await assert.rejects(verifyPublished('http://192.0.2.1/x', { vkey: log.vkey }), {
+      code: 'option_invalid',
+    });
+  });
+
+  test('where nothing is published, there is nothing to report on', async (t) => {
+    await assert.rejects(verify(temporaryFolder(t)), { code: 'log_missing' });
+  });
+});
