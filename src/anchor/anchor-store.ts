@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { NOTE_BYTES_MAX } from '../note/index.ts';
 import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
@@ -24,6 +25,14 @@ CREATE TABLE IF NOT EXISTS publications (
   at INTEGER NOT NULL,
   retain_until INTEGER
 ) STRICT, WITHOUT ROWID`;
+
+/** Most bytes of a stored token that are read: more than any has that is believed. */
+const TOKEN_BYTES_MAX = 150_000;
+
+/** Columns of a time-stamp, so read that whatever somebody put into them is of the right kind, and bounded. */
+const stampColumns = `min(max(CAST(size AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS size,
+  CAST(substr(authority, 1, 64) AS TEXT) AS authority, CAST(substr(token, 1, ${TOKEN_BYTES_MAX}) AS BLOB) AS token,
+  CAST(substr(note, 1, ${NOTE_BYTES_MAX + 1}) AS BLOB) AS note, min(max(CAST(at AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS at`;
 
 /** A checkpoint that was shown to outside parties, with the signatures that they put under it so far. */
 export interface PublishedCheckpoint {
@@ -135,7 +144,7 @@ export class AnchorStore {
   timestampsFrom(size: number, limit = 1): StampedCheckpoint[] {
     return guarded(() => {
       const rows = this.#db.prepare(
-        'SELECT * FROM timestamps WHERE size >= ? ORDER BY size, authority LIMIT ?',
+        `SELECT ${stampColumns} FROM timestamps WHERE size >= ? ORDER BY size, authority LIMIT ?`,
       );
       return rows.all(size, limit).map(stampedOf);
     });
@@ -144,7 +153,9 @@ export class AnchorStore {
   /** The newest tokens, largest checkpoint first, at most `limit`. */
   newestTimestamps(limit = 1): StampedCheckpoint[] {
     return guarded(() => {
-      const rows = this.#db.prepare('SELECT * FROM timestamps ORDER BY size DESC, authority LIMIT ?');
+      const rows = this.#db.prepare(
+        `SELECT ${stampColumns} FROM timestamps ORDER BY size DESC, authority LIMIT ?`,
+      );
       return rows.all(limit).map(stampedOf);
     });
   }
@@ -153,7 +164,7 @@ export class AnchorStore {
   newestTimestampOf(authority: string): StampedCheckpoint | undefined {
     return guarded(() => {
       const rows = this.#db.prepare(
-        'SELECT * FROM timestamps WHERE authority = ? ORDER BY size DESC LIMIT 1',
+        `SELECT ${stampColumns} FROM timestamps WHERE authority = ? ORDER BY size DESC LIMIT 1`,
       );
       return rows.all(authority).map(stampedOf)[0];
     });

@@ -31,6 +31,14 @@ export {
   writeTimestampSettings,
 } from './timestamp/settings.ts';
 export {
+  type Judging,
+  judgeStamps,
+  STAMPS_JUDGED_MAX,
+  type StampOptions,
+  stampCheckpoint,
+  type ToStamp,
+} from './timestamp/stamp-checkpoint.ts';
+export {
   TIMESTAMP_TOLERANCE_MS,
   type TimestampEvidence,
   type TimestampVerdict,

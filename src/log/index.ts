@@ -36,6 +36,7 @@ export {
   type VerifyOptions,
   verifyLog,
 } from './audit.ts';
+export { auditStamps } from './audit-stamps.ts';
 export type { Backup } from './backup.ts';
 export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
@@ -78,3 +79,4 @@ export {
   type SourceWatchOptions,
   watchSources,
 } from './source-watch.ts';
+export type { TimestampResult } from './timestamps.ts';

@@ -16,7 +16,7 @@ import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
 import { FollowerRunner } from './followers/index.ts';
-import { type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import { type OpenOptions, SERVICE_DEFAULT, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
@@ -24,6 +24,7 @@ import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
+import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
 import type { WriterHandle } from './writer-thread.ts';
 
@@ -43,6 +44,7 @@ export class Log {
   readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
   readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
   readonly #frames: SourceFrames;
+  readonly #timestamps: Timestamps;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -74,6 +76,8 @@ export class Log {
       send: (event) => this.recordOwn(event),
     });
     this.followers = new FollowerRunner(reader, home.followers);
+    this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
+    if (writer !== undefined) this.#timestamps.follow(this.followers);
   }
 
   /**
@@ -235,6 +239,14 @@ export class Log {
     return this.#home.backup(dir);
   }
 
+  /**
+   * Has every time-stamping authority of this log's settings sign the newest checkpoint now. Answers for each what came of it: one that
+   * fails fails no other. The token is verified and kept. Works on a log that was opened for reading, too.
+   */
+  timestampNow(): Promise<TimestampResult[]> {
+    return this.#timestamps.now();
+  }
+
   /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#frames.stop().then(() => this.#close());
@@ -248,6 +260,7 @@ export class Log {
   async #close(): Promise<void> {
     await this.#queue?.drained();
     await this.followers.stop();
+    this.#timestamps.close();
     await this.#reader.close();
     await this.#writer?.close();
   }

@@ -53,6 +53,13 @@ export type { AuditReport } from './audit-report.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
 export {
+  CLOCKS_APART_MS_MAX,
+  type Stamped,
+  type StampedUpTo,
+  type StampedVerdict,
+  type StampVerdict,
+} from './stamped.ts';
+export {
   formatProof,
   PROOF_BYTES_MAX,
   PROOF_EXTRA_BYTES_MAX,

@@ -237,7 +237,7 @@ describe('verifyTimestamp', { skip: opensslMissing }, () => {
       const verdict = await judge(token, { certificates });
       const isSigned = signedPlaces(token, chain.tsa.der);
       // Every byte of what is signed by the authority or named by it; of the rest, some.
-      for (let at = 0; at < token.length; at += isSigned(at) ? 2 : 11) {
+      for (let at = 0; at < token.length; at += isSigned(at) ? 5 : 29) {
         const flipped = Buffer.from(token);
         flipped[at]! ^= 1 << (at % 8);
         try {
