@@ -17,6 +17,8 @@ import { recordCommand } from './record.ts';
 import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
+import { tierCommand } from './tier.ts';
+import { timestampCommand } from './timestamp.ts';
 import { verifyCommand } from './verify.ts';
 
 const commands = [
@@ -31,6 +33,8 @@ const commands = [
   backupCommand,
   drillCommand,
   keyCommand,
+  timestampCommand,
+  tierCommand,
   pgCommand,
   serveCommand,
   apiKeyCommand,

@@ -6,6 +6,7 @@ import type { Io } from './io.ts';
 import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
+import { anchorsOption, readCertificateFile, tsaOption } from './timestamp.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
 interface VerifyOptions {
@@ -14,6 +15,8 @@ interface VerifyOptions {
   readonly index?: boolean;
   readonly held?: string;
   readonly mark?: string;
+  readonly tsaCa?: string;
+  readonly anchors?: string;
   readonly proof?: string;
   readonly entry?: string;
   readonly disclosures?: string;
@@ -27,6 +30,7 @@ Examples:
 
   A whole log: every entry's bytes, every sealed value, the tree, the tiles, the signed checkpoint, the stored columns.
   Without --vkey the log is judged by the key found inside it, which whoever replaced the log could replace too.
+  Without --tsa-ca a time-stamp is only found to be consistent with the certificate inside it, which anybody could have made.
   Without --held (receipts or a checkpoint that you kept) nothing outside the log says how much there must be.
 `;
 
@@ -42,6 +46,8 @@ export function verifyCommand(io: Io): Command {
     .option('--index', 'rebuild the search index and compare it too')
     .option('--held <file>', 'receipts or a checkpoint that you kept')
     .addOption(markOption())
+    .addOption(tsaOption())
+    .addOption(anchorsOption())
     .option('--proof <file>', 'a proof to verify, in place of a log')
     .option('--entry <file>', 'the bytes of the entry that it proves')
     .option('--disclosures <file>', 'sealed values of that entry, to verify and show')
@@ -67,7 +73,14 @@ async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promis
   const trust = await readTrust(options);
   const progress = new Progress(io.words, 'verifying');
   const report = await verifyLog(dir, {
-    ...given({ policy: trust, held, index: options.index, mark: options.mark }),
+    ...given({
+      policy: trust,
+      held,
+      index: options.index,
+      mark: options.mark,
+      anchors: options.anchors,
+      tsaCertificates: options.tsaCa === undefined ? undefined : readCertificateFile(options.tsaCa),
+    }),
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
   if (options.json === true) await io.out.json(report);

@@ -11,6 +11,7 @@ import {
 import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
+import type { Tier } from '../wire/index.ts';
 import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
@@ -24,6 +25,9 @@ import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
+import { tierOf } from './tier.ts';
+import { tierFacts } from './tier-facts.ts';
+import type { TierCircumstances } from './tier-model.ts';
 import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
 import type { WriterHandle } from './writer-thread.ts';
@@ -237,6 +241,23 @@ export class Log {
   async backup(dir: string): Promise<Backup> {
     checkFolder(dir);
     return this.#home.backup(dir);
+  }
+
+  /**
+   * What vouches for this log, and what each adversary could still do to it unseen: computed out of what is there, never claimed. It
+   * verifies what outside parties signed, and holds it against the log; it does not read every entry, which {@link verify} does. A
+   * server says what else it knows of the log.
+   */
+  async tier(served?: TierCircumstances): Promise<Tier> {
+    const facts = await tierFacts({
+      home: this.#home,
+      origin: this.origin,
+      checkpoint: await this.checkpoint(),
+      settings: this.#timestamps.settings(),
+      checkContinues: (state) => this.#reader.checkContinues(state),
+      now: systemClock.wall(),
+    });
+    return tierOf(facts, served);
   }
 
   /**

@@ -10,7 +10,7 @@ export const NONCE_BYTES = 16;
 export interface Question {
   /** What is to be stamped: the text of a note. */
   readonly text: Uint8Array;
-  /** Random bytes, {@link NONCE_BYTES} of them. */
+  /** Random bytes, {@link NONCE_BYTES} of them, as {@link positive} makes them. */
   readonly nonce: Uint8Array;
   /** The policy to be stamped under; the authority's own if not given. */
   readonly policy?: string | undefined;
@@ -26,7 +26,7 @@ export function encodeQuestion({ asn1js, pkijs }: Asn1, { text, nonce, policy }:
       }),
       hashedMessage: new asn1js.OctetString({ valueHex: bufferOf(sha256(text)) }),
     }),
-    nonce: new asn1js.Integer({ valueHex: bufferOf(positive(nonce)) }),
+    nonce: new asn1js.Integer({ valueHex: bufferOf(nonce) }),
     certReq: true,
     ...(policy === undefined ? {} : { reqPolicy: policy }),
   });
