@@ -244,7 +244,9 @@ describe('time-stamps of a log', { skip: opensslMissing }, () => {
       [['timestamp_invalid', 'timestamp_untrusted']],
     );
     await assert.rejects(verifyLog(dir, { threads: 0, tsaCertificates: 'none' }), { code: 'option_invalid' });
-    await assert.rejects(verifyLog(dir, { threads: 0, anchors: join(dir, 'nowhere') }), { code: 'option_invalid' });
+    await assert.rejects(verifyLog(dir, { threads: 0, anchors: join(dir, 'nowhere') }), {
+      code: 'option_invalid',
+    });
   });
 
   test('what was done to anchors.db is found, and never mistaken for damage of the log', async (t) => {
@@ -264,7 +266,12 @@ describe('time-stamps of a log', { skip: opensslMissing }, () => {
       const db = new DatabaseSync(copy);
       db.exec(edit);
       db.close();
-      const { findings } = await verifyLog(dir, { threads: 0, vkey, anchors: copy, tsaCertificates: chain.root.pem });
+      const { findings } = await verifyLog(dir, {
+        threads: 0,
+        vkey,
+        anchors: copy,
+        tsaCertificates: chain.root.pem,
+      });
       assert.deepEqual(
         findings.map(({ code, detail }) => [code, detail?.['about']]),
         [['timestamp_invalid', 'evidence']],
@@ -302,7 +309,10 @@ describe('time-stamps of a log', { skip: opensslMissing }, () => {
     });
     const copy = join(temporaryFolder(t), 'copy');
     await log.backup(copy);
-    assert.equal((await verifyLog(copy, { threads: 0, vkey, tsaCertificates: chain.root.pem })).stamped?.agree, 1);
+    assert.equal(
+      (await verifyLog(copy, { threads: 0, vkey, tsaCertificates: chain.root.pem })).stamped?.agree,
+      1,
+    );
     // An authority whose clock is wrong: it is not believed, so that nothing is kept.
     tsa.behave = (question, response) => {
       const genTime = new Date(Date.now() - 3_600_000);
@@ -362,7 +372,11 @@ describe('time-stamps of a log', { skip: opensslMissing }, () => {
     const judged = await verifyLog(copy, { threads: 0, vkey, tsaCertificates: chain.root.pem });
     assert.deepEqual(judged.findings, [], 'nobody outside has seen the last entries');
     rewrite(dir, 'e-1');
-    const { findings, anchored } = await verifyLog(dir, { threads: 0, vkey, tsaCertificates: chain.root.pem });
+    const { findings, anchored } = await verifyLog(dir, {
+      threads: 0,
+      vkey,
+      tsaCertificates: chain.root.pem,
+    });
     assert.deepEqual(
       findings.map(({ code }) => code),
       ['forked'],
