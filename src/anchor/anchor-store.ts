@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { LogError, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import { NOTE_BYTES_MAX } from '../note/index.ts';
+import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -16,7 +18,21 @@ CREATE TABLE IF NOT EXISTS timestamps (
   note BLOB NOT NULL,
   at INTEGER NOT NULL,
   PRIMARY KEY (size, authority)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS publications (
+  url TEXT PRIMARY KEY,
+  size INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  retain_until INTEGER
 ) STRICT, WITHOUT ROWID`;
+
+/** Most bytes of a stored token that are read: more than any has that is believed. */
+const TOKEN_BYTES_MAX = 150_000;
+
+/** Columns of a time-stamp, so read that whatever somebody put into them is of the right kind, and bounded. */
+const stampColumns = `min(max(CAST(size AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS size,
+  CAST(substr(authority, 1, 64) AS TEXT) AS authority, CAST(substr(token, 1, ${TOKEN_BYTES_MAX}) AS BLOB) AS token,
+  CAST(substr(note, 1, ${NOTE_BYTES_MAX + 1}) AS BLOB) AS note, min(max(CAST(at AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS at`;
 
 /** A checkpoint that was shown to outside parties, with the signatures that they put under it so far. */
 export interface PublishedCheckpoint {
@@ -38,6 +54,18 @@ export interface StampedCheckpoint {
   readonly note: Uint8Array;
   /** When it was taken: by this machine's clock, milliseconds since the epoch. */
   readonly at: number;
+}
+
+/** A place where a log is published as static files (c2sp.org/tlog-tiles), and how far. */
+export interface Publication {
+  /** `file:///…`, `s3://…` or `https://…`, without any credential. */
+  readonly url: string;
+  /** How many entries were there when it was last published to. */
+  readonly size: number;
+  /** When that was: by this machine's clock, milliseconds since the epoch. */
+  readonly at: number;
+  /** Until when the place itself refuses to delete or replace what lies there (WORM), milliseconds since the epoch. */
+  readonly retainUntil?: number;
 }
 
 /**
@@ -63,6 +91,15 @@ export class AnchorStore {
         throw error;
       }
     });
+  }
+
+  /**
+   * Opens the file for reading only; undefined where there is none. A file that is none of ours, or was made before a table came to
+   * it, throws `LogError` `io_failed` when it is read.
+   */
+  static openReadable(path: string): AnchorStore | undefined {
+    if (path === '' || !existsSync(path)) return undefined;
+    return guarded(() => new AnchorStore(openReadable(path)));
   }
 
   /** Keeps a published checkpoint; one of the same size is replaced. */
@@ -107,7 +144,7 @@ export class AnchorStore {
   timestampsFrom(size: number, limit = 1): StampedCheckpoint[] {
     return guarded(() => {
       const rows = this.#db.prepare(
-        'SELECT * FROM timestamps WHERE size >= ? ORDER BY size, authority LIMIT ?',
+        `SELECT ${stampColumns} FROM timestamps WHERE size >= ? ORDER BY size, authority LIMIT ?`,
       );
       return rows.all(size, limit).map(stampedOf);
     });
@@ -116,9 +153,37 @@ export class AnchorStore {
   /** The newest tokens, largest checkpoint first, at most `limit`. */
   newestTimestamps(limit = 1): StampedCheckpoint[] {
     return guarded(() => {
-      const rows = this.#db.prepare('SELECT * FROM timestamps ORDER BY size DESC, authority LIMIT ?');
+      const rows = this.#db.prepare(
+        `SELECT ${stampColumns} FROM timestamps ORDER BY size DESC, authority LIMIT ?`,
+      );
       return rows.all(limit).map(stampedOf);
     });
+  }
+
+  /** The newest token of one authority; undefined if there is none. */
+  newestTimestampOf(authority: string): StampedCheckpoint | undefined {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT ${stampColumns} FROM timestamps WHERE authority = ? ORDER BY size DESC LIMIT 1`,
+      );
+      return rows.all(authority).map(stampedOf)[0];
+    });
+  }
+
+  /** Keeps how far the log is published at one place; what was known of the same place is replaced. */
+  putPublication({ url, size, at, retainUntil }: Publication): void {
+    guarded(() => {
+      this.#db
+        .prepare('INSERT OR REPLACE INTO publications (url, size, at, retain_until) VALUES (?, ?, ?, ?)')
+        .run(url, size, at, retainUntil ?? null);
+    });
+  }
+
+  /** The places where the log is published, by their address. */
+  publications(): Publication[] {
+    return guarded(() =>
+      this.#db.prepare('SELECT * FROM publications ORDER BY url').all().map(publicationOf),
+    );
   }
 
   close(): void {
@@ -139,6 +204,15 @@ function stampedOf({ size, authority, token, note, at }: Row): StampedCheckpoint
     token: token as Uint8Array,
     note: note as Uint8Array,
     at: Number(at),
+  };
+}
+
+function publicationOf({ url, size, at, retain_until: retainUntil }: Row): Publication {
+  return {
+    url: String(url),
+    size: Number(size),
+    at: Number(at),
+    ...(retainUntil !== null && { retainUntil: Number(retainUntil) }),
   };
 }
 

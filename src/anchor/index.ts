@@ -5,4 +5,42 @@
  * the last one it saw; a time-stamping authority that signs it has seen it at that time. Neither can be made afterwards without
  * them. What they signed is kept in `anchors.db` beside the log, and travels with its proofs.
  */
-export { AnchorStore, type PublishedCheckpoint, type StampedCheckpoint } from './anchor-store.ts';
+export {
+  AnchorStore,
+  type Publication,
+  type PublishedCheckpoint,
+  type StampedCheckpoint,
+} from './anchor-store.ts';
+export { parseCertificates } from './timestamp/certificates.ts';
+export { answerAround } from './timestamp/messages.ts';
+export {
+  ANSWER_BYTES_MAX as TIMESTAMP_ANSWER_BYTES_MAX,
+  requestTimestamp,
+  type Stamping,
+  TIMESTAMP_TIMEOUT_MS,
+} from './timestamp/request-timestamp.ts';
+export {
+  AUTHORITIES_MAX,
+  certificatesOf,
+  checkAuthority,
+  checkTimestampSettings,
+  readTimestampSettings,
+  TIMESTAMP_EVERY_MS_DEFAULT,
+  type TimestampAuthority,
+  type TimestampSettings,
+  writeTimestampSettings,
+} from './timestamp/settings.ts';
+export {
+  type Judging,
+  judgeStamps,
+  STAMPS_JUDGED_MAX,
+  type StampOptions,
+  stampCheckpoint,
+  type ToStamp,
+} from './timestamp/stamp-checkpoint.ts';
+export {
+  TIMESTAMP_TOLERANCE_MS,
+  type TimestampEvidence,
+  type TimestampVerdict,
+  verifyTimestamp,
+} from './timestamp/verify-timestamp.ts';

@@ -41,6 +41,18 @@ export const verificationCodes = [
   'page_invalid',
   'receipt_invalid',
   'rolled_back',
+  // anchor: time-stamps.
+  'malformed_timestamp',
+  'timestamp_algorithm_refused',
+  'timestamp_certificate_expired',
+  'timestamp_imprint_mismatch',
+  'timestamp_nonce_mismatch',
+  'timestamp_policy_mismatch',
+  'timestamp_refused',
+  'timestamp_signature_invalid',
+  'timestamp_signer_invalid',
+  'timestamp_time_invalid',
+  'timestamp_untrusted',
 ] as const;
 
 /** One of `verificationCodes`. */

@@ -18,6 +18,7 @@ import { type Connected, connected } from './pg-connection.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { show } from './terminal.ts';
+import { anchorsOption, readCertificateFile, tsaOption } from './timestamp.ts';
 import { readTrust } from './verify-proof.ts';
 
 const help = `
@@ -131,6 +132,8 @@ interface VerifyOptions {
   readonly policy?: string;
   readonly held?: string;
   readonly mark?: string;
+  readonly tsaCa?: string;
+  readonly anchors?: string;
   readonly json?: boolean;
 }
 
@@ -143,16 +146,22 @@ function verifyCommand(io: Io): Command {
     .addOption(new Option('--policy <file>', 'tlog-policy to trust').conflicts('vkey'))
     .option('--held <file>', 'receipts or a checkpoint that you kept')
     .addOption(markOption())
+    .addOption(tsaOption())
+    .addOption(anchorsOption())
     .addOption(jsonOption('print the report as JSON'))
     .action(async (url: string, options: VerifyOptions) => {
       const held = options.held === undefined ? undefined : await readHeldFile(options.held);
       const policy = await readTrust(options);
+      const tsaCertificates = options.tsaCa === undefined ? undefined : readCertificateFile(options.tsaCa);
       const progress = new Progress(io.words, 'verifying');
       const report = await connected(url, async (connection) =>
         auditDatabase(
           connection.database,
           { origin: await originAt(connection, options.origin), mark: options.mark },
-          { ...given({ policy, held }), onProgress: (done, total) => progress.at(done, total) },
+          {
+            ...given({ policy, held, anchors: options.anchors, tsaCertificates }),
+            onProgress: (done, total) => progress.at(done, total),
+          },
         ),
       ).finally(() => progress.end());
       if (options.json === true) await io.out.json(report);

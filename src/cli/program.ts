@@ -18,6 +18,8 @@ import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
+import { tierCommand } from './tier.ts';
+import { timestampCommand } from './timestamp.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 
@@ -36,6 +38,8 @@ const commands = [
   restoreCommand,
   drillCommand,
   keyCommand,
+  timestampCommand,
+  tierCommand,
   pgCommand,
   serveCommand,
   apiKeyCommand,

@@ -40,6 +40,7 @@ export function reportLines(
     lines.push(row('index', show`covers ${group(covered)} of ${group(of)} entries`, paint));
   }
   if (held !== undefined) lines.push(row('held', heldWords(held), paint));
+  if (report.stamped !== undefined) lines.push(row('stamped', stampedWords(report.stamped), paint));
   lines.push(row('anchored', show`${report.anchored}`, paint), show``);
   if (findings.length === 0) {
     lines.push(show`${paint('green', 'No change was found.')} What is here is what was signed.`);
@@ -49,9 +50,12 @@ export function reportLines(
   }
   const noun = findings.length === 1 ? 'finding' : 'findings';
   const isOfEvidence = findings.every(({ detail }) => detail?.['about'] === 'evidence');
-  const verdict = isOfEvidence
-    ? 'what was held is not of this log, in which no change was found.'
-    : 'this log is not what was signed.';
+  const isOfStamps = findings.some(({ code }) => code === 'timestamp_invalid');
+  const verdict = !isOfEvidence
+    ? 'this log is not what was signed.'
+    : isOfStamps
+      ? 'evidence from outside does not hold; in the log itself no change was found.'
+      : 'what was held is not of this log, in which no change was found.';
   lines.push(show`${paint('red', `${group(findings.length)} ${noun}`)}: ${verdict}`);
   const listed = findings.slice(0, findingsMax);
   const codeWidth = Math.max(...listed.map(({ code }) => code.length));
@@ -67,6 +71,13 @@ function sealedWords({ counts, sealed, depth }: LogReport): Shown {
   if (sealed === 'elsewhere') return show`not looked at: --subject-keys reads what is published of them`;
   if (depth === 'tree') return show`not looked at`;
   return show`${group(counts.present)} present, ${group(counts.erased)} erased with a record of it, ${group(counts.missing)} missing`;
+}
+
+function stampedWords({ given, agree, newest }: NonNullable<LogReport['stamped']>): Shown {
+  const noun = given === 1 ? 'time-stamp' : 'time-stamps';
+  const isKnown = newest.some(({ trust }) => trust === 'anchored');
+  const pin = isKnown || agree === 0 ? '' : ', by certificates that came with them; name yours with --tsa-ca';
+  return show`${group(agree)} of ${group(given)} ${noun} agree${pin}`;
 }
 
 function heldWords(held: readonly Held[]): Shown {

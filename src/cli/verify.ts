@@ -10,6 +10,7 @@ import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { s3Place } from './s3-options.ts';
 import { runVerifyEvidence } from './verify-evidence.ts';
+import { anchorsOption, readCertificateFile, tsaOption } from './timestamp.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
 interface VerifyOptions {
@@ -23,6 +24,8 @@ interface VerifyOptions {
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
   readonly tree?: boolean;
+  readonly tsaCa?: string;
+  readonly anchors?: string;
   readonly proof?: string;
   readonly entry?: string;
   readonly disclosures?: string;
@@ -38,6 +41,7 @@ Examples:
   A whole log: every entry's bytes, every sealed value, the tree, the tiles, the signed checkpoint, the stored columns.
   A published log (file:, s3:, https:): every file that its checkpoint covers; its sealed values too where --subject-keys are given.
   Without --vkey the log is judged by the key found inside it, which whoever replaced the log could replace too.
+  Without --tsa-ca a time-stamp is only found to be consistent with the certificate inside it, which anybody could have made.
   Without --held (receipts or a checkpoint that you kept) nothing outside the log says how much there must be.
 `;
 
@@ -60,6 +64,8 @@ export function verifyCommand(io: Io): Command {
     .option('--oldest-versions', 'in a bucket, read what was first written in place of what lies there now')
     .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
     .option('--s3-region <name>', 'region of the bucket')
+    .addOption(tsaOption())
+    .addOption(anchorsOption())
     .option('--proof <file>', 'a proof to verify, in place of a log')
     .option('--entry <file>', 'the bytes of the entry that it proves')
     .option('--disclosures <file>', 'sealed values of that entry, to verify and show')
@@ -102,11 +108,17 @@ async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promis
   const asked = { ...given({ policy: trust, held, depth }), onProgress };
   const report: LogReport = await (isPlaceUrl(dir)
     ? verifyPlace(dir, options, asked)
-    : verifyLog(dir, { ...asked, ...given({ index: options.index, mark: options.mark }) })
+    : verifyLog(dir, { ...asked, ...given(besideFolder(options)) })
   ).finally(() => progress.end());
   if (options.json === true) await io.out.json(report);
   else await io.out.lines(reportLines(report, held, io.out.paint, isPlaceUrl(dir)));
   if (!report.ok) io.status = exitStatus.evidence;
+}
+
+/** What is compared with a log in a folder, besides what is compared with every log. */
+function besideFolder({ index, mark, anchors, tsaCa }: VerifyOptions) {
+  const tsaCertificates = tsaCa === undefined ? undefined : readCertificateFile(tsaCa);
+  return { index, mark, anchors, tsaCertificates };
 }
 
 async function verifyPlace(
@@ -114,11 +126,10 @@ async function verifyPlace(
   options: VerifyOptions,
   asked: VerifyPublishedOptions,
 ): Promise<LogReport> {
-  const { index, mark, subjectKeys, oldestVersions } = options;
-  if (index !== undefined || mark !== undefined) {
-    throw new UsageError(
-      'a published log has no search index and no mark: --index and --mark go with a folder',
-    );
+  const { subjectKeys, oldestVersions } = options;
+  const beside = Object.entries(besideFolder(options)).find(([, value]) => value !== undefined);
+  if (beside !== undefined) {
+    throw new UsageError('--index, --mark, --anchors and --tsa-ca go with the folder of a log');
   }
   const s3 = { ...s3Place(options), ...given({ oldestVersions }) };
   return verifyPublished(url, { ...asked, ...given({ subjectKeys }), s3 });

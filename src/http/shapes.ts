@@ -139,6 +139,33 @@ const logShapes = {
     isIntact: flag,
     findings: list(object({ code: text, message: text, 'index?': count })),
   }),
+  Tier: object({
+    origin: text,
+    size: count,
+    root: hash,
+    at: time,
+    layers: list(
+      object({
+        name: { enum: ['chained', 'signed', 'witnessed', 'time-stamped', 'published', 'locked'] },
+        holds: flag,
+        says: text,
+      }),
+    ),
+    'witnessed?': object({ size: count, names: list(text), ageMs: count }),
+    stamped: list(object({ authority: text, size: count, time, ageMs: count, isVerified: flag })),
+    published: list(object({ url: text, size: count, at: time, 'retainUntil?': time })),
+    contradictions: list(text),
+    exposure: list(
+      object({
+        who: text,
+        can: text,
+        answeredBy: text,
+        unseen: text,
+        answered: { enum: ['whole', 'part', 'none'] },
+        isAnswered: flag,
+      }),
+    ),
+  }),
   Verification: object({
     size: count,
     checkpoint: note,
@@ -155,7 +182,7 @@ const logShapes = {
         since: time,
       }),
     ),
-    exposure: list(object({ who: text, can: text, answeredBy: text, isAnswered: flag })),
+    tier: to('Tier'),
   }),
 };
 

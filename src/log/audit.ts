@@ -14,6 +14,7 @@ import {
 } from '../verify/index.ts';
 import { checkFolder, checkHeld } from './arguments.ts';
 import { AuditFile, type IndexCoverage, logTables } from './audit-file.ts';
+import { auditStamps } from './audit-stamps.ts';
 import { type Auditor, auditHere, auditOnThread } from './audit-thread.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 
@@ -33,6 +34,13 @@ export interface VerifyOptions {
   readonly threads?: number;
   /** Where the mark lies; a sibling of the folder by default. It is held against the log where it exists. */
   readonly mark?: string;
+  /** Your own copy of `anchors.db`, what outside parties signed; the one in the folder by default, which its owner can thin out. */
+  readonly anchors?: string;
+  /**
+   * Certificates of time-stamping authorities to trust, their own or any above them: PEM, or the DER of one. Without them a time-stamp
+   * is only found to be consistent with the certificate inside.
+   */
+  readonly tsaCertificates?: string | Uint8Array;
   /** Told now and then how many entries have been audited, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -54,7 +62,18 @@ const THREADS_MAX = 64;
 /** Logs smaller than this are audited on one thread: starting more would take longer. */
 const SMALL_ENTRIES = 20_000;
 
-const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mark', 'onProgress'];
+const optionNames = [
+  'vkey',
+  'policy',
+  'held',
+  'index',
+  'depth',
+  'threads',
+  'mark',
+  'anchors',
+  'tsaCertificates',
+  'onProgress',
+];
 
 /**
  * Audits the log in a folder. It needs no key and no running log, and it opens what `openLog` would refuse:
@@ -100,18 +119,22 @@ function unreadable(error: Error): AuditReport {
 }
 
 async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): Promise<LogReport> {
-  // The mark first: it never leads the log, but others may move both while we read.
+  // Mark and time-stamps first: they never lead the log, but others may move all of them while we read.
   const mark = markOf(paths);
+  const { anchors: own, tsaCertificates: certificates } = options;
+  const stamps = await auditStamps({ path: paths.anchors, own, certificates });
   const head = file.head();
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
     ...(options.held === undefined ? {} : { held: options.held }),
     ...(mark === undefined ? {} : { mark }),
+    stamped: stamps.stamped,
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
   });
   for (const discovery of file.surroundings(head, whole.end, claimed(head.checkpoint)))
     whole.discover(discovery);
+  for (const discovery of stamps.discoveries) whole.discover(discovery);
   let index: IndexCoverage | undefined;
   const auditors = await startAuditors(paths.database, whole, options.threads);
   try {

@@ -26,7 +26,7 @@ export interface Backup {
 const PAGES_A_STEP = 2 ** 30;
 
 /**
- * Copies a log while it is being written: `log.db` as of one moment, and the verifier keys. No private key
+ * Copies a log while it is being written: `log.db` as of one moment, what outside parties signed, and the verifier keys. No private key
  * and no search index: the first must not travel, the second is derived again. Writers are not held up.
  * Throws `LogError` `log_exists` where `dir` holds anything.
  */
@@ -40,24 +40,31 @@ export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
   mkdirSync(to.dir, { recursive: true, mode: 0o700 });
   const temporary = join(to.dir, 'log.db.part');
   try {
-    // Sealed values lie in the copy as they do in the log: it is its owner's alone before its first byte is written.
-    closeSync(openSync(temporary, 'wx', 0o600));
-    const db = openReadable(from.database);
-    try {
-      await backup(db, temporary, { rate: PAGES_A_STEP });
-    } finally {
-      db.close();
-    }
+    // What outside parties signed comes first: it never leads the log that it is about.
+    if (existsSync(from.anchors)) await copyDatabase(from.anchors, to.anchors);
+    await copyDatabase(from.database, temporary);
     for (const name of ['vkey', 'rootVkey'] as const) {
       if (existsSync(from[name])) copyFileSync(from[name], to[name]);
     }
     renameSync(temporary, to.database);
     syncFolder(to.dir);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    for (const path of [temporary, to.anchors]) rmSync(path, { force: true });
     throw error;
   }
   return { dir: to.dir, checkpoint: readBack(to) };
+}
+
+/** Copies a database as of one moment. */
+async function copyDatabase(from: string, to: string): Promise<void> {
+  // Sealed values lie in the copy as they do in the log: it is its owner's alone before its first byte is written.
+  closeSync(openSync(to, 'wx', 0o600));
+  const db = openReadable(from);
+  try {
+    await backup(db, to, { rate: PAGES_A_STEP });
+  } finally {
+    db.close();
+  }
 }
 
 /** What is in the copy is read from the copy, not remembered from the source. */

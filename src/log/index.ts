@@ -16,6 +16,7 @@
  * A log is written on one thread, read and searched on another; `rpc.ts` lies between them and the caller.
  */
 
+export type { TimestampAuthority, TimestampSettings } from '../anchor/index.ts';
 // What a caller meets in every signature and every catch.
 export {
   type Actor,
@@ -29,6 +30,7 @@ export {
 } from '../event/index.ts';
 export { isLogError, LogError, type LogErrorCode, type StoredEntry } from '../store/index.ts';
 export type { AuditReport, Finding } from '../verify/index.ts';
+export type { Exposure, Tier, TierLayer } from '../wire/index.ts';
 export {
   AUDIT_THREADS_MAX,
   type IndexCoverage,
@@ -36,6 +38,7 @@ export {
   type VerifyOptions,
   verifyLog,
 } from './audit.ts';
+export { auditStamps } from './audit-stamps.ts';
 export type { Backup } from './backup.ts';
 export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
@@ -79,3 +82,5 @@ export {
   type SourceWatchOptions,
   watchSources,
 } from './source-watch.ts';
+export type { TierCircumstances } from './tier-model.ts';
+export type { TimestampResult } from './timestamps.ts';

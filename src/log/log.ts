@@ -14,13 +14,14 @@ import {
 import { hashLeaf } from '../merkle/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
+import type { Tier } from '../wire/index.ts';
 import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
 import { type EvidenceSelection, type EvidenceWriting, writeEvidence } from './evidence/index.ts';
 import { FollowerRunner } from './followers/index.ts';
-import { type OpenOptions, SERVICE_DEFAULT } from './options.ts';
+import { type OpenOptions, SERVICE_DEFAULT, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
@@ -28,6 +29,10 @@ import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
+import { tierOf } from './tier.ts';
+import { tierFacts } from './tier-facts.ts';
+import type { TierCircumstances } from './tier-model.ts';
+import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
 import type { WriterHandle } from './writer-thread.ts';
 
@@ -47,6 +52,7 @@ export class Log {
   readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
   readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
   readonly #frames: SourceFrames;
+  readonly #timestamps: Timestamps;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -78,6 +84,8 @@ export class Log {
       send: (event) => this.recordOwn(event),
     });
     this.followers = new FollowerRunner(reader, home.followers);
+    this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
+    if (writer !== undefined) this.#timestamps.follow(this.followers);
   }
 
   /**
@@ -272,6 +280,31 @@ export class Log {
     return this.#home.backup(dir);
   }
 
+  /**
+   * What vouches for this log, and what each adversary could still do to it unseen: computed out of what is there, never claimed. It
+   * verifies what outside parties signed, and holds it against the log; it does not read every entry, which {@link verify} does. A
+   * server says what else it knows of the log.
+   */
+  async tier(served?: TierCircumstances): Promise<Tier> {
+    const facts = await tierFacts({
+      home: this.#home,
+      origin: this.origin,
+      checkpoint: await this.checkpoint(),
+      settings: this.#timestamps.settings(),
+      checkContinues: (state) => this.#reader.checkContinues(state),
+      now: systemClock.wall(),
+    });
+    return tierOf(facts, served);
+  }
+
+  /**
+   * Has every time-stamping authority of this log's settings sign the newest checkpoint now. Answers for each what came of it: one that
+   * fails fails no other. The token is verified and kept. Works on a log that was opened for reading, too.
+   */
+  timestampNow(): Promise<TimestampResult[]> {
+    return this.#timestamps.now();
+  }
+
   /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#frames.stop().then(() => this.#close());
@@ -306,6 +339,7 @@ export class Log {
   async #close(): Promise<void> {
     await this.#queue?.drained();
     await this.followers.stop();
+    this.#timestamps.close();
     await this.#reader.close();
     await this.#writer?.close();
   }

@@ -8,12 +8,12 @@ import { type Created, createFiles, type Genesis, recordGenesis } from './create
 import { Log } from './log.ts';
 import {
   type CreateOptions,
-  checkHeartbeat,
-  checkLimits,
   checkOptions,
+  checkValues,
   type Making,
   type OpenOptions,
   SERVICE_DEFAULT,
+  warnOf,
 } from './options.ts';
 import { type LogHome, type LogPaths, logPaths } from './paths.ts';
 import { ReaderService } from './reader-service.ts';
@@ -29,8 +29,7 @@ import { handleOf, openWriterHere, openWriterThread } from './writer-thread.ts';
  */
 export async function createLog(dir: string, options: CreateOptions): Promise<Log> {
   checkOptions(options, 'create');
-  checkLimits(options.queue);
-  checkHeartbeat(options.heartbeatMs);
+  checkValues(options);
   const { origin, rootVkey, personalIds, reuseKey, ...open } = options;
   await makeLog(dir, { origin, rootVkey, personalIds, reuseKey }, open);
   return start(dir, open, false);
@@ -69,6 +68,8 @@ function homeOf(paths: LogPaths): LogHome {
     dir: paths.dir,
     followers: paths.followers,
     anchors: paths.anchors,
+    folder: paths.dir,
+    mark: paths.mark,
     verify: (options) => auditFiles(paths, options),
     backup: (dir) => backupLog(paths, dir),
   };
@@ -87,8 +88,7 @@ async function keyTextOf({ key }: OpenOptions): Promise<string | undefined> {
 /** Opens the log in `dir`. Throws `LogError` `log_missing` where there is none, unless `createIfMissing` says how. */
 export async function openLog(dir: string, options: OpenOptions = {}): Promise<Log> {
   checkOptions(options, 'open');
-  checkLimits(options.queue);
-  checkHeartbeat(options.heartbeatMs);
+  checkValues(options);
   const paths = logPaths(dir, placesOf(options));
   let announce = true;
   if (!existsSync(paths.database)) {
@@ -145,10 +145,6 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   throw writer.status === 'rejected' ? writer.reason : (reader as PromiseRejectedResult).reason;
 }
 
-function warnOf(options: OpenOptions): (message: string) => void {
-  return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
-}
-
 /** A log whose store is no folder: what a log leaves to it, and how it is written and read. */
 export interface StoreHome extends LogHome {
   /** Reads committed state, beside any writer. */
@@ -165,8 +161,7 @@ export interface StoreHome extends LogHome {
  * @internal
  */
 export async function openLogOver(home: StoreHome, options: OpenOptions, announce = true): Promise<Log> {
-  checkLimits(options.queue);
-  checkHeartbeat(options.heartbeatMs);
+  checkValues(options);
   const { reading, index, writing } = home;
   const warn = warnOf(options);
   const instance = randomUUID();

@@ -1,3 +1,4 @@
+import { checkTimestampSettings, type TimestampSettings } from '../anchor/index.ts';
 import { misuse } from '../bytes/index.ts';
 import type { CommitMeter, QueueLimits } from './queue.ts';
 
@@ -35,6 +36,11 @@ export interface OpenOptions {
    * since the first event.
    */
   readonly heartbeatMs?: number;
+  /**
+   * Time-stamping authorities (RFC 3161) that sign, now and then, that the log stood so at that time; what `timestamps.json` in the
+   * folder says by default.
+   */
+  readonly timestamps?: TimestampSettings;
   /** Receives warnings; `process.emitWarning` by default. */
   readonly warn?: (message: string) => void;
 }
@@ -81,6 +87,7 @@ const openNames = [
   'meter',
   'pseudonymKey',
   'heartbeatMs',
+  'timestamps',
   'warn',
 ];
 const creationNames = ['origin', 'rootVkey', 'personalIds'];
@@ -107,13 +114,25 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
 }
 
 /** Refuses a pause that is none. Throws `RangeError` `option_invalid`. */
-export function checkHeartbeat(ms: number | undefined): void {
+function checkHeartbeat(ms: number | undefined): void {
   if (ms === undefined || ms === 0 || (Number.isSafeInteger(ms) && ms > 0)) return;
   throw misuse('range', 'option_invalid', 'heartbeatMs must be a whole number of milliseconds, or 0');
 }
 
+/** Refuses what is wrong in the values of options that a log is opened with. Throws a misuse `option_invalid`. */
+export function checkValues({ queue, heartbeatMs, timestamps }: OpenOptions): void {
+  checkLimits(queue);
+  checkHeartbeat(heartbeatMs);
+  if (timestamps !== undefined) checkTimestampSettings(timestamps);
+}
+
+/** Where warnings go. */
+export function warnOf(options: OpenOptions): (message: string) => void {
+  return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
+}
+
 /** Refuses limits that limit nothing. Throws `RangeError` `option_invalid`. */
-export function checkLimits(limits: QueueLimits | undefined): void {
+function checkLimits(limits: QueueLimits | undefined): void {
   for (const [name, value] of Object.entries(limits ?? {})) {
     if (name !== 'eventsMax' && name !== 'charactersMax') {
       throw misuse(

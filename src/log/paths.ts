@@ -3,6 +3,9 @@ import { join, resolve } from 'node:path';
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 
+/** The name of the file that says how a log is time-stamped. */
+export const TIMESTAMPS_FILE = 'timestamps.json';
+
 /** Where the parts of a log lie. */
 export interface LogPaths {
   /** The folder, absolute. */
@@ -15,6 +18,8 @@ export interface LogPaths {
   readonly followers: string;
   /** What outside parties have signed about the log. */
   readonly anchors: string;
+  /** How the log is time-stamped, where its options do not say. */
+  readonly timestamps: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -34,6 +39,10 @@ export interface LogHome {
   readonly followers: string;
   /** The file with what outside parties have signed. */
   readonly anchors: string;
+  /** The folder itself, for what its owner put into it: settings, a policy. Absent where there is none. */
+  readonly folder?: string | undefined;
+  /** The high-water mark; absent where none is kept. */
+  readonly mark?: string | undefined;
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -51,6 +60,7 @@ export function logPaths(
     index: join(at, 'index.db'),
     followers: join(at, 'followers.db'),
     anchors: join(at, 'anchors.db'),
+    timestamps: join(at, TIMESTAMPS_FILE),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),

@@ -35,7 +35,16 @@ export const RECEIPT_WAIT_MS_DEFAULT = 10_000;
 export interface PostgresOptions
   extends Pick<
     OpenOptions,
-    'key' | 'mark' | 'service' | 'version' | 'queue' | 'meter' | 'pseudonymKey' | 'heartbeatMs' | 'warn'
+    | 'key'
+    | 'mark'
+    | 'service'
+    | 'version'
+    | 'queue'
+    | 'meter'
+    | 'pseudonymKey'
+    | 'heartbeatMs'
+    | 'timestamps'
+    | 'warn'
   > {
   /** The origin of the log. */
   readonly origin: string;
@@ -77,6 +86,7 @@ const optionNames = [
   'meter',
   'pseudonymKey',
   'heartbeatMs',
+  'timestamps',
   'warn',
 ];
 
@@ -204,10 +214,17 @@ async function open(
       dir: at ?? `postgres:${origin}`,
       followers: at === undefined ? '' : join(at, 'followers.db'),
       anchors: at === undefined ? '' : join(at, 'anchors.db'),
+      folder: at,
+      mark,
       index: at === undefined ? '' : join(at, 'index.db'),
       reading: store,
       ...(signer === undefined ? {} : { writing: { store, signer: () => signer, mark } }),
-      verify: (how) => auditDatabase(database, { origin, mark: how.mark ?? mark }, how),
+      verify: (how) =>
+        auditDatabase(
+          database,
+          { origin, mark: how.mark ?? mark, anchors: at && join(at, 'anchors.db') },
+          how,
+        ),
       backup: () =>
         Promise.reject(
           misuse(
@@ -350,9 +367,10 @@ function openOptions({
   meter,
   pseudonymKey,
   heartbeatMs,
+  timestamps,
   warn,
 }: PostgresOptions): OpenOptions {
-  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, warn };
+  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, timestamps, warn };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as OpenOptions;
 }
 

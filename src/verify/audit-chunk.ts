@@ -62,9 +62,11 @@ class ChunkAuditor {
   readonly #erasures: Erasure[] = [];
   readonly #prefixes: RangeParts[] = [];
   readonly #leaves: { index: number; hash: Hash }[] = [];
+  readonly #moments: { index: number; recordedAt: string }[] = [];
   readonly #tileRoots: Hash[] = [];
   readonly #sizes: ReadonlySet<number>;
   readonly #watched: ReadonlySet<number>;
+  readonly #timed: ReadonlySet<number>;
   readonly #ids = new Set<string>();
   #rows = 0;
   #entries = 0;
@@ -80,6 +82,7 @@ class ChunkAuditor {
     this.#range = Range.empty(chunk.begin);
     this.#sizes = new Set(request.sizes.filter((size) => size > chunk.begin && size <= chunk.end));
     this.#watched = new Set(request.leaves);
+    this.#timed = new Set(request.moments);
   }
 
   /** The index that comes next. */
@@ -125,6 +128,7 @@ class ChunkAuditor {
       hashes: this.#range.hashes,
       prefixes: this.#prefixes,
       leaves: this.#leaves,
+      moments: this.#moments,
       tileRoots,
       counts: { entries: this.#entries, disclosures: this.#disclosures, present: this.#present },
       missing: this.#missing.values,
@@ -234,6 +238,7 @@ class ChunkAuditor {
 
   /** Times are fixed-width UTC, so that their order as texts is their order in time. */
   #checkTime({ recordedAt }: Entry, index: number): void {
+    if (this.#timed.has(index)) this.#moments.push({ index, recordedAt });
     const times = this.#times;
     if (times === undefined) {
       this.#times = { first: recordedAt, firstIndex: index, last: recordedAt };

@@ -2,6 +2,7 @@ import type { Entry, Erasure, Genesis, OpenedEntry } from '../event/index.ts';
 import type { Hash, RangeParts } from '../merkle/index.ts';
 import type { Discovery, FindingCode } from './finding.ts';
 import type { Held } from './held.ts';
+import type { Stamped } from './stamped.ts';
 import type { Trust } from './trust.ts';
 
 /** Some entries of a log: from the index `begin` up to, not including, `end`. */
@@ -76,6 +77,8 @@ export interface AuditOptions {
    * else holds, and not counted as one of them: whoever has the log may well have this, too.
    */
   readonly mark?: string;
+  /** Time-stamps over checkpoints of this log, judged already as far as they go without it. */
+  readonly stamped?: readonly Stamped[];
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
   /**
@@ -97,6 +100,8 @@ export interface ChunkRequest {
   readonly sizes: readonly number[];
   /** Indexes whose leaf hashes will be asked for. */
   readonly leaves: readonly number[];
+  /** Indexes whose `recordedAt` will be asked for; where entries are read. */
+  readonly moments: readonly number[];
 }
 
 /** One entry that has been read, for a check that this room cannot make. */
@@ -147,6 +152,8 @@ export interface ChunkReport extends Span {
   readonly prefixes: readonly RangeParts[];
   readonly leaves: readonly { readonly index: number; readonly hash: Uint8Array }[];
   /** The hashes over every 256 leaves, one after the other: what the tiles of the next level hold. */
+  /** When the entries that were asked for were recorded, as they say. */
+  readonly moments: readonly { readonly index: number; readonly recordedAt: string }[];
   readonly tileRoots: Uint8Array;
   readonly counts: Pick<AuditCounts, 'entries' | 'disclosures' | 'present'>;
   readonly missing: readonly MissingValues[];

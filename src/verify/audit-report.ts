@@ -20,6 +20,7 @@ import type { AuditCounts, AuditDepth, AuditHead, AuditOptions } from './audit-m
 import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
 import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './held.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
+import { compareStamped, type StampedVerdict, stampsInWords } from './stamped.ts';
 import { policyOf } from './trust.ts';
 
 /** What the audit of a whole log has shown. Plain data, ready for JSON. */
@@ -51,6 +52,8 @@ export interface AuditReport {
   readonly held?: HeldVerdict;
   /** Whether the mark beside the log agrees; absent where there is none. */
   readonly mark?: MarkVerdict;
+  /** How much of what was time-stamped agrees; absent where nothing was. */
+  readonly stamped?: StampedVerdict;
 }
 
 /** All that is known when every chunk has been audited. */
@@ -65,6 +68,8 @@ export interface Conclusion {
   /** The tree of the entries, at each size that anything is said about. */
   readonly trees: ReadonlyMap<number, Range>;
   readonly leaves: ReadonlyMap<number, Hash>;
+  /** When entries were recorded, as they say: those that a time-stamp can contradict. */
+  readonly moments: ReadonlyMap<number, string>;
   readonly discoveries: Discoveries;
 }
 
@@ -114,6 +119,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
   const isBroken = [...inconsistent].some((code) => discoveries.has(code));
   const held = compareHeld(conclusion, policy, report);
   const mark = compareMark(conclusion, policy, report);
+  const stamped = compareStamped(conclusion, policy, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
     ok: findings.length === 0,
@@ -129,9 +135,10 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     anchored:
       isBroken || discoveries.has('forked') || discoveries.has('rolled_back')
         ? `not consistent at size ${end}: see the findings`
-        : anchorInWords({ end, opened, held, mark }),
+        : anchorInWords({ end, opened, held, mark, stamped }),
     ...(held !== undefined && { held }),
     ...(mark !== undefined && { mark }),
+    ...(stamped !== undefined && { stamped }),
   };
 }
 
@@ -284,23 +291,27 @@ function anchorInWords({
   opened,
   held,
   mark,
+  stamped,
 }: {
   readonly end: number;
   readonly opened: OpenedCheckpoint | undefined;
   readonly held: HeldVerdict | undefined;
   readonly mark: MarkVerdict | undefined;
+  readonly stamped: StampedVerdict | undefined;
 }): string {
   const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
   const agrees = [
     ...(mark?.agrees === true ? ['the mark beside the folder'] : []),
     ...(held === undefined ? [] : [`${held.agree} held outside, the largest of size ${held.size}`]),
   ];
+  const isStamped = stamped?.newest.some(({ trust }) => trust === 'anchored') === true;
   const words = [
     `consistent up to size ${end}`,
     ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
+    ...stampsInWords(stamped),
     ...(agrees.length === 0 ? [] : [`agrees with ${agrees.join(' and with ')}`]),
     // The mark is no anchor: it lies where the log lies.
-    ...(cosigners.length === 0 && held === undefined ? ['no outside anchor'] : []),
+    ...(cosigners.length === 0 && held === undefined && !isStamped ? ['no outside anchor'] : []),
   ];
   return words.join('; ');
 }

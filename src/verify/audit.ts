@@ -8,6 +8,7 @@ import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
 import { Discoveries, type Discovery } from './finding.ts';
 import { placesOfHeld } from './held.ts';
 import { readHead } from './signed-head.ts';
+import { momentsOfStamps } from './stamped.ts';
 
 /**
  * How many entries a chunk has: enough to make a message to another thread worth it, few enough to be in
@@ -48,6 +49,7 @@ export class Audit {
   /** The ranges up to the sizes of the request, by the beginning of their chunk. */
   readonly #prefixes = new Map<number, readonly RangeParts[]>();
   readonly #leaves = new Map<number, Hash>();
+  readonly #moments = new Map<number, string>();
   readonly #tileRoots: Uint8Array[] = [];
   #counts: AuditCounts = { entries: 0, disclosures: 0, present: 0, erased: 0, missing: 0 };
   #rows = 0;
@@ -64,13 +66,15 @@ export class Audit {
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
     this.#begin = this.end;
     const mark = options.mark === undefined ? [] : [options.mark];
-    const held = placesOfHeld([...(options.held ?? []), ...mark]);
+    const { stamped = [] } = options;
+    const held = placesOfHeld([...(options.held ?? []), ...mark, ...stamped.map(({ note }) => note)]);
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
     this.request = {
       depth: options.depth ?? 'full',
       ...(options.sealed !== undefined && { sealed: options.sealed }),
       sizes: [...new Set(sizes)].filter((size) => size <= this.end).sort((a, b) => a - b),
       leaves: held.leaves,
+      moments: momentsOfStamps(stamped),
     };
     if (last >= this.end) {
       const what = `so far behind the rest that they were not read: only ${entries} entries are there`;
@@ -114,6 +118,7 @@ export class Audit {
     this.#ranges.push({ begin: report.begin, end: report.end, hashes: report.hashes });
     this.#prefixes.set(report.begin, report.prefixes);
     for (const { index, hash } of report.leaves) this.#leaves.set(index, hash);
+    for (const { index, recordedAt } of report.moments) this.#moments.set(index, recordedAt);
     this.#tileRoots.push(report.tileRoots);
     this.#genesis = report.genesis;
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
@@ -139,6 +144,7 @@ export class Audit {
       genesis: this.#genesis,
       trees: this.#treesAtSizes(),
       leaves: this.#leaves,
+      moments: this.#moments,
       discoveries: this.#discoveries,
     };
     return concludeAudit(conclusion);

@@ -21,6 +21,9 @@ export const findingCodes = [
   // What somebody outside holds.
   'forked',
   'rolled_back',
+  // What time-stamping authorities signed.
+  'time_contradicted',
+  'timestamp_invalid',
   // Sealed values.
   'disclosure_altered',
   'disclosure_missing',

@@ -90,6 +90,13 @@ export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
 export { type TileData, TileSet, tilesOfLeaves } from './tile-set.ts';
 export { readHead } from './signed-head.ts';
 export {
+  CLOCKS_APART_MS_MAX,
+  type Stamped,
+  type StampedUpTo,
+  type StampedVerdict,
+  type StampVerdict,
+} from './stamped.ts';
+export {
   formatProof,
   PROOF_BYTES_MAX,
   PROOF_EXTRA_BYTES_MAX,

@@ -27,4 +27,5 @@ export { scopes } from './keys.ts';
 export type { AuditSummary, LogList, LogRequest, LogSummary, SourceGap, Verification } from './logs.ts';
 export type { Problem } from './problem.ts';
 export { PROBLEM_TYPE } from './problem.ts';
+export type { Exposure, Tier, TierLayer, TierPublication, TierStamp } from './tier.ts';
 export type { SignInWays, ViewerSession, ViewerTokenCreated, ViewerTokenRequest } from './viewer.ts';

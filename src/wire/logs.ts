@@ -1,3 +1,5 @@
+import type { Tier } from './tier.ts';
+
 /** `POST /v1/logs`. */
 export interface LogRequest {
   /** `[a-z0-9][a-z0-9-]{0,62}` */
@@ -64,11 +66,6 @@ export interface Verification {
   readonly last?: AuditSummary;
   readonly isRunning: boolean;
   readonly gaps: readonly SourceGap[];
-  /** Who could still do what to this log unseen (the adversaries of the design), as it is set up now. */
-  readonly exposure: readonly {
-    readonly who: string;
-    readonly can: string;
-    readonly answeredBy: string;
-    readonly isAnswered: boolean;
-  }[];
+  /** What vouches for this log, and who could still do what to it unseen, as it is set up now. */
+  readonly tier: Tier;
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test, { after, before, type TestContext } from 'node:test';
+import type { Verification } from 'indelible/wire';
 import type { Browser, Page } from 'playwright-core';
 import { type Served, serve } from '../support/served.ts';
 import { launch, openWindow, picture } from './browser.ts';
@@ -88,11 +89,16 @@ test("the integrity page tells the server's audit apart from its own check, and 
   const report = await fetch(`${server.url}/v1/logs/main/verification`, {
     headers: { authorization: `Bearer ${server.key}` },
   });
-  // How many depends on who runs the server: root on this machine has more ways.
-  const rows = ((await report.json()) as { exposure: { isAnswered: boolean }[] }).exposure;
-  const openCount = rows.filter(({ isAnswered }) => !isAnswered).length;
+  const { layers, exposure: rows } = ((await report.json()) as Verification).tier;
+  const openCount = rows.filter(({ answered }) => answered === 'none').length;
   assert.ok(openCount > 0);
   assert.equal(await exposure.getByText('Open', { exact: true }).count(), openCount);
+  assert.equal(await exposure.getByText('In part', { exact: true }).count(), 1, 'the disk: mark and audit');
+  for (const { who, unseen } of rows)
+    await exposure.getByRole('row').filter({ hasText: who }).getByText(unseen).waitFor();
+  const vouchers = page.getByRole('table').filter({ hasText: 'time-stamped' }).filter({ hasText: 'chained' });
+  for (const { says } of layers) await vouchers.getByText(says).waitFor();
+  assert.equal(await vouchers.getByText('Yes', { exact: true }).count(), 2, 'chained and signed');
   await page.getByText('nobody outside of the operator vouches').waitFor();
   assert.deepEqual(troubles, []);
 });

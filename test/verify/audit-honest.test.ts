@@ -218,7 +218,7 @@ test('the tiles over a span: all of them, the last as wide as it is filled', () 
 });
 
 test('a chunk refuses rows of another span, and spans that do not begin where a tile does', () => {
-  const request = { depth: 'full', sizes: [], leaves: [] } as const;
+  const request = { depth: 'full', sizes: [], leaves: [], moments: [] } as const;
   const row = (index: number): AuditRow => ({ index, entry: new Uint8Array(0), disclosures: [] });
   for (const index of [255, 512, -1, Number.NaN]) {
     const chunk = { begin: 256, end: 512, rows: [row(index)] };

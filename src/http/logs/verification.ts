@@ -3,7 +3,6 @@ import type { Call, Route } from '../route.ts';
 import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
 import { type Desk, json } from './deps.ts';
-import { exposureOf } from './exposure.ts';
 
 /** `GET` and `POST /v1/logs/{log}/verification`. */
 export function verificationRoutes(desk: Desk): Route[] {
@@ -48,6 +47,6 @@ async function verification({ logs }: Desk, { log }: Call): Promise<Verification
     ...audited,
     isRunning: logs.audits.isRunning(log.name),
     gaps,
-    exposure: exposureOf({ open: log, note, audited, gaps }),
+    tier: await log.log.tier({ audit: audited.lastWhole, isPublic: log.isPublic, gaps: gaps.length }),
   };
 }

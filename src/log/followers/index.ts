@@ -15,6 +15,7 @@
  * log.followers.list(); // [{ name: 'alarm', size: 1204, lag: 0, state: 'following' }]
  * ```
  */
+export type { Errand, ErrandOutcome } from './errand.ts';
 export {
   BATCH_ENTRIES_DEFAULT,
   BATCH_ENTRIES_MAX,

@@ -3,6 +3,7 @@ import { misuse } from '../../bytes/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import { LogError } from '../../store/index.ts';
 import { CursorStore } from './cursors.ts';
+import { type Errand, ErrandRun } from './errand.ts';
 import type { Follower, FollowerSource, FollowerStatus } from './follower.ts';
 import { Tail } from './tail.ts';
 
@@ -37,7 +38,7 @@ export class FollowerRunner {
   readonly #path: string;
   readonly #holder = randomUUID();
   readonly #options: Required<FollowerOptions>;
-  readonly #tails = new Map<string, Tail>();
+  readonly #tails = new Map<string, Tail | ErrandRun>();
   readonly #stopping = new AbortController();
   #cursors: CursorStore | undefined;
   #lease: NodeJS.Timeout | undefined;
@@ -62,29 +63,50 @@ export class FollowerRunner {
    * name is no name or is taken, `LogError` `closed`, `io_failed`.
    */
   add(follower: Follower): void {
-    const { name } = follower;
-    if (this.#stopped !== undefined) throw new LogError('closed', 'the log is closed');
-    if (typeof name !== 'string' || !namePattern.test(name)) {
-      throw misuse('type', 'option_invalid', 'a follower needs a name: 1 to 64 of a-z 0-9 . _ -');
-    }
+    const cursors = this.#admit(follower.name);
     if (typeof follower.apply !== 'function') {
-      throw misuse('type', 'option_invalid', `the follower ${name} has no function apply`);
+      throw misuse('type', 'option_invalid', `the follower ${follower.name} has no function apply`);
     }
-    if (this.#tails.has(name)) throw misuse('type', 'option_invalid', `there is a follower ${name} already`);
-    this.#cursors ??= CursorStore.open(this.#path);
-    if (this.#lease === undefined) this.#keepLease();
     const tail = new Tail({
       follower,
       source: this.#source,
-      cursors: this.#cursors,
+      cursors,
       holder: this.#holder,
       isHolding: () => this.#holding,
       signal: this.#stopping.signal,
       pollMs: this.#options.pollMs,
       retryMsMax: this.#options.retryMsMax,
     });
-    this.#tails.set(name, tail);
+    this.#tails.set(follower.name, tail);
     tail.start();
+  }
+
+  /**
+   * Starts an errand, which has no cursor and sees no entries. Throws as {@link add}.
+   * @internal
+   */
+  addErrand(errand: Errand): void {
+    this.#admit(errand.name);
+    const run = new ErrandRun({
+      errand,
+      isHolding: () => this.#holding,
+      signal: this.#stopping.signal,
+      pollMs: this.#options.pollMs,
+    });
+    this.#tails.set(errand.name, run);
+    run.start();
+  }
+
+  /** Looks at a name, and sees to the lease under which its owner is run. */
+  #admit(name: string): CursorStore {
+    if (this.#stopped !== undefined) throw new LogError('closed', 'the log is closed');
+    if (typeof name !== 'string' || !namePattern.test(name)) {
+      throw misuse('type', 'option_invalid', 'a follower needs a name: 1 to 64 of a-z 0-9 . _ -');
+    }
+    if (this.#tails.has(name)) throw misuse('type', 'option_invalid', `there is a follower ${name} already`);
+    this.#cursors ??= CursorStore.open(this.#path);
+    if (this.#lease === undefined) this.#keepLease();
+    return this.#cursors;
   }
 
   /** How each follower is doing, in the order in which they were added. */

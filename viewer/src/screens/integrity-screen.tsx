@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { base64Encode } from '../../../src/bytes/index.ts';
 import { parseVerifierKey } from '../../../src/note/index.ts';
-import type { AuditSummary, Verification } from '../../../src/wire/index.ts';
+import type { AuditSummary, Exposure, Tier, Verification } from '../../../src/wire/index.ts';
 import { useProofState, useViewer } from '../shell/context.tsx';
 import { formatAbsolute, formatCount, formatDuration, formatNumber } from '../shell/format.ts';
 import { Copyable, CopyButton, Failure, Section, When } from '../shell/parts.tsx';
@@ -25,7 +25,8 @@ export function IntegrityScreen() {
         {report.error !== null && <Failure error={report.error} retry={() => void report.refetch()} />}
         {report.data && <ServerSays report={report.data} />}
         {report.data && <Gaps report={report.data} />}
-        {report.data && <Exposure report={report.data} />}
+        {report.data && <Vouchers tier={report.data.tier} />}
+        {report.data && <Adversaries rows={report.data.tier.exposure} />}
         <Elsewhere />
       </main>
     </div>
@@ -235,8 +236,54 @@ function Gaps({ report: { gaps } }: { report: Verification }) {
   );
 }
 
-function Exposure({ report: { exposure } }: { report: Verification }) {
-  if (exposure.length === 0) return null;
+/** What vouches for the log, from the weakest to the strongest, and what was signed that is not of this log. */
+function Vouchers({ tier: { layers, contradictions } }: { tier: Tier }) {
+  return (
+    <Section
+      title="What vouches for this log"
+      note="Computed by the server out of what lies beside the log. Signatures were verified there; this page has not repeated it."
+    >
+      {contradictions.length > 0 && (
+        <div className="alarm" role="alert">
+          <strong>What outside parties signed contradicts this log.</strong>
+          <ul>
+            {contradictions.map((said) => (
+              <li key={said}>{said}</li>
+            ))}
+          </ul>
+        </div>
+      )}
+      <table className="plain">
+        <thead>
+          <tr>
+            <th scope="col">Layer</th>
+            <th scope="col">Here</th>
+            <th scope="col">What there is of it</th>
+          </tr>
+        </thead>
+        <tbody>
+          {layers.map(({ name, holds, says }) => (
+            <tr key={name}>
+              <td data-label="Layer">{name}</td>
+              <td data-label="Here">
+                <span className={holds ? 'good' : 'muted'}>{holds ? 'Yes' : 'No'}</span>
+              </td>
+              <td data-label="What there is of it">{says}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Section>
+  );
+}
+
+const answers = {
+  whole: { text: 'Answered', className: 'good' },
+  part: { text: 'In part', className: 'muted' },
+  none: { text: 'Open', className: 'warning' },
+} as const;
+
+function Adversaries({ rows }: { rows: readonly Exposure[] }) {
   return (
     <Section title="Who could still do what" note="As this log is set up now, according to the server.">
       <table className="plain">
@@ -245,19 +292,19 @@ function Exposure({ report: { exposure } }: { report: Verification }) {
             <th scope="col">Who</th>
             <th scope="col">Could</th>
             <th scope="col">What answers it</th>
+            <th scope="col">Unseen, still</th>
             <th scope="col">Here</th>
           </tr>
         </thead>
         <tbody>
-          {exposure.map((row) => (
-            <tr key={row.who}>
-              <td data-label="Who">{row.who}</td>
-              <td data-label="Could">{row.can}</td>
-              <td data-label="What answers it">{row.answeredBy}</td>
+          {rows.map(({ who, can, answeredBy, unseen, answered }) => (
+            <tr key={who}>
+              <td data-label="Who">{who}</td>
+              <td data-label="Could">{can}</td>
+              <td data-label="What answers it">{answeredBy}</td>
+              <td data-label="Unseen, still">{unseen}</td>
               <td data-label="Here">
-                <span className={row.isAnswered ? 'good' : 'warning'}>
-                  {row.isAnswered ? 'Answered' : 'Open'}
-                </span>
+                <span className={answers[answered].className}>{answers[answered].text}</span>
               </td>
             </tr>
           ))}

@@ -1,0 +1,215 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  AnchorStore,
+  certificatesOf,
+  judgeStamps,
+  type PublishedCheckpoint,
+  type TimestampSettings,
+} from '../anchor/index.ts';
+import { base64Encode, utf8Encode, VerificationError } from '../bytes/index.ts';
+import {
+  type OpenedCheckpoint,
+  openWithPolicy,
+  type Policy,
+  parseCheckpoint,
+  parseNote,
+  parsePolicy,
+} from '../note/index.ts';
+import { readTextFile } from '../platform/index.ts';
+import { isLogError, LogError } from '../store/index.ts';
+import type { Stamped } from '../verify/index.ts';
+import type { LogHome } from './paths.ts';
+import type { SignedCheckpoint } from './reader.ts';
+import type { TierFacts } from './tier-model.ts';
+
+/** The name of the file with the policy of a log: which witnesses its owner asks for (c2sp.org/tlog-policy). */
+const POLICY_FILE = 'policy';
+
+const POLICY_BYTES_MAX = 1024 * 1024;
+
+/** Published checkpoints that are looked through for one that enough witnesses have signed. */
+const PUBLISHED_LOOKED_AT = 64;
+
+/** Time-stamps that are looked through for the newest of each authority. */
+const STAMPS_LOOKED_AT = 32;
+
+/** Where the facts about a log come from. */
+export interface TierSources {
+  readonly home: LogHome;
+  readonly origin: string;
+  readonly checkpoint: SignedCheckpoint;
+  /** The settings of its time-stamps; undefined where there are none. */
+  readonly settings: TimestampSettings | undefined;
+  /** Throws `LogError` `rolled_back` where the log does not continue this state. */
+  readonly checkContinues: (state: { readonly size: number; readonly root: string }) => Promise<void>;
+  /** The wall clock, milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** What is there of what can vouch for a log: verified where it is signed, and held against the log. */
+export async function tierFacts(sources: TierSources): Promise<TierFacts> {
+  const { home, origin, checkpoint, now } = sources;
+  const contradictions: string[] = [];
+  const found = await anchorsOf(sources, contradictions);
+  const { folder, mark } = home;
+  return {
+    origin,
+    size: checkpoint.size,
+    root: checkpoint.root,
+    now,
+    hasMark: mark !== undefined && existsSync(mark),
+    rootKey: folder === undefined ? 'unknown' : existsSync(join(folder, 'root.key')) ? 'here' : 'elsewhere',
+    ...found,
+    contradictions,
+  };
+}
+
+type Found = Pick<TierFacts, 'witnesses' | 'stamped' | 'published'>;
+
+async function anchorsOf(sources: TierSources, contradictions: string[]): Promise<Found> {
+  const policy = policyIn(sources.home, contradictions);
+  const asked = policy?.witnesses.length;
+  const nothing: Found = { witnesses: { asked, unchecked: 0 }, stamped: [], published: [] };
+  let store: AnchorStore | undefined;
+  try {
+    store = AnchorStore.openReadable(sources.home.anchors);
+    if (store === undefined) return nothing;
+    return {
+      witnesses: await witnessesOf(
+        store.newestPublished(PUBLISHED_LOOKED_AT),
+        policy,
+        sources,
+        contradictions,
+      ),
+      stamped: await stampsOf(store, sources, contradictions),
+      published: store.publications(),
+    };
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+    contradictions.push(`What outside parties signed cannot be read: ${error.message}`);
+    return nothing;
+  } finally {
+    store?.close();
+  }
+}
+
+function policyIn({ folder }: LogHome, contradictions: string[]): Policy | undefined {
+  const path = folder === undefined ? undefined : join(folder, POLICY_FILE);
+  if (path === undefined || !existsSync(path)) return undefined;
+  try {
+    return parsePolicy(readTextFile(path, POLICY_BYTES_MAX));
+  } catch (error) {
+    if (!(error instanceof VerificationError || error instanceof LogError)) throw error;
+    contradictions.push(`The policy of the log cannot be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** The newest published checkpoint that satisfies the policy's quorum with at least one witness. */
+async function witnessesOf(
+  published: readonly PublishedCheckpoint[],
+  policy: Policy | undefined,
+  sources: TierSources,
+  contradictions: string[],
+): Promise<TierFacts['witnesses']> {
+  const asked = policy?.witnesses.length;
+  const unchecked = policy === undefined ? cosignersOf(published[0], sources.origin) : 0;
+  for (const { note } of policy === undefined ? [] : published) {
+    const opened = openedWith(note, policy!);
+    const cosigned = opened?.verified.filter(({ timestamp }) => timestamp !== undefined) ?? [];
+    if (opened === undefined || cosigned.length === 0) continue;
+    const { size, root } = opened.checkpoint;
+    if (!(await continues(sources, { size, root: base64Encode(root) }))) {
+      contradictions.push(`Witnesses have cosigned ${size} entries of another history than this one.`);
+      continue;
+    }
+    const names = [...new Set(cosigned.map(({ key }) => key.name))];
+    const times = cosigned.map(({ timestamp }) => Number(timestamp) * 1000);
+    return { asked, unchecked, met: { size, names, atMs: Math.max(...times) } };
+  }
+  return { asked, unchecked };
+}
+
+function openedWith(note: Uint8Array, policy: Policy): OpenedCheckpoint | undefined {
+  try {
+    return openWithPolicy(note, policy);
+  } catch (error) {
+    if (error instanceof VerificationError) return undefined;
+    throw error;
+  }
+}
+
+/** Names beside the log's own that a checkpoint bears a line of, checked by nobody. */
+function cosignersOf(published: PublishedCheckpoint | undefined, origin: string): number {
+  if (published === undefined) return 0;
+  try {
+    const names = parseNote(published.note).signatures.map(({ name }) => name);
+    return new Set(names.filter((name) => name !== origin)).size;
+  } catch (error) {
+    if (error instanceof VerificationError) return 0;
+    throw error;
+  }
+}
+
+/** The newest time-stamp of each authority that holds and agrees with the log. */
+async function stampsOf(
+  store: AnchorStore,
+  sources: TierSources,
+  contradictions: string[],
+): Promise<TierFacts['stamped']> {
+  const { settings, now } = sources;
+  const authorities = settings?.authorities ?? [];
+  const certificates = (name: string) => {
+    const authority = authorities.find((known) => known.name === name);
+    return authority && certificatesOf(authority);
+  };
+  const named = authorities.flatMap(({ name }) => store.newestTimestampOf(name) ?? []);
+  const rows = [...named, ...store.newestTimestamps(STAMPS_LOOKED_AT)];
+  const newest = new Map(rows.toReversed().map((row) => [`${row.authority} ${row.size}`, row]));
+  const judged = await judgeStamps([...newest.values()], { certificates, now });
+  const found = new Map<string, TierFacts['stamped'][number]>();
+  for (const stamp of judged) {
+    const fact = await stampFact(stamp, sources, contradictions);
+    if (fact === undefined) continue;
+    const known = found.get(fact.authority);
+    if (known === undefined || fact.size > known.size) found.set(fact.authority, fact);
+  }
+  return [...found.values()];
+}
+
+async function stampFact(
+  { authority, note, verdict }: Stamped,
+  sources: TierSources,
+  contradictions: string[],
+): Promise<TierFacts['stamped'][number] | undefined> {
+  if (!('time' in verdict)) {
+    contradictions.push(`A time-stamp by ${authority} does not hold: ${verdict.message}`);
+    return undefined;
+  }
+  const { time, trust } = verdict;
+  try {
+    const { size, root, origin } = parseCheckpoint(parseNote(utf8Encode(note)).text);
+    if (origin === sources.origin && (await continues(sources, { size, root: base64Encode(root) }))) {
+      return { authority, size, timeMs: Date.parse(time), isVerified: trust === 'anchored' };
+    }
+    contradictions.push(`${authority} has time-stamped ${size} entries of another history at ${time}.`);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    contradictions.push(`What ${authority} time-stamped at ${time} is no checkpoint.`);
+  }
+  return undefined;
+}
+
+async function continues(
+  { checkContinues }: TierSources,
+  state: { readonly size: number; readonly root: string },
+): Promise<boolean> {
+  try {
+    await checkContinues(state);
+    return true;
+  } catch (error) {
+    if (isLogError(error, 'rolled_back')) return false;
+    throw error;
+  }
+}

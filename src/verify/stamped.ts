@@ -1,0 +1,127 @@
+import { utf8Encode } from '../bytes/index.ts';
+import type { Policy } from '../note/index.ts';
+import type { Conclusion, ReportOfLog } from './audit-report.ts';
+import { compareOne } from './held.ts';
+import { readHead, withoutStop } from './signed-head.ts';
+
+/**
+ * How far the clock of a log and that of a time-stamping authority may be apart before an audit says that one of them contradicts
+ * the other, milliseconds.
+ */
+export const CLOCKS_APART_MS_MAX = 300_000;
+
+/** What a time-stamp shows. */
+export interface StampVerdict {
+  /** RFC 3339, milliseconds, UTC. */
+  readonly time: string;
+  /** `anchored`: by an authority that the verifier knows. `inside`: consistent with the certificate that came with it, which shows nothing. */
+  readonly trust: 'anchored' | 'inside';
+}
+
+/**
+ * A time-stamp over a checkpoint (RFC 3161), as somebody who can read it has judged it: `verifyTimestamp` of `indelible/anchor`. This
+ * room compares what was stamped with the log.
+ */
+export interface Stamped {
+  /** The name under which the log keeps it. */
+  readonly authority: string;
+  /** The signed note whose text was stamped. */
+  readonly note: string;
+  /** What it shows; or the code and the words of why it shows nothing. */
+  readonly verdict: StampVerdict | { readonly code: string; readonly message: string };
+}
+
+/** The newest time-stamp of one authority that agrees with the log. */
+export interface StampedUpTo extends StampVerdict {
+  readonly authority: string;
+  /** How many entries it covers. */
+  readonly size: number;
+}
+
+/** How much of what was time-stamped agrees with the log. */
+export interface StampedVerdict {
+  /** How many time-stamps were compared. */
+  readonly given: number;
+  /** How many of them agree. */
+  readonly agree: number;
+  /** For each authority, its newest that agrees. */
+  readonly newest: readonly StampedUpTo[];
+}
+
+/** The indexes whose `recordedAt` lies at a time-stamp: the last entry that it covers, and the first that it does not. */
+export function momentsOfStamps(stamps: readonly Stamped[]): number[] {
+  const sizes = stamps.flatMap(({ note, verdict }) =>
+    'time' in verdict && verdict.trust === 'anchored' ? (readHead(utf8Encode(note))?.size ?? []) : [],
+  );
+  return [...new Set(sizes.flatMap((size) => [size - 1, size]))].filter((index) => index >= 0);
+}
+
+/**
+ * Compares what was time-stamped with the log, as checkpoints that somebody holds are compared; and the times with those that the
+ * entries bear. Undefined where nothing was stamped.
+ */
+export function compareStamped(
+  conclusion: Conclusion,
+  policy: Policy | undefined,
+  report: ReportOfLog,
+): StampedVerdict | undefined {
+  const { stamped = [] } = conclusion.options;
+  if (stamped.length === 0) return undefined;
+  const newest = new Map<string, StampedUpTo>();
+  let agree = 0;
+  for (const { authority, note, verdict } of stamped) {
+    if (!('time' in verdict)) {
+      report(
+        'timestamp_invalid',
+        `A time-stamp by ${authority} shows nothing: ${withoutStop(verdict.message)}`,
+        {
+          detail: { about: 'evidence', authority, code: verdict.code },
+        },
+      );
+      continue;
+    }
+    const name = `The checkpoint that ${authority} time-stamped at ${verdict.time}`;
+    const size = compareOne({ item: note, name, conclusion, policy, report });
+    if (size === undefined) continue;
+    agree += 1;
+    if (verdict.trust === 'anchored') compareClocks(size, authority, verdict, { conclusion, report });
+    const known = newest.get(authority);
+    const isBetter =
+      known === undefined || size > known.size || (known.trust === 'inside' && verdict.trust === 'anchored');
+    if (isBetter) newest.set(authority, { authority, size, time: verdict.time, trust: verdict.trust });
+  }
+  return { given: stamped.length, agree, newest: [...newest.values()] };
+}
+
+/**
+ * An entry that a time-stamp covers was there before it; one that it does not cover came, but for the moments that stamping takes,
+ * after it. A log whose clock was set says otherwise.
+ */
+function compareClocks(
+  size: number,
+  authority: string,
+  { time }: StampVerdict,
+  { conclusion, report }: { readonly conclusion: Conclusion; readonly report: ReportOfLog },
+): void {
+  const stampedMs = Date.parse(time);
+  const [last, next] = [conclusion.moments.get(size - 1), conclusion.moments.get(size)];
+  const tell = (index: number, recordedAt: string, how: string): void => {
+    const what = `Entry ${index} says that it was recorded at ${recordedAt}, and ${authority} has time-stamped ${how} at ${time}`;
+    report('time_contradicted', what, { from: index, to: index, detail: { recordedAt, stampedAt: time } });
+  };
+  if (last !== undefined && Date.parse(last) > stampedMs + CLOCKS_APART_MS_MAX) {
+    tell(size - 1, last, 'a checkpoint that covers it');
+  }
+  if (next !== undefined && Date.parse(next) < stampedMs - CLOCKS_APART_MS_MAX) {
+    tell(size, next, 'the entries before it, when it was not there yet,');
+  }
+}
+
+/** The time-stamps in words, as part of a sentence on how far a log is anchored. */
+export function stampsInWords(stamped: StampedVerdict | undefined): string[] {
+  return (stamped?.newest ?? []).map(({ authority, time, size, trust }) =>
+    trust === 'anchored'
+      ? `time-stamped by ${authority} at ${time} up to size ${size}`
+      : `${authority} is said to have time-stamped size ${size} at ${time}, by a certificate that nobody vouches for`,
+  );
+}

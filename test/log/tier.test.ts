@@ -1,0 +1,324 @@
+// What vouches for a log, and what each adversary could still do: the table for every combination, and the facts behind it.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createLog, type Exposure, type Tier } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
+import {
+  cosignatureV1Message,
+  createVerifierKey,
+  formatSignatureLine,
+  formatVerifierKey,
+  keyTypes,
+  parseNote,
+  parseSignerKey,
+  parseVerifierKey,
+  signerKeyFromSeed,
+  signNote,
+} from 'indelible/note';
+import { tierOf } from '#dist/log/tier.js';
+import type { TierFacts } from '#dist/log/tier-model.js';
+import { signIn, temporaryFolder } from '../support/folders.ts';
+import { forgeToken, makeChain, opensslMissing } from '../support/tsa.ts';
+
+const now = Date.parse('2026-06-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+const bare: TierFacts = {
+  origin: 'example.com/audit',
+  size: 100,
+  root: 'pipUvjMpT/1aXExjf9dUYwtxqJLoNW46Zmpcin/9FRg=',
+  now,
+  hasMark: false,
+  rootKey: 'elsewhere',
+  witnesses: { asked: undefined, unchecked: 0 },
+  stamped: [],
+  published: [],
+  contradictions: [],
+};
+
+const witnessed = (size: number): Partial<TierFacts> => ({
+  witnesses: {
+    asked: 2,
+    unchecked: 0,
+    met: { size, names: ['w1.example', 'w2.example'], atMs: now - HOUR_MS },
+  },
+});
+const stamped = (size: number, isVerified = true): Partial<TierFacts> => ({
+  stamped: [{ authority: 'tsa', size, timeMs: now - 3 * HOUR_MS, isVerified }],
+});
+const locked = (size: number, retainUntil = now + HOUR_MS): Partial<TierFacts> => ({
+  published: [{ url: 's3://bucket/log', size, at: now - HOUR_MS, retainUntil }],
+});
+
+const rowOf = ({ exposure }: Tier, part: string): Exposure => exposure.find(({ who }) => who.includes(part))!;
+const layersOf = ({ layers }: Tier) =>
+  layers
+    .filter(({ holds }) => holds)
+    .map(({ name }) => name)
+    .join(' ');
+
+describe('the table', () => {
+  const answers: readonly (readonly [
+    string,
+    Partial<TierFacts>,
+    string,
+    disk: string,
+    key: string,
+    all: string,
+  ])[] = [
+    ['nothing', {}, 'chained signed', 'none', 'none', 'none'],
+    ['a mark', { hasMark: true }, 'chained signed', 'part', 'none', 'none'],
+    ['witnesses, behind', witnessed(90), 'chained signed witnessed', 'part', 'part', 'none'],
+    ['witnesses', witnessed(100), 'chained signed witnessed', 'whole', 'whole', 'none'],
+    ['a stamp, behind', stamped(90), 'chained signed time-stamped', 'part', 'part', 'part'],
+    ['a stamp', stamped(100), 'chained signed time-stamped', 'whole', 'part', 'part'],
+    ['a stamp that nobody vouches for', stamped(100, false), 'chained signed', 'none', 'none', 'none'],
+    [
+      'published, not locked',
+      { published: [{ url: 'file:///a', size: 100, at: now }] },
+      'chained signed published',
+      'none',
+      'none',
+      'none',
+    ],
+    ['a lock', locked(100), 'chained signed published locked', 'whole', 'part', 'part'],
+    ['a lock that has run out', locked(100, now), 'chained signed published', 'none', 'none', 'none'],
+    [
+      'witnesses and a stamp',
+      { ...witnessed(100), ...stamped(90) },
+      'chained signed witnessed time-stamped',
+      'whole',
+      'whole',
+      'part',
+    ],
+    [
+      'all',
+      { hasMark: true, ...witnessed(100), ...stamped(100), ...locked(100) },
+      'chained signed witnessed time-stamped published locked',
+      'whole',
+      'whole',
+      'part',
+    ],
+  ];
+  for (const [name, facts, layers, disk, key, all] of answers) {
+    test(`${name}: ${layers}`, () => {
+      const tier = tierOf({ ...bare, ...facts });
+      assert.equal(layersOf(tier), layers);
+      assert.deepEqual(
+        [
+          rowOf(tier, 'without the signing key').answered,
+          rowOf(tier, 'holds the signing key').answered,
+          rowOf(tier, 'every witness').answered,
+        ],
+        [disk, key, all],
+      );
+      for (const row of tier.exposure) {
+        assert.equal(row.isAnswered, row.answered === 'whole');
+        assert.ok(row.unseen.length > 0 && row.answeredBy.length > 0 && row.can.length > 0);
+      }
+    });
+  }
+
+  test('how much is left is counted', () => {
+    const tier = tierOf({ ...bare, ...witnessed(90), ...stamped(93) });
+    assert.equal(rowOf(tier, 'holds the signing key').unseen, 'rewrite the 7 entries after size 93');
+    assert.match(rowOf(tier, 'without the signing key').unseen, /^cut off the 7 entries after size 93$/);
+    assert.match(rowOf(tier, 'every witness').unseen, /^invent what comes after size 93/);
+    const [, , witnessLayer, stampLayer] = tier.layers;
+    assert.equal(
+      witnessLayer!.says,
+      'w1.example and w2.example cosigned, which the policy asks for, up to size 90 of 100, 60 minutes ago',
+    );
+    assert.equal(stampLayer!.says, 'tsa, 3 hours ago, up to size 93 of 100');
+    assert.deepEqual(tier.stamped, [
+      { authority: 'tsa', size: 93, time: '2026-06-01T09:00:00.000Z', ageMs: 3 * HOUR_MS, isVerified: true },
+    ]);
+    const alone = tierOf({ ...bare, ...stamped(100) });
+    assert.match(
+      rowOf(alone, 'holds the signing key').unseen,
+      /^show another history to somebody who has none of this/,
+    );
+  });
+
+  test('what is said without a policy, or with one that nothing satisfies, is no witness', () => {
+    const said = (witnesses: TierFacts['witnesses']): string =>
+      tierOf({ ...bare, witnesses }).layers[2]!.says;
+    assert.match(said({ asked: undefined, unchecked: 0 }), /^no policy names a witness, and none cosigns$/);
+    assert.match(said({ asked: undefined, unchecked: 2 }), /^2 others have signed, unchecked/);
+    assert.match(
+      said({ asked: 3, unchecked: 0 }),
+      /^the policy names 3 witnesses, and no published checkpoint satisfies it$/,
+    );
+    assert.match(said({ asked: 0, unchecked: 0 }), /^the policy in the folder names no witness$/);
+  });
+
+  test('what a server knows beside it counts too', () => {
+    const facts = { ...bare, hasMark: true };
+    const whole = { finishedAt: '2026-06-01T11:00:00.000Z', isIntact: true };
+    const served = tierOf(facts, { audit: whole, isPublic: true, gaps: 2 });
+    assert.match(
+      rowOf(served, 'without the signing key').answeredBy,
+      /a whole audit at 2026-06-01T11:00:00\.000Z, which found nothing/,
+    );
+    assert.match(rowOf(served, 'holds the signing key').who, /lies on this server/);
+    assert.match(rowOf(served, 'holds the signing key').answeredBy, /checkpoint and tiles are public/);
+    assert.match(rowOf(served, 'application itself').answeredBy, /2 gaps are open now/);
+    assert.equal(rowOf(served, 'reader of one log').answered, 'whole');
+    assert.equal(rowOf(tierOf(facts), 'read the files').answered, 'none');
+    const damaged = tierOf(
+      { ...facts, ...witnessed(100) },
+      { audit: { ...whole, isIntact: false }, isPublic: false, gaps: 0 },
+    );
+    assert.equal(rowOf(damaged, 'without the signing key').answered, 'none');
+    assert.match(rowOf(damaged, 'without the signing key').unseen, /^damage was found already/);
+  });
+
+  test('where the root key lies is told', () => {
+    const of = (rootKey: TierFacts['rootKey']): string =>
+      rowOf(tierOf({ ...bare, rootKey }), 'copies the files').answered;
+    assert.deepEqual([of('here'), of('elsewhere'), of('unknown')], ['none', 'whole', 'none']);
+  });
+});
+
+describe('the facts', () => {
+  const origin = 'example.com/audit';
+
+  /** A witness that cosigns whatever it is given: what counts here is who is counted. */
+  function witness(name: string, byte: number) {
+    const signer = parseSignerKey(signerKeyFromSeed(name, new Uint8Array(32).fill(byte)));
+    const { publicKey } = parseVerifierKey(signer.vkey);
+    const key = createVerifierKey({ name, type: keyTypes.cosignatureV1, publicKey });
+    return { name, signer, key, vkey: formatVerifierKey(key) };
+  }
+
+  function cosign(note: string, witnesses: readonly ReturnType<typeof witness>[]): string {
+    const { text } = parseNote(Buffer.from(note));
+    const seconds = Math.floor(Date.now() / 1000);
+    const lines = witnesses.map(({ name, signer, key }) => {
+      const time = Buffer.alloc(8);
+      time.writeBigUInt64BE(BigInt(seconds));
+      const signature = Buffer.concat([time, signer.sign(cosignatureV1Message(BigInt(seconds), text))]);
+      return `${formatSignatureLine({ name, keyId: key.keyId, signature })}\n`;
+    });
+    return note + lines.join('');
+  }
+
+  test('a new log is chained and signed, and the table says what that leaves open', async (t) => {
+    await using log = await createLog(join(temporaryFolder(t), 'log'), { origin, thread: 'caller' });
+    const tier = await log.tier();
+    assert.equal(layersOf(tier), 'chained signed');
+    assert.deepEqual([tier.origin, tier.size, tier.root], [origin, 1, (await log.checkpoint()).root]);
+    assert.equal(rowOf(tier, 'copies the files').answered, 'none', 'the root key still lies here');
+    assert.equal(rowOf(tier, 'holds the signing key').answered, 'none');
+  });
+
+  test('a policy that cannot be read, and rows that hold nothing, are told', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    writeFileSync(join(dir, 'policy'), 'nonsense\n');
+    const { note } = await log.checkpoint();
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    store.putTimestamp({
+      size: 1,
+      authority: 'tsa',
+      token: new Uint8Array([1]),
+      note: Buffer.from(note),
+      at: 1,
+    });
+    store.putPublished({ size: 1, note: Buffer.from(`${note}\u2014 w.example AAAAAAAAAAAA\n`), at: 1 });
+    store.close();
+    const tier = await log.tier();
+    assert.equal(layersOf(tier), 'chained signed');
+    assert.match(tier.contradictions.join('\n'), /policy of the log cannot be read.*\n.*tsa does not hold/);
+    assert.match(tier.layers[2]!.says, /^1 others have signed, unchecked/);
+  });
+
+  test('time-stamps and publications count as far as they are there, verified and of this history', {
+    skip: opensslMissing,
+  }, async (t) => {
+    const folder = temporaryFolder(t);
+    const chain = makeChain(folder);
+    const dir = join(folder, 'log');
+    const authorities = [{ name: 'tsa', url: 'http://127.0.0.1:9/', certificates: chain.root.pem }];
+    await using log = await createLog(dir, {
+      origin,
+      thread: 'caller',
+      timestamps: { authorities, everyMs: 3_600_000 },
+      warn: () => {},
+    });
+    await log.record(signIn('a'));
+    const { note, size } = await log.checkpoint();
+    const text = Buffer.from(`${note.split('\n\n')[0]}\n`);
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    const token = forgeToken({ text, signer: chain.tsa });
+    store.putTimestamp({ size, authority: 'tsa', token, note: Buffer.from(note), at: Date.now() });
+    store.putTimestamp({ size, authority: 'stranger', token, note: Buffer.from(note), at: Date.now() });
+    store.putPublication({ url: 'file:///srv/tiles', size, at: Date.now() });
+    store.putPublication({
+      url: 's3://bucket/log',
+      size: 1,
+      at: Date.now(),
+      retainUntil: Date.now() + 86_400_000,
+    });
+    await log.record(signIn('b'));
+    const tier = await log.tier();
+    assert.deepEqual(tier.contradictions, []);
+    assert.equal(layersOf(tier), 'chained signed time-stamped published locked');
+    assert.deepEqual(
+      tier.stamped.map(({ authority, isVerified, size: covered }) => [authority, isVerified, covered]).sort(),
+      [
+        ['stranger', false, size],
+        ['tsa', true, size],
+      ],
+    );
+    assert.match(rowOf(tier, 'holds the signing key').unseen, /^rewrite the 1 entry after size 2; /);
+    assert.equal(tier.published[1]?.url, 's3://bucket/log');
+    // Of another history, under a real time-stamp: signed by this log's key, it would be worse; it is told either way.
+    const other = text.toString().replace(/\n\S+\n$/, `\n${'A'.repeat(43)}=\n`);
+    store.putTimestamp({
+      size,
+      authority: 'tsa',
+      token: forgeToken({ text: Buffer.from(other), signer: chain.tsa }),
+      note: Buffer.from(note.replace(text.toString(), other)),
+      at: Date.now(),
+    });
+    store.close();
+    const contradicted = await log.tier();
+    assert.match(contradicted.contradictions.join(), /tsa has time-stamped 2 entries of another history/);
+    assert.equal(contradicted.layers[3]!.holds, false);
+  });
+
+  test('witnesses count where the policy asks for them, and cosigned this history', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    await log.record(signIn('a'));
+    const [one, two] = [witness('w1.example', 1), witness('w2.example', 2)];
+    const { note, size } = await log.checkpoint();
+    const cosigned = cosign(note, [one, two]);
+    writeFileSync(
+      join(dir, 'policy'),
+      `log ${log.vkey}\nwitness w1 ${one.vkey}\nwitness w2 ${two.vkey}\ngroup both all w1 w2\nquorum both\n`,
+    );
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    store.putPublished({ size, note: Buffer.from(cosign(note, [one])), at: Date.now() });
+    assert.match(
+      (await log.tier()).layers[2]!.says,
+      /the policy names 2 witnesses, and no published checkpoint satisfies it/,
+    );
+    store.putPublished({ size, note: Buffer.from(cosigned), at: Date.now() });
+    const tier = await log.tier();
+    assert.deepEqual([tier.witnessed?.size, tier.witnessed?.names], [size, ['w1.example', 'w2.example']]);
+    assert.equal(rowOf(tier, 'holds the signing key').answered, 'whole');
+    // The same witnesses under another history of this log, signed with its key.
+    const signer = parseSignerKey(readFileSync(join(dir, 'log.key'), 'utf8').trim());
+    const text = `${origin}\n${size}\n${'A'.repeat(43)}=\n`;
+    const forged = Buffer.from(signNote(text, [signer])).toString();
+    store.putPublished({ size, note: Buffer.from(cosign(forged, [one, two])), at: Date.now() });
+    store.close();
+    const contradicted = await log.tier();
+    assert.match(contradicted.contradictions.join(), /Witnesses have cosigned 2 entries of another history/);
+    assert.equal(contradicted.witnessed, undefined);
+  });
+});
