@@ -14,6 +14,7 @@ export const logErrorCodes = [
   'key_insecure',
   'key_mismatch',
   'key_missing',
+  'key_retired',
   'log_damaged',
   'log_exists',
   'log_missing',

@@ -6,6 +6,7 @@ import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
+import { forkCommand } from './fork.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
@@ -30,6 +31,7 @@ const commands = [
   exportCommand,
   backupCommand,
   drillCommand,
+  forkCommand,
   keyCommand,
   pgCommand,
   serveCommand,

@@ -5,6 +5,7 @@ import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../
 import { readTextFile } from '../platform/index.ts';
 import { LogError, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from '../store/index.ts';
 import {
+  type Anchor,
   Audit,
   type AuditReport,
   type ChunkReport,
@@ -25,6 +26,11 @@ export interface VerifyOptions {
   readonly policy?: Trust;
   /** Receipts and checkpoints that somebody outside kept. */
   readonly held?: readonly Held[];
+  /**
+   * States of this log that outside parties had seen, and when, as their verified signatures say: what a key signed before it was
+   * compromised is believed where one of them shows that it was there before.
+   */
+  readonly anchors?: readonly Anchor[];
   /** Rebuilds the search index and compares it too. Default false. */
   readonly index?: boolean;
   /** `full` (default) reads every entry and disclosure; `tree` hashes entries and compares the tree. */
@@ -54,7 +60,7 @@ const THREADS_MAX = 64;
 /** Logs smaller than this are audited on one thread: starting more would take longer. */
 const SMALL_ENTRIES = 20_000;
 
-const optionNames = ['vkey', 'policy', 'held', 'index', 'depth', 'threads', 'mark', 'onProgress'];
+const optionNames = ['vkey', 'policy', 'held', 'anchors', 'index', 'depth', 'threads', 'mark', 'onProgress'];
 
 /**
  * Audits the log in a folder. It needs no key and no running log, and it opens what `openLog` would refuse:
@@ -106,6 +112,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
     ...(options.held === undefined ? {} : { held: options.held }),
+    ...(options.anchors === undefined ? {} : { anchors: options.anchors }),
     ...(mark === undefined ? {} : { mark }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),

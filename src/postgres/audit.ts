@@ -91,12 +91,13 @@ class DatabaseAudit {
       throw new LogError('log_missing', `this database has no log of the origin ${this.#place.origin}`);
     }
     this.#log = String(found['log']);
-    const { vkey, policy, held, depth, onProgress } = this.#options;
+    const { vkey, policy, held, anchors, depth, onProgress } = this.#options;
     const mark = markAt(this.#place.mark);
     const trust = policy ?? (vkey === undefined ? undefined : { vkey });
     const head = await this.#head();
     const audit = new Audit(head, {
       ...(held === undefined ? {} : { held }),
+      ...(anchors === undefined ? {} : { anchors }),
       ...(mark === undefined ? {} : { mark }),
       ...(trust === undefined ? {} : { trust }),
       ...(depth === undefined ? {} : { depth }),

@@ -1,4 +1,5 @@
 import { misuse } from '../bytes/index.ts';
+import { changeNumberOf, parseEntry } from '../event/index.ts';
 import { type Hash, Range, type RangeParts, type Tile } from '../merkle/index.ts';
 import { TIME_BACKWARDS } from './audit-chunk.ts';
 import type { AuditCounts, AuditHead, AuditOptions, ChunkReport, ChunkRequest, Span } from './audit-model.ts';
@@ -7,6 +8,7 @@ import { ErasureRecords } from './audit-sealed.ts';
 import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
 import { Discoveries, type Discovery } from './finding.ts';
 import { placesOfHeld } from './held.ts';
+import type { KeyEntry } from './key-timeline.ts';
 import { readHead } from './signed-head.ts';
 
 /**
@@ -55,6 +57,10 @@ export class Audit {
   /** The time of the first entry behind the chunk that comes next. */
   #timeBehind: { readonly first: string; readonly firstIndex: number } | undefined;
   #genesis: ChunkReport['genesis'];
+  #genesisHash: ChunkReport['genesisHash'];
+  #forkedFrom: ChunkReport['forkedFrom'];
+  /** The entries that change keys, by their number: the first of several that bear one counts. */
+  readonly #keyChanges = new Map<number, KeyEntry>();
 
   constructor(head: AuditHead, options: AuditOptions = {}) {
     this.#head = head;
@@ -65,7 +71,8 @@ export class Audit {
     this.#begin = this.end;
     const mark = options.mark === undefined ? [] : [options.mark];
     const held = placesOfHeld([...(options.held ?? []), ...mark]);
-    const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
+    const anchored = (options.anchors ?? []).map(({ size }) => size);
+    const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, ...anchored, this.end];
     this.request = {
       depth: options.depth ?? 'full',
       sizes: [...new Set(sizes)].filter((size) => size <= this.end).sort((a, b) => a - b),
@@ -115,6 +122,9 @@ export class Audit {
     for (const { index, hash } of report.leaves) this.#leaves.set(index, hash);
     this.#tileRoots.push(report.tileRoots);
     this.#genesis = report.genesis;
+    this.#genesisHash = report.genesisHash;
+    this.#forkedFrom = report.forkedFrom;
+    this.#keepKeyChanges(report.keyChanges);
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
     this.#discoveries.addOmitted(report.omitted);
     this.#joinTimes(report);
@@ -136,6 +146,9 @@ export class Audit {
       rows: this.#rows,
       counts: this.#counts,
       genesis: this.#genesis,
+      genesisHash: this.#genesisHash,
+      forkedFrom: this.#forkedFrom,
+      keyChanges: [...this.#keyChanges.values()].sort((a, b) => a.index - b.index),
       trees: this.#treesAtSizes(),
       leaves: this.#leaves,
       discoveries: this.#discoveries,
@@ -153,6 +166,20 @@ export class Audit {
     for (const discovery of compareUpperTiles(roots, this.upperTiles(), stored)) {
       if (located.some(({ from, to }) => from <= discovery.to && to >= discovery.from)) continue;
       this.discover(discovery);
+    }
+  }
+
+  /** However many a log has, no more are kept than can be changes. */
+  #keepKeyChanges(changes: readonly KeyEntry[]): void {
+    for (const change of changes.toReversed()) {
+      const number = changeNumberOf(parseEntry(change.entry).id)!;
+      const later = this.#keyChanges.get(number);
+      if (later !== undefined) {
+        const { index } = later;
+        const what = 'changes no key: an entry before it has its number';
+        this.discover({ code: 'key_change_invalid', from: index, to: index, what });
+      }
+      this.#keyChanges.set(number, change);
     }
   }
 

@@ -50,8 +50,19 @@ export type {
   Span,
 } from './audit-model.ts';
 export type { AuditReport } from './audit-report.ts';
+export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
+export {
+  type KeyEntry,
+  type KeyProblem,
+  type KeySpan,
+  KeyTimeline,
+  keyTimeline,
+  openAuthorisation,
+  type ReportedKey,
+  reportedKeys,
+} from './key-timeline.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,

@@ -15,7 +15,7 @@ export const FILE_LINES_MAX = 400;
 
 const packages: Readonly<Record<string, readonly string[]>> = {
   http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
-  cli: ['commander', 'pg', 'postgres'],
+  cli: ['commander', 'pg', 'postgres', '@aws-sdk/client-kms'],
 };
 
 /** Packages that a room may import, besides node: above the pure rooms. */
