@@ -29,12 +29,16 @@ export const verificationCodes = [
   'signature_unknown',
   // verify
   'disclosure_unmatched',
+  'key_change_invalid',
+  'key_retired',
+  'key_revoked',
   'malformed_evidence',
   'malformed_proof',
   // event: entries and disclosures.
   'malformed_disclosure',
   'malformed_entry',
   'malformed_genesis',
+  'malformed_key_change',
   // client: what a server shows that contradicts what it showed before, or what was sent.
   'disclosure_missing',
   'forked',

@@ -17,6 +17,7 @@ export const logErrorCodes = [
   'key_insecure',
   'key_mismatch',
   'key_missing',
+  'key_retired',
   'log_damaged',
   'log_exists',
   'log_missing',

@@ -3,6 +3,7 @@ import { type ImportFormat, type ImportReport, importFormats, importRecords } fr
 import { openLog } from '../log/index.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
+import { keyOf } from './key-spec.ts';
 import { readLines } from './lines.ts';
 import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
 import { group, Progress } from './progress.ts';
@@ -45,7 +46,7 @@ export function importCommand(io: Io): Command {
 async function runImport(io: Io, file: string, options: ImportOptions): Promise<void> {
   await using log = await openLog(options.log, {
     service: 'import',
-    ...given({ key: options.key, mark: options.mark }),
+    ...given({ key: keyOf(options.key), mark: options.mark }),
   });
   const progress = new Progress(io.words, 'importing');
   const said: Promise<void>[] = [];

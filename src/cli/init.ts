@@ -4,6 +4,7 @@ import { createLog } from '../log/index.ts';
 import { parseVerifierKey } from '../note/index.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
+import { keyOf } from './key-spec.ts';
 import { folderArgument, given, jsonOption, keyOption, markOption } from './options.ts';
 import { printPublicKeys, readPublicKeys } from './public-keys.ts';
 import { show } from './terminal.ts';
@@ -65,7 +66,7 @@ function checkRootKey(text: string): void {
 async function init(io: Io, dir: string, options: InitOptions): Promise<void> {
   const { origin, json, ...rest } = options;
   if (options.rootVkey !== undefined) checkRootKey(options.rootVkey);
-  await using log = await createLog(dir, { origin, ...given(rest) });
+  await using log = await createLog(dir, { origin, ...given({ ...rest, key: keyOf(rest.key) }) });
   await printPublicKeys(io, await readPublicKeys(log), json);
   const { paint } = io.words;
   await io.words.line(show`${paint('green', 'Created')} the log ${log.origin} in ${dir}.`);

@@ -27,7 +27,10 @@ function parseFolder(text: string): string {
 
 /** `--key PATH`, for commands that sign. */
 export function keyOption(): Option {
-  return new Option('--key <path>', 'file of the signing key (default: log.key in the folder of the log)');
+  return new Option(
+    '--key <path>',
+    'file of the signing key (default: log.key in the folder of the log), or env:NAME, or kms:FILE',
+  );
 }
 
 /** `--mark PATH`, for commands that compare the log with its high-water mark. */

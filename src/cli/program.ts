@@ -5,6 +5,7 @@ import { drillCommand } from './drill.ts';
 import { evidenceCommand } from './evidence.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
+import { forkCommand } from './fork.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
@@ -37,6 +38,7 @@ const commands = [
   publishCommand,
   restoreCommand,
   drillCommand,
+  forkCommand,
   keyCommand,
   timestampCommand,
   tierCommand,

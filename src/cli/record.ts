@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { openLog } from '../log/index.ts';
 import type { Io } from './io.ts';
+import { keyOf } from './key-spec.ts';
 import { readLines } from './lines.ts';
 import { given, keyOption, logOption, markOption } from './options.ts';
 import { RecordRun } from './record-run.ts';
@@ -46,7 +47,7 @@ async function record(
   file: string | undefined,
   { log: dir, ...options }: RecordOptions,
 ): Promise<void> {
-  await using log = await openLog(dir, given(options));
+  await using log = await openLog(dir, given({ ...options, key: keyOf(options.key) }));
   const run = new RecordRun(io, log);
   const flying: Promise<void>[] = [];
   for await (const lines of readLines(file, io.stdin, lineBytesMax)) {

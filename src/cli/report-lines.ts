@@ -35,6 +35,16 @@ export function reportLines(
     row('sealed', sealedWords(report), paint),
     row('key', show`${key}`, paint),
   ];
+  if (report.keys !== undefined) {
+    const { length } = report.keys;
+    lines.push(
+      row('keys', show`${length} signed this log, one after the other; key list prints them`, paint),
+    );
+  }
+  if (report.forkedFrom !== undefined) {
+    const { origin, size } = report.forkedFrom;
+    lines.push(row('forked', show`in the place of ${origin}, which ended at ${group(size)} entries`, paint));
+  }
   if (report.index !== undefined) {
     const { covered, of } = report.index;
     lines.push(row('index', show`covers ${group(covered)} of ${group(of)} entries`, paint));

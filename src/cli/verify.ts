@@ -9,8 +9,8 @@ import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { s3Place } from './s3-options.ts';
-import { runVerifyEvidence } from './verify-evidence.ts';
 import { anchorsOption, readCertificateFile, tsaOption } from './timestamp.ts';
+import { runVerifyEvidence } from './verify-evidence.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
 interface VerifyOptions {

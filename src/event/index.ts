@@ -41,6 +41,23 @@ export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure
 export { type Draft, draftId, entryText, type SealedDraft, sealDraft } from './draft.ts';
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';
 export { type Erasure, erasureOf, judge, type Verdict } from './erasure.ts';
+export {
+  type ChangePlace,
+  type CompromisedSince,
+  changeNumberOf,
+  formatKeyStatement,
+  isKeyChange,
+  KEY_CHANGE_BYTES_MAX,
+  KEY_CHANGES_MAX,
+  type KeyChange,
+  type KeyStatement,
+  keyChangeEvent,
+  keyChangeId,
+  keyChangeOf,
+  parseKeyStatement,
+  type RevocationStatement,
+  type RotationStatement,
+} from './key-change.ts';
 export type {
   Actor,
   AuditEvent,
@@ -75,10 +92,11 @@ export {
   type Exporting,
   erasedEvent,
   exportedEvent,
+  type ForkedFrom,
+  forkedFromEvent,
+  forkedFromOf,
   type Genesis,
   genesisEvent,
-  type KeyRotation,
-  keyRotatedEvent,
   LOG_FORMAT,
   logOpenedEvent,
   parseGenesis,
@@ -116,5 +134,6 @@ export {
   sourceEvent,
   sourceFrameOf,
 } from './source-frames.ts';
+export { timeMs } from './time.ts';
 export { searchText, TOKEN_LENGTH_MAX, tokenize } from './tokens.ts';
 export { type Action, actionVocabulary, type KnownAction } from './vocabulary.ts';

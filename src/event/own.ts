@@ -90,22 +90,33 @@ export function erasedEvent({ subject, below, actor, reason }: ErasureRequest): 
   return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
 }
 
-/** What a change of the log's key is recorded with. */
-export interface KeyRotation {
-  /** The verifier key that signs from now on. */
-  readonly newKey: string;
-  /** The verifier key that signed until now. */
-  readonly oldKey: string;
-  /** The note, signed by the root key, that authorises it. */
-  readonly authorisation: string;
-  readonly actor?: Actor;
-  readonly reason?: string;
+/** The log that another one takes the place of, as far as it was known. */
+export interface ForkedFrom {
+  readonly origin: string;
+  /** How many entries are left of it. */
+  readonly size: number;
+  /** The root over them, standard base64. */
+  readonly root: string;
+  /** The signed checkpoint over them. */
+  readonly checkpoint: string;
+  /** A later checkpoint that it had signed, of entries that are no longer there; absent where none is known. */
+  readonly lastSeen?: string;
 }
 
-/** `log.key_rotated`: another key signs from now on. */
-export function keyRotatedEvent({ newKey, oldKey, authorisation, actor, reason }: KeyRotation): AuditEvent {
-  const event = ownEvent('log.key_rotated', { newKey, oldKey, authorisation }, actor);
-  return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
+/** `log.forked_from`: this log begins where another could not go on. It is the second entry, or there is none. */
+export function forkedFromEvent(fork: ForkedFrom): AuditEvent {
+  return { ...ownEvent('log.forked_from', { ...fork }), severity: 'high' };
+}
+
+/** Reads such an entry; undefined for any other, or one that does not say it. */
+export function forkedFromOf(entry: Entry): ForkedFrom | undefined {
+  const data = entry['metadata'];
+  if (entry.action !== 'log.forked_from' || !isObject(data)) return undefined;
+  const { origin, size, root, checkpoint, lastSeen } = data;
+  const isWhole = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
+  if (typeof origin !== 'string' || typeof root !== 'string' || typeof checkpoint !== 'string' || !isWhole)
+    return undefined;
+  return { origin, size, root, checkpoint, ...(typeof lastSeen === 'string' && { lastSeen }) };
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   eventFields,
   limits,
   reservedAction,
+  reservedId,
   type SealedFieldName,
   sealedFieldNames,
   sourceRule,
@@ -93,6 +94,14 @@ class Preparation {
   draft(event: unknown): Draft {
     const given = this.#ownFields(event);
     const id = checkText(given.id === undefined ? this.#options.id : given.id, eventFields.id.rule, ['id']);
+    if (id.startsWith(reservedId) && !this.#options.own) {
+      throw refusal(
+        'action_reserved',
+        ['id'],
+        `must not begin with ${reservedId}`,
+        'The log keeps these ids for itself.',
+      );
+    }
     const plan =
       given.clear === undefined && given.seals === undefined
         ? undefined

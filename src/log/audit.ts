@@ -5,6 +5,7 @@ import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../
 import { readTextFile } from '../platform/index.ts';
 import { LogError, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from '../store/index.ts';
 import {
+  type Anchor,
   Audit,
   type AuditReport,
   type ChunkReport,
@@ -26,6 +27,11 @@ export interface VerifyOptions {
   readonly policy?: Trust;
   /** Receipts and checkpoints that somebody outside kept. */
   readonly held?: readonly Held[];
+  /**
+   * States of this log that outside parties had seen, and when, as their verified signatures say: what a key signed before it was
+   * compromised is believed where one of them shows that it was there before.
+   */
+  readonly seenOutside?: readonly Anchor[];
   /** Rebuilds the search index and compares it too. Default false. */
   readonly index?: boolean;
   /** `full` (default) reads every entry and disclosure; `tree` hashes entries and compares the tree. */
@@ -66,6 +72,7 @@ const optionNames = [
   'vkey',
   'policy',
   'held',
+  'seenOutside',
   'index',
   'depth',
   'threads',
@@ -127,6 +134,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
     ...(options.held === undefined ? {} : { held: options.held }),
+    ...(options.seenOutside === undefined ? {} : { anchors: options.seenOutside }),
     ...(mark === undefined ? {} : { mark }),
     stamped: stamps.stamped,
     ...(trust === undefined ? {} : { trust }),

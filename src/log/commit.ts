@@ -9,13 +9,7 @@ import {
   sealDraft,
 } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
-import {
-  formatCheckpoint,
-  parseVerifierKey,
-  type Signer,
-  signNote,
-  type VerifierKey,
-} from '../note/index.ts';
+import { formatCheckpoint, signNote } from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
 import {
   type Awaitable,
@@ -27,9 +21,9 @@ import {
   type NewEntry,
 } from '../store/index.ts';
 import { checkTime, Edge } from './edge.ts';
+import { LogSigner, type Signing } from './log-signer.ts';
 import type { Mark } from './mark.ts';
 import { type Answer, Known, repeated } from './repeats.ts';
-import { checkHead } from './signed-head.ts';
 
 /** A clock that parts from the monotonic one by more than this leaves a `log.clock_jumped` entry, milliseconds. */
 export const CLOCK_STEP_MS_MAX = 1000;
@@ -43,10 +37,9 @@ export interface CommitHooks {
 }
 
 /** What a {@link Committer} works with. */
-export interface CommitterOptions {
+export interface CommitterOptions extends Signing {
   readonly store: LogStore;
   readonly origin: string;
-  readonly signer: Signer;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   /** Makes the draft of one of the log's own entries. */
@@ -111,11 +104,11 @@ export class Committer {
   #dead: LogError | undefined;
   #announced: boolean;
   #clockOffset: number | undefined;
-  readonly #key: VerifierKey;
+  readonly #signer: LogSigner;
 
   constructor(options: CommitterOptions, state?: State) {
     this.#options = options;
-    this.#key = parseVerifierKey(options.signer.vkey);
+    this.#signer = new LogSigner(options);
     this.#state = state;
     this.#announced = !options.announce;
   }
@@ -230,7 +223,7 @@ export class Committer {
     }
     const same = known !== undefined && known.head.size === head.size;
     // What others wrote is followed only under a signature of the log's key: forged rows have none.
-    if (!same) checkHead(head, this.#options.origin, [this.#key]);
+    if (!same) await this.#signer.check(transaction, head);
     const edge = same
       ? known.edge
       : await (known?.edge.follow(transaction, head) ?? Edge.load(transaction, head));
@@ -290,9 +283,9 @@ export class Committer {
   }
 
   #sign(edge: Edge, recordedAt: number): Head {
-    const { origin, signer } = this.#options;
+    const { origin } = this.#options;
     const root = edge.root();
-    const checkpoint = signNote(formatCheckpoint({ origin, size: edge.size, root }), [signer]);
+    const checkpoint = signNote(formatCheckpoint({ origin, size: edge.size, root }), [this.#signer.now]);
     return { size: edge.size, root, recordedAt, checkpoint };
   }
 

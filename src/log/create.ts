@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { misuse } from '../bytes/index.ts';
-import { genesisEvent } from '../event/index.ts';
+import { type ForkedFrom, forkedFromEvent, genesisEvent } from '../event/index.ts';
 import { parseVerifierKey, type Signer } from '../note/index.ts';
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { LogError, type LogStore, SqliteStore } from '../store/index.ts';
@@ -46,6 +46,8 @@ export interface Creation {
   readonly reuseKey?: boolean | undefined;
   /** Refuses a key that the caller unwraps: where nobody asked for this creation, it may be a second one. */
   readonly newKeyOnly?: boolean;
+  /** The log that it takes the place of. */
+  readonly forkedFrom?: ForkedFrom | undefined;
 }
 
 /** What was made. */
@@ -160,6 +162,7 @@ export interface Genesis {
   readonly signer: Signer;
   /** The verifier key of the root key. */
   readonly rootKey: string;
+  readonly forkedFrom?: ForkedFrom | undefined;
 }
 
 /**
@@ -167,7 +170,7 @@ export interface Genesis {
  * with one key, the later is refused with `LogError` `log_exists`.
  */
 export async function recordGenesis(store: LogStore, genesis: Genesis): Promise<void> {
-  const { origin, personalIds, signer, rootKey } = genesis;
+  const { origin, personalIds, signer, rootKey, forkedFrom } = genesis;
   const committer = new Committer({
     store,
     origin,
@@ -181,7 +184,8 @@ export async function recordGenesis(store: LogStore, genesis: Genesis): Promise<
   await committer.commit({
     take: ({ taken }) => {
       if (taken !== undefined) throw quicker(undefined);
-      return [ownDraft(first, genesis, systemClock)];
+      const events = forkedFrom === undefined ? [first] : [first, forkedFromEvent(forkedFrom)];
+      return events.map((event) => ownDraft(event, genesis, systemClock));
     },
     settle: () => {},
   });

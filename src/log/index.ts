@@ -40,6 +40,19 @@ export {
 } from './audit.ts';
 export { auditStamps } from './audit-stamps.ts';
 export type { Backup } from './backup.ts';
+export {
+  applyKeyChange,
+  authoriseKeyChange,
+  dropSuccessors,
+  finishKeyChange,
+  type KeyChangeWanted,
+  type KeyRequest,
+  type KeysChanged,
+  type KeyWorkplace,
+  readRequest,
+  requestKeyChange,
+  type Since,
+} from './change-keys.ts';
 export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
 export { newRootKey } from './create.ts';
@@ -56,9 +69,28 @@ export {
   type FollowerState,
   type FollowerStatus,
 } from './followers/index.ts';
-export { createSigner, readSigner, readVerifierKey, signerOf } from './keys.ts';
+export type { ForkOptions, LeftOfLog } from './fork.ts';
+export { type KeyWorkOptions, rotateKey, withLogKeys } from './key-workplace.ts';
+export {
+  createSigner,
+  currentSigner,
+  type KeyFiles,
+  newSignerKey,
+  readSigner,
+  readVerifierKey,
+  signerOf,
+} from './keys.ts';
+export {
+  KMS_TIMEOUT_MS,
+  type KmsClient,
+  type KmsOptions,
+  kmsKey,
+  kmsSigner,
+  wrapKey,
+} from './kms-key.ts';
 export { Log } from './log.ts';
-export { createLog, createLogOver, makeLog, openLog, openLogOver, type StoreHome } from './open.ts';
+export type { KeyHistory } from './log-timeline.ts';
+export { createLog, createLogOver, forkLog, makeLog, openLog, openLogOver, type StoreHome } from './open.ts';
 export {
   type CreateOptions,
   type CreationOptions,
@@ -84,3 +116,4 @@ export {
 } from './source-watch.ts';
 export type { TierCircumstances } from './tier-model.ts';
 export type { TimestampResult } from './timestamps.ts';
+export type { StoreWriterOptions } from './writer.ts';

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { hexEncode, sha256, utf8Encode } from '../bytes/index.ts';
 import {
   parseSignerKey,
   parseVerifierKey,
@@ -6,7 +8,14 @@ import {
   signerKeyFromSeed,
   type VerifierKey,
 } from '../note/index.ts';
-import { createExclusive, randomBytes, readPrivate, readTextFile } from '../platform/index.ts';
+import {
+  createExclusive,
+  randomBytes,
+  readPrivate,
+  readTextFile,
+  replaceFile,
+  syncFolder,
+} from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 
 /** Most bytes of a key file: its longest are those of ML-DSA-44. */
@@ -45,9 +54,14 @@ export function signerOf(text: string, origin?: string, what = 'the key'): Signe
   return signer;
 }
 
+/** The text of a new signing key: the whole secret, which only the caller has. */
+export function newSignerKey(name: string): string {
+  return signerKeyFromSeed(name, randomBytes(32));
+}
+
 /** A new key at `path`, mode 0600; undefined where there is a file already. */
 export function createSigner(path: string, origin: string): Signer | undefined {
-  const isNew = createExclusive(path, `${signerKeyFromSeed(origin, randomBytes(32))}\n`, 0o600);
+  const isNew = createExclusive(path, `${newSignerKey(origin)}\n`, 0o600);
   return isNew ? readSigner(path, origin) : undefined;
 }
 
@@ -58,4 +72,80 @@ export function readVerifierKey(path: string): VerifierKey {
   } catch (cause) {
     throw new LogError('key_mismatch', `${path} does not hold a verifier key`, { cause });
   }
+}
+
+/** Where a signing key lies, and what names it to everybody. */
+export interface KeyFiles {
+  readonly key: string;
+  /** The file with its verifier key; absent where there is none. */
+  readonly vkey?: string | undefined;
+}
+
+/**
+ * Makes the key that is to take the place of the one at `path`, beside it, mode 0600. The file is named after the key, so that
+ * nobody mistakes it for another that waits.
+ */
+export function createSuccessor(path: string, origin: string): Signer {
+  const text = newSignerKey(origin);
+  const signer = parseSignerKey(text);
+  createExclusive(successorPath(path, signer.vkey), `${text}\n`, 0o600);
+  return signer;
+}
+
+/** The keys that wait beside the one at `path`. */
+export function successors(path: string, origin: string): Signer[] {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return [];
+  const beginning = `${basename(path)}.`;
+  const names = readdirSync(folder).filter(
+    (name) => name.startsWith(beginning) && /^[0-9a-f]{16}\.next$/.test(name.slice(beginning.length)),
+  );
+  return names.map((name) => readSigner(join(folder, name), origin));
+}
+
+/** Where the key of this name waits beside the one at `path`. */
+export function successorPath(path: string, vkey: string): string {
+  return `${path}.${hexEncode(sha256(utf8Encode(vkey)).subarray(0, 8))}.next`;
+}
+
+/**
+ * The signer that signs now, out of a key file. A successor that waits beside it and has been named by the log takes its
+ * place here: whoever replaced the key may have died before the files were exchanged. Throws `LogError` as {@link readSigner}.
+ */
+export function currentSigner(
+  { key, vkey }: KeyFiles,
+  origin: string,
+  current: readonly VerifierKey[],
+): Signer {
+  const isCurrent = (signer: Signer): boolean => current.some(({ text }) => text === signer.vkey);
+  for (const { text } of current) {
+    const waiting = successorPath(key, text);
+    if (!existsSync(waiting)) continue;
+    const signer = readSigner(waiting, origin);
+    if (!isCurrent(signer)) continue;
+    place(waiting, key);
+    if (vkey !== undefined) replaceFile(vkey, `${signer.vkey}\n`);
+    return signer;
+  }
+  const signer = readSigner(key, origin);
+  // The name of the key is the last that is exchanged: a crash may have left the old one.
+  if (vkey !== undefined && isCurrent(signer) && existsSync(vkey) && textOf(vkey) !== signer.vkey)
+    replaceFile(vkey, `${signer.vkey}\n`);
+  return signer;
+}
+
+/** Gives the key its place; where the folder cannot be written, it stays where it waits, and is found there again. */
+function place(waiting: string, key: string): void {
+  try {
+    renameSync(waiting, key);
+    syncFolder(dirname(key));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Another process was quicker, or may write where this one may not.
+    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
+  }
+}
+
+function textOf(path: string): string {
+  return readTextFile(path, KEY_BYTES_MAX).trim();
 }

@@ -21,6 +21,7 @@ import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
 import { type EvidenceSelection, type EvidenceWriting, writeEvidence } from './evidence/index.ts';
 import { FollowerRunner } from './followers/index.ts';
+import type { KeyHistory } from './log-timeline.ts';
 import { type OpenOptions, SERVICE_DEFAULT, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
@@ -40,7 +41,7 @@ import type { WriterHandle } from './writer-thread.ts';
 export class Log {
   readonly dir: string;
   readonly origin: string;
-  /** The verifier key of the key that signs. */
+  /** The verifier key of the key that signed when the log was opened; {@link keys} tells who signs now. */
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
   readonly followers: FollowerRunner;
@@ -229,6 +230,11 @@ export class Log {
     const { size } = await this.checkpoint();
     const to = Math.min(range.to ?? size, size);
     yield* walk(this.#reader, range.from ?? 0, to);
+  }
+
+  /** Who signs the log and who did, and the entries that say so. */
+  keys(): Promise<KeyHistory> {
+    return this.#reader.keys();
   }
 
   /** The newest checkpoint. */

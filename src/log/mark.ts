@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { utf8Encode } from '../bytes/index.ts';
-import { NOTE_BYTES_MAX, openCheckpoint, type VerifierKey } from '../note/index.ts';
+import { NOTE_BYTES_MAX } from '../note/index.ts';
 import { readTextFile, replaceFile } from '../platform/index.ts';
 import { type Head, LogError, type LogReader } from '../store/index.ts';
+import { type KeyTimeline, openBelieved } from '../verify/index.ts';
 import { checkContinues } from './edge.ts';
+import { nobodyElse } from './signed-head.ts';
 
 /** At most one write of the mark in so long, milliseconds: it may lag behind the log. */
 export const MARK_INTERVAL_MS = 1000;
@@ -57,9 +59,9 @@ export class Mark {
    * smaller or is not a continuation, `mark_invalid` where the mark is not a checkpoint of this log.
    * False where there is no mark, and nothing was compared.
    */
-  async check(reader: LogReader, origin: string, keys: readonly VerifierKey[]): Promise<boolean> {
+  async check(reader: LogReader, timeline: KeyTimeline): Promise<boolean> {
     if (!existsSync(this.path)) return false;
-    const marked = this.#read(origin, keys);
+    const marked = this.#read(timeline);
     // The head is read after the mark, which never leads it: others may be moving both at this moment.
     const head = await reader.head();
     if (head === undefined || marked.size > head.size) {
@@ -76,10 +78,10 @@ export class Mark {
     return true;
   }
 
-  #read(origin: string, keys: readonly VerifierKey[]): { readonly size: number; readonly root: Uint8Array } {
+  #read(timeline: KeyTimeline): { readonly size: number; readonly root: Uint8Array } {
     try {
       const note = utf8Encode(readTextFile(this.path, NOTE_BYTES_MAX));
-      return openCheckpoint(note, { origin, keys: [...keys] }).checkpoint;
+      return openBelieved(note, { policy: nobodyElse, timeline }, { revoked: true }).checkpoint;
     } catch (cause) {
       throw new LogError('mark_invalid', `${this.path} is not a checkpoint signed by this log`, {
         cause,

@@ -5,6 +5,7 @@ import { isLogError, LogError, type LogReader, type LogStore } from '../store/in
 import { auditFiles } from './audit.ts';
 import { backupLog } from './backup.ts';
 import { type Created, createFiles, type Genesis, recordGenesis } from './create.ts';
+import { type ForkOptions, forkWith, type LeftOfLog } from './fork.ts';
 import { Log } from './log.ts';
 import {
   type CreateOptions,
@@ -40,9 +41,22 @@ export async function makeLog(dir: string, creation: Making, open: OpenOptions =
   return create(dir, creation, open, false);
 }
 
+/**
+ * Makes a log in `to` in the place of the one in `dir`, which cannot go on: after a restore that lost entries whose receipts others
+ * hold. The new one has a name and keys of its own, and its second entry names the old one; of its entries none is carried over, and its
+ * folder stays as it is. Throws `LogError` `log_missing`, `log_exists`, `head_invalid`.
+ */
+export function forkLog(
+  dir: string,
+  to: string,
+  options: ForkOptions,
+): Promise<{ readonly left: LeftOfLog; readonly created: Created }> {
+  return forkWith(makeLog, { dir, to }, options);
+}
+
 async function create(
   dir: string,
-  { origin, rootVkey, personalIds = 'refuse', reuseKey }: Making,
+  { origin, rootVkey, personalIds = 'refuse', reuseKey, forkedFrom }: Making,
   open: OpenOptions,
   newKeyOnly: boolean,
 ): Promise<Created> {
@@ -59,6 +73,7 @@ async function create(
     keyText: await keyTextOf(open),
     reuseKey,
     newKeyOnly,
+    forkedFrom,
   });
 }
 
@@ -192,7 +207,7 @@ export async function createLogOver(store: LogStore, genesis: Omit<Genesis, 'ins
     await recordGenesis(store, { ...genesis, instance: randomUUID() });
   } catch (error) {
     // Somebody with another key began it at the same moment.
-    if (!isLogError(error, 'head_invalid')) throw error;
+    if (!isLogError(error, 'key_mismatch')) throw error;
     throw new LogError('log_exists', `another instance began the log ${genesis.origin} at the same moment`, {
       cause: error,
       hint: 'open it instead, with its key',

@@ -1,5 +1,6 @@
 import { checkTimestampSettings, type TimestampSettings } from '../anchor/index.ts';
 import { misuse } from '../bytes/index.ts';
+import type { ForkedFrom } from '../event/index.ts';
 import type { CommitMeter, QueueLimits } from './queue.ts';
 
 /** How a log is opened. */
@@ -70,6 +71,8 @@ export interface Making {
   readonly rootVkey?: string | undefined;
   readonly personalIds?: CreationOptions['personalIds'] | undefined;
   readonly reuseKey?: boolean | undefined;
+  /** The log that it takes the place of: its second entry says so. */
+  readonly forkedFrom?: ForkedFrom | undefined;
 }
 
 /** `source.service` where the caller names none. */

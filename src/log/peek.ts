@@ -17,16 +17,16 @@ export interface Glance {
 
 /**
  * Reads who a log is and how far it has come, on the caller's thread, and lets go of it: for lists of many logs, of which
- * none has to be opened. The head must be signed by the log's key. Throws `LogError` where it is not a log of ours.
+ * none has to be opened. The head must be signed by the key that signs at its size. Throws `LogError` where it is not a log of ours.
  */
 export function peekLog(dir: string): Glance {
   const { database } = logPaths(dir);
   if (!existsSync(database)) throw new LogError('log_missing', `there is no log at ${dir}`);
   const reader = Reader.open(database);
   try {
-    const { origin, logKeys } = reader.genesis;
+    const { origin, vkey } = reader.keys();
     const { size, root, note } = reader.checkpoint();
-    return { origin, vkey: logKeys[logKeys.length - 1]!, size, root, checkpoint: note };
+    return { origin, vkey, size, root, checkpoint: note };
   } finally {
     reader.close();
   }

@@ -4,6 +4,7 @@ import { hashLeaf, type Tile } from '../merkle/index.ts';
 import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { IndexPump } from './index-pump.ts';
+import type { KeyHistory } from './log-timeline.ts';
 import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
@@ -40,8 +41,8 @@ export class ReaderService {
     { index, warn }: { index: string; warn: (message: string) => void },
   ): Promise<ReaderService> {
     try {
-      const { origin, logKeys, personalIds } = reader.genesis;
-      const vkey = logKeys[logKeys.length - 1]!;
+      const { origin, personalIds } = reader.genesis;
+      const { vkey } = await reader.keys();
       const identity = { origin, vkey, personalIds, size: (await reader.head()).size };
       return new ReaderService(identity, { reader, index, warn });
     } catch (error) {
@@ -52,6 +53,10 @@ export class ReaderService {
 
   checkpoint(): Awaitable<SignedCheckpoint> {
     return this.#reader.checkpoint();
+  }
+
+  keys(): Awaitable<KeyHistory> {
+    return this.#reader.keys();
   }
 
   get(id: string): Awaitable<RecordedEvent | undefined> {

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Page, RecordedEvent } from '../event/index.ts';
 import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
+import type { KeyHistory } from './log-timeline.ts';
 import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
@@ -16,6 +17,8 @@ export interface ReaderHandle {
   /** Whether its thread has ended, so that it answers nothing more. */
   isLost(): boolean;
   checkpoint(): Promise<SignedCheckpoint>;
+  /** Who signs the log, and which entries say so. */
+  keys(): Promise<KeyHistory>;
   get(id: string): Promise<RecordedEvent | undefined>;
   entries(from: number, to: number): Promise<StoredEntry[]>;
   prove(index: number): Promise<Proof>;
@@ -60,6 +63,7 @@ export function readHere(service: ReaderService): ReaderHandle {
     identity: service.identity,
     isLost: () => false,
     checkpoint: async () => service.checkpoint(),
+    keys: async () => service.keys(),
     get: async (id) => service.get(id),
     entries: async (from, to) => service.entries(from, to),
     prove: async (at) => service.prove(at),
@@ -92,6 +96,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     identity,
     isLost: () => remote.isGone,
     checkpoint: () => remote.call('checkpoint'),
+    keys: () => remote.call('keys'),
     get: (id) => remote.call('get', id),
     entries: (from, to) => remote.call('entries', from, to),
     prove: (at) => remote.call('prove', at),
@@ -134,6 +139,7 @@ export function serveReader(port: MessagePort): void {
       return opened.identity;
     },
     checkpoint: () => service().checkpoint(),
+    keys: () => service().keys(),
     get: (id: string) => service().get(id),
     entries: (from: number, to: number) => service().entries(from, to),
     prove: (index: number) => service().prove(index),

@@ -13,7 +13,6 @@ import {
   TILE_WIDTH,
   type Tile,
 } from '../merkle/index.ts';
-import { parseVerifierKey, type VerifierKey } from '../note/index.ts';
 import {
   checkSchema,
   type Head,
@@ -24,6 +23,7 @@ import {
 } from '../store/index.ts';
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
+import { historyOf, type KeyHistory, keysOfFile, type LogKeys } from './log-timeline.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
@@ -54,7 +54,7 @@ export class Reader implements LogReading {
   readonly #reader: SqliteReader;
   readonly #tree: TreeReader;
   readonly #genesis: Genesis;
-  readonly #keys: readonly VerifierKey[];
+  #keys: LogKeys;
   /** The last head whose signature was found to be good. */
   #signed: Head | undefined;
 
@@ -63,7 +63,7 @@ export class Reader implements LogReading {
     this.#reader = new SqliteReader(db);
     this.#tree = new TreeReader(this.#reader);
     this.#genesis = genesisOf(this.#reader.readEntries(0, 1)[0]);
-    this.#keys = this.#genesis.logKeys.map(parseVerifierKey);
+    this.#keys = keysOfFile(this.#reader);
   }
 
   /** Opens `log.db` without the right to write. Throws `LogError` where it is not a log of ours. */
@@ -83,7 +83,7 @@ export class Reader implements LogReading {
     return this.#reader;
   }
 
-  /** The head, which a key named in the genesis entry has signed. Throws `LogError` `head_invalid`. */
+  /** The head, which the key that signs at its size has signed. Throws `LogError` `head_invalid`. */
   head(): Head {
     const head = this.#reader.head();
     if (head === undefined) throw new LogError('log_damaged', 'the log has no head');
@@ -91,9 +91,27 @@ export class Reader implements LogReading {
     if (known !== undefined && known.size === head.size && equalBytes(known.checkpoint, head.checkpoint)) {
       if (equalBytes(known.root, head.root)) return head;
     }
-    checkHead(head, this.#genesis.origin, this.#keys);
+    this.#checkHead(head);
     this.#signed = head;
     return head;
+  }
+
+  #checkHead(head: Head): void {
+    try {
+      checkHead(head, this.#keys.timeline);
+    } catch (error) {
+      // The key may have been replaced since.
+      const keys = keysOfFile(this.#reader);
+      if (keys.timeline.changes === this.#keys.timeline.changes) throw error;
+      checkHead(head, keys.timeline);
+      this.#keys = keys;
+    }
+  }
+
+  /** Who signs the log, and which entries say so. */
+  keys(): KeyHistory {
+    this.head();
+    return historyOf(this.#keys);
   }
 
   /** What the log says of itself. */

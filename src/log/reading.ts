@@ -1,6 +1,7 @@
 import type { Genesis, RecordedEvent } from '../event/index.ts';
 import type { Hash, Tile } from '../merkle/index.ts';
 import type { Awaitable, Head, LogReader, StoredEntry } from '../store/index.ts';
+import type { KeyHistory } from './log-timeline.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 
 /** Reads a log of any store: at once where it is a file, later where it is a server. See `Reader` for what each promises. */
@@ -11,6 +12,8 @@ export interface LogReading {
   head(): Awaitable<Head>;
   rootAt(size: number): Promise<Hash>;
   checkpoint(): Awaitable<SignedCheckpoint>;
+  /** Who signs the log, and which entries say so. */
+  keys(): Awaitable<KeyHistory>;
   find(id: string): Awaitable<StoredEntry | undefined>;
   get(id: string): Awaitable<RecordedEvent | undefined>;
   at(indexes: readonly number[]): Awaitable<StoredEntry[]>;

@@ -11,10 +11,10 @@ import {
   TILE_WIDTH,
   type Tile,
 } from '../merkle/index.ts';
-import { parseVerifierKey, type VerifierKey } from '../note/index.ts';
 import { type Head, LogError, type LogReader, type StoredEntry } from '../store/index.ts';
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
+import { historyOf, type KeyHistory, keysOf, type LogKeys } from './log-timeline.ts';
 import { joined, type Proof, type SignedCheckpoint, widthNow } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
@@ -28,20 +28,21 @@ export class StoreReader implements LogReading {
   readonly store: LogReader;
   readonly genesis: Genesis;
   readonly #tree: TreeReader;
-  readonly #keys: readonly VerifierKey[];
+  #keys: LogKeys;
   /** The last head whose signature was found to be good. */
   #signed: Head | undefined;
 
-  private constructor(store: LogReader, genesis: Genesis) {
+  private constructor(store: LogReader, genesis: Genesis, keys: LogKeys) {
     this.store = store;
     this.genesis = genesis;
     this.#tree = new TreeReader(store);
-    this.#keys = genesis.logKeys.map(parseVerifierKey);
+    this.#keys = keys;
   }
 
   /** Opens the log in `store`. Throws `LogError` where it is not a log of ours. */
   static async open(store: LogReader): Promise<StoreReader> {
-    return new StoreReader(store, genesisOf((await store.readEntries(0, 1))[0]));
+    const genesis = genesisOf((await store.readEntries(0, 1))[0]);
+    return new StoreReader(store, genesis, await keysOf(store));
   }
 
   async head(): Promise<Head> {
@@ -52,9 +53,26 @@ export class StoreReader implements LogReading {
       known?.size === head.size &&
       equalBytes(known.checkpoint, head.checkpoint) &&
       equalBytes(known.root, head.root);
-    if (!isKnown) checkHead(head, this.genesis.origin, this.#keys);
+    if (!isKnown) await this.#checkHead(head);
     this.#signed = head;
     return head;
+  }
+
+  async #checkHead(head: Head): Promise<void> {
+    try {
+      checkHead(head, this.#keys.timeline);
+    } catch (error) {
+      // The key may have been replaced since.
+      const keys = await keysOf(this.store);
+      if (keys.timeline.changes === this.#keys.timeline.changes) throw error;
+      checkHead(head, keys.timeline);
+      this.#keys = keys;
+    }
+  }
+
+  async keys(): Promise<KeyHistory> {
+    await this.head();
+    return historyOf(this.#keys);
   }
 
   async rootAt(size: number): Promise<Hash> {

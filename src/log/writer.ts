@@ -1,18 +1,19 @@
 import { utf8Decode } from '../bytes/index.ts';
 import { type Draft, prepareEvent } from '../event/index.ts';
-import { parseVerifierKey, type Signer, signNote, type VerifierKey } from '../note/index.ts';
+import { type Signer, signNote, type VerifierKey } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
 import { type Head, isLogError, LogError, type LogStore, SqliteStore } from '../store/index.ts';
-import { evidenceSealText } from '../verify/index.ts';
+import { evidenceSealText, type KeyTimeline } from '../verify/index.ts';
 import { type CommitHooks, type CommitReply, Committer, type Work } from './commit.ts';
 import { checkTime, Edge } from './edge.ts';
 import { inOurWords } from './failure.ts';
 import { genesisOf } from './genesis.ts';
 import { GroupCommit } from './group.ts';
-import { readSigner, signerOf } from './keys.ts';
+import { currentSigner, signerOf } from './keys.ts';
+import { keysOf } from './log-timeline.ts';
 import { MARK_INTERVAL_MS, Mark } from './mark.ts';
 import type { LogPaths } from './paths.ts';
-import { checkHead } from './signed-head.ts';
+import { checkHead, notTheKey } from './signed-head.ts';
 
 /** What a writer is opened with; plain data, so that it crosses to a thread. */
 export interface WriterOptions {
@@ -30,8 +31,11 @@ export interface StoreWriterOptions {
   readonly service: string;
   readonly instance: string;
   readonly announce: boolean;
-  /** The signer of the log of this origin. Throws `LogError` `key_missing` and the like. */
-  readonly signer: (origin: string) => Signer;
+  /**
+   * The signer of the log of this origin, which one of these keys signs now. Asked when the log is opened, and again when the key
+   * was replaced meanwhile. Throws `LogError` `key_missing` and the like.
+   */
+  readonly signer: (origin: string, keys: readonly VerifierKey[]) => Signer | Promise<Signer>;
   /** Where the mark lies; without one, nobody notices an older copy in the log's place when it is opened. */
   readonly mark: string | undefined;
   /** Whether commits are waited for elsewhere than on this thread. */
@@ -90,8 +94,8 @@ export class Writer {
       now: () => clock.monotonic(),
     });
     const { paths, keyText } = options;
-    const signer = (origin: string): Signer =>
-      keyText === undefined ? readSigner(paths.key, origin) : signerOf(keyText, origin);
+    const signer = (origin: string, keys: readonly VerifierKey[]): Signer =>
+      keyText === undefined ? currentSigner(paths, origin, keys) : signerOf(keyText, origin);
     return Writer.over(store, { ...options, signer, mark: paths.mark }, seams);
   }
 
@@ -100,19 +104,23 @@ export class Writer {
     const clock = seams.clock ?? systemClock;
     try {
       const head = await mustHaveHead(store);
-      const { origin, personalIds, logKeys } = genesisOf((await store.readEntries(0, 1))[0]);
-      const signer = options.signer(origin);
-      checkKey(signer, logKeys);
-      const key = parseVerifierKey(signer.vkey);
-      checkHead(head, origin, [key]);
+      const { origin, personalIds } = genesisOf((await store.readEntries(0, 1))[0]);
+      const keys = await keysOf(store);
+      const { timeline } = keys;
+      const signer = await options.signer(origin, timeline.current);
+      if (!timeline.current.some(({ text }) => text === signer.vkey))
+        throw notTheKey(signer.vkey, keys, 'key_mismatch');
+      checkHead(head, timeline);
       const edge = await Edge.load(store, head);
       await checkTime(store, head);
-      const mark = await markOf({ store, head, origin, key, clock }, options.mark, seams.warn);
+      const mark = await markOf({ store, head, timeline, clock }, options.mark, seams.warn);
       const committer = new Committer(
         {
           store,
           origin,
           signer,
+          keys,
+          renew: (current) => renewed(options, origin, current),
           clock,
           random: randomBytes,
           ownDraft: (event) => ownDraft(event, options, clock),
@@ -183,32 +191,39 @@ async function mustHaveHead(store: LogStore): Promise<Head> {
   return head;
 }
 
-function checkKey(signer: Signer, logKeys: readonly string[]): void {
-  if (logKeys.includes(signer.vkey)) return;
-  throw new LogError('key_mismatch', 'the signing key is not a key of this log', {
-    hint: `the log was created with ${logKeys.join(', ')}`,
-  });
+/** The key that signs now, where it can be had by now; undefined where it cannot. */
+async function renewed(
+  options: StoreWriterOptions,
+  origin: string,
+  current: readonly VerifierKey[],
+): Promise<Signer | undefined> {
+  try {
+    return await options.signer(origin, current);
+  } catch (error) {
+    if (isLogError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** The mark at `path`, compared with the log and moved; undefined where none is kept. */
 async function markOf(
-  log: { store: LogStore; head: Head; origin: string; key: VerifierKey; clock: Clock },
+  log: { store: LogStore; head: Head; timeline: KeyTimeline; clock: Clock },
   path: string | undefined,
   warn: (message: string) => void = () => {},
 ): Promise<Mark | undefined> {
   if (path === undefined) return undefined;
-  const { store, head, origin, key, clock } = log;
+  const { store, head, timeline, clock } = log;
   const mark = new Mark(path, warn);
-  const marked = await mark.check(store, origin, [key]);
+  const marked = await mark.check(store, timeline);
   if (!marked && head.size > 1) {
     warn(`there is no mark at ${path}: that this is not an older copy cannot be told from here`);
   }
-  await placeMark({ mark, store, clock }, (taken) => checkHead(taken, origin, [key]));
+  await placeMark({ mark, store, clock }, (taken) => checkHead(taken, timeline));
   return mark;
 }
 
 /** The mark is moved once at open, so that a place where it cannot be kept is known before it is needed. */
-async function placeMark(
+export async function placeMark(
   { mark, store, clock }: { mark: Mark; store: LogStore; clock: Clock },
   check: (head: Head) => void,
 ): Promise<void> {

@@ -93,7 +93,7 @@ class DatabaseAudit {
       throw new LogError('log_missing', `this database has no log of the origin ${this.#place.origin}`);
     }
     this.#log = String(found['log']);
-    const { vkey, policy, held, depth, onProgress } = this.#options;
+    const { vkey, policy, held, seenOutside, depth, onProgress } = this.#options;
     const mark = markAt(this.#place.mark);
     const { anchors: own, tsaCertificates: certificates } = this.#options;
     const stamps = await auditStamps({ path: this.#place.anchors, own, certificates });
@@ -101,6 +101,7 @@ class DatabaseAudit {
     const head = await this.#head();
     const audit = new Audit(head, {
       ...(held === undefined ? {} : { held }),
+      ...(seenOutside === undefined ? {} : { anchors: seenOutside }),
       ...(mark === undefined ? {} : { mark }),
       stamped: stamps.stamped,
       ...(trust === undefined ? {} : { trust }),

@@ -56,6 +56,7 @@ export {
 export { type Acting, currentActor, Outbox, type OutboxOptions, runAs, withActor } from './outbox.ts';
 export { SCHEMA_VERSION } from './schema.ts';
 export type { OutboxState } from './sequencer.ts';
+export { type PostgresKeyOptions, withPostgresLogKeys } from './signing.ts';
 export { originsOf, PostgresStore } from './store.ts';
 export type {
   ApplicationTransaction,

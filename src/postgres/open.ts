@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { base64Encode, misuse, utf8Encode } from '../bytes/index.ts';
 import type { AuditEvent } from '../event/index.ts';
@@ -11,7 +11,6 @@ import {
   type OpenOptions,
   openLogOver,
   type Receipt,
-  readSigner,
   SERVICE_DEFAULT,
   signerOf,
   type VerifyOptions,
@@ -25,6 +24,7 @@ import { auditDatabase } from './audit.ts';
 import { type Database, databaseOf, type PostgresClient } from './client.ts';
 import { Outbox } from './outbox.ts';
 import { type OutboxState, POLL_MS_MAX, POLL_MS_MIN, Sequencer } from './sequencer.ts';
+import { keyPath, markFor, signerFor, signerNow } from './signing.ts';
 import { PostgresStore } from './store.ts';
 import type { ApplicationTransaction } from './transaction.ts';
 
@@ -218,7 +218,7 @@ async function open(
       mark,
       index: at === undefined ? '' : join(at, 'index.db'),
       reading: store,
-      ...(signer === undefined ? {} : { writing: { store, signer: () => signer, mark } }),
+      ...(signer === undefined ? {} : { writing: { store, signer: signerNow(options, signer), mark } }),
       verify: (how) =>
         auditDatabase(
           database,
@@ -337,26 +337,6 @@ async function newSigner(options: PostgresOptions): Promise<Signer> {
       hint: 'two logs under one key are two histories: name another place',
     },
   );
-}
-
-/** The signer of this instance; undefined where it has no key. */
-async function signerFor(options: PostgresOptions): Promise<Signer | undefined> {
-  if (typeof options.key === 'function') return signerOf(await options.key(), options.origin);
-  const path = keyPath(options);
-  if (path === undefined || (options.key === undefined && !existsSync(path))) return undefined;
-  return readSigner(path, options.origin);
-}
-
-function keyPath({ key, dir }: PostgresOptions): string | undefined {
-  if (typeof key === 'string') return key;
-  return dir === undefined ? undefined : join(dir, 'log.key');
-}
-
-/** The mark lies outside the database, which is what it is for: in the folder of the instance, or beside its key. */
-function markFor({ mark, dir, key }: PostgresOptions): string | undefined {
-  if (mark !== undefined) return resolve(mark);
-  if (dir !== undefined) return join(resolve(dir), 'log.mark');
-  return typeof key === 'string' ? `${resolve(key)}.mark` : undefined;
 }
 
 /** What of the options is the log's own. */

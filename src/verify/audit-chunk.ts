@@ -1,8 +1,13 @@
 import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
 import {
+  changeNumberOf,
   type Entry,
   type Erasure,
   erasureOf,
+  type ForkedFrom,
+  forkedFromOf,
+  isKeyChange,
+  KEY_CHANGE_BYTES_MAX,
   type OpenedEntry,
   openEntry,
   parseEntry,
@@ -20,6 +25,7 @@ import {
 import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
 import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
+import type { KeyEntry } from './key-timeline.ts';
 
 /**
  * Audits some entries of a log by themselves: hashes every byte, compares the stored tiles, reads each entry,
@@ -46,8 +52,14 @@ const NO_HASH: Hash = new Uint8Array(HASH_BYTES);
 /** What is said of an entry whose time lies before that of its predecessor. */
 export const TIME_BACKWARDS = 'recorded earlier than the entry before it';
 
+/** What is said of an entry that claims to change a key and cannot be one that does. */
+const NO_CHANGE = 'changes no key: it has another id, hides something, or is too long';
+
 /** The action of the entry that records an erasure. */
 const ERASED = 'log.erased';
+
+/** The actions of the entries that change who signs. */
+const keyActions: ReadonlySet<string> = new Set(['log.key_rotated', 'log.key_revoked']);
 
 /** The action of the first entry. */
 const CREATED = 'log.created';
@@ -74,6 +86,9 @@ class ChunkAuditor {
   #present = 0;
   #times: { first: string; firstIndex: number; last: string } | undefined;
   #genesis: ChunkReport['genesis'];
+  #genesisHash: Hash | undefined;
+  #forkedFrom: ForkedFrom | undefined;
+  readonly #keyChanges: KeyEntry[] = [];
 
   constructor(chunk: AuditChunk, request: ChunkRequest, inspect: Inspect | undefined) {
     this.#chunk = chunk;
@@ -111,7 +126,8 @@ class ChunkAuditor {
     const hash = hashLeaf(row.entry);
     this.#compareWithTile(index, hash);
     this.#append(hash);
-    if (this.#request.depth === 'full' || index === 0) this.#read(row);
+    if (index === 0) this.#genesisHash = hash;
+    if (this.#request.depth === 'full' || index <= 1 || isKeyChange(row.entry)) this.#read(row);
   }
 
   finish(): ChunkReport {
@@ -135,6 +151,9 @@ class ChunkAuditor {
       erasures: this.#erasures,
       ...(this.#times !== undefined && { times: this.#times }),
       ...(this.#genesis !== undefined && { genesis: this.#genesis }),
+      ...(this.#genesisHash !== undefined && { genesisHash: this.#genesisHash }),
+      ...(this.#forkedFrom !== undefined && { forkedFrom: this.#forkedFrom }),
+      keyChanges: this.#keyChanges,
       discoveries: this.#discoveries.kept,
       omitted: this.#discoveries.omitted,
     };
@@ -213,6 +232,8 @@ class ChunkAuditor {
       return;
     }
     if (row.index === 0) this.#readGenesis(entry);
+    if (row.index === 1) this.#forkedFrom = forkedFromOf(entry);
+    if (keyActions.has(entry.action)) this.#keepKeyChange(entry, row);
     if (this.#request.depth === 'tree') return;
     this.#checkTime(entry, row.index);
     this.#checkId(entry, row);
@@ -234,6 +255,14 @@ class ChunkAuditor {
         reason: error.message,
       });
     }
+  }
+
+  /** Changes of keys are judged together, when all are known. One that can have no number among them is judged here. */
+  #keepKeyChange(entry: Entry, { index, entry: bytes }: AuditRow): void {
+    const isKept =
+      isKeyChange(bytes) && bytes.length <= KEY_CHANGE_BYTES_MAX && changeNumberOf(entry.id) !== undefined;
+    if (isKept) this.#keyChanges.push({ index, entry: bytes });
+    else this.#report('key_change_invalid', index, NO_CHANGE);
   }
 
   /** Times are fixed-width UTC, so that their order as texts is their order in time. */

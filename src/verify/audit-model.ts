@@ -1,7 +1,9 @@
-import type { Entry, Erasure, Genesis, OpenedEntry } from '../event/index.ts';
+import type { Entry, Erasure, ForkedFrom, Genesis, OpenedEntry } from '../event/index.ts';
 import type { Hash, RangeParts } from '../merkle/index.ts';
+import type { Anchor } from './believed.ts';
 import type { Discovery, FindingCode } from './finding.ts';
 import type { Held } from './held.ts';
+import type { KeyEntry } from './key-timeline.ts';
 import type { Stamped } from './stamped.ts';
 import type { Trust } from './trust.ts';
 
@@ -79,6 +81,11 @@ export interface AuditOptions {
   readonly mark?: string;
   /** Time-stamps over checkpoints of this log, judged already as far as they go without it. */
   readonly stamped?: readonly Stamped[];
+  /**
+   * States of this log that outside parties had seen at a time: what a key signed before it was compromised is believed where one
+   * of them shows that it was there before.
+   */
+  readonly anchors?: readonly Anchor[];
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
   /**
@@ -162,6 +169,12 @@ export interface ChunkReport extends Span {
   readonly times?: { readonly first: string; readonly firstIndex: number; readonly last: string };
   /** What the log says about itself, from the entry 0. */
   readonly genesis?: Genesis;
+  /** The leaf hash of the entry 0. */
+  readonly genesisHash?: Hash;
+  /** The log that this one takes the place of, from the entry 1. */
+  readonly forkedFrom?: ForkedFrom;
+  /** The entries that change the log's keys, or claim to, by rising index. */
+  readonly keyChanges: readonly KeyEntry[];
   readonly discoveries: readonly Discovery[];
   readonly omitted: number;
 }

@@ -1,5 +1,5 @@
 import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
-import type { Genesis } from '../event/index.ts';
+import type { ForkedFrom, Genesis } from '../event/index.ts';
 import {
   foldHashes,
   HASH_BYTES,
@@ -9,19 +9,15 @@ import {
   type Range,
   rangeNodes,
 } from '../merkle/index.ts';
-import {
-  type Checkpoint,
-  type OpenedCheckpoint,
-  openWithPolicy,
-  type Policy,
-  parseVerifierKey,
-} from '../note/index.ts';
+import type { Checkpoint, OpenedCheckpoint } from '../note/index.ts';
 import type { AuditCounts, AuditDepth, AuditHead, AuditOptions } from './audit-model.ts';
+import { type Believed, openBelieved } from './believed.ts';
+import { chooseBelieved } from './choose-believed.ts';
 import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
 import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './held.ts';
+import { type KeyEntry, type ReportedKey, reportedKeys } from './key-timeline.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { compareStamped, type StampedVerdict, stampsInWords } from './stamped.ts';
-import { policyOf } from './trust.ts';
 
 /** What the audit of a whole log has shown. Plain data, ready for JSON. */
 export interface AuditReport {
@@ -54,6 +50,10 @@ export interface AuditReport {
   readonly mark?: MarkVerdict;
   /** How much of what was time-stamped agrees; absent where nothing was. */
   readonly stamped?: StampedVerdict;
+  /** The keys of the log in the order in which they came; absent where there was never more than one. */
+  readonly keys?: readonly ReportedKey[];
+  /** The log that this one takes the place of, as its second entry says; absent where it takes none's. */
+  readonly forkedFrom?: ForkedFrom;
 }
 
 /** All that is known when every chunk has been audited. */
@@ -65,6 +65,10 @@ export interface Conclusion {
   readonly rows: number;
   readonly counts: AuditCounts;
   readonly genesis: Genesis | undefined;
+  readonly genesisHash: Hash | undefined;
+  readonly forkedFrom: ForkedFrom | undefined;
+  /** The entries that claim to change keys, by rising index. */
+  readonly keyChanges: readonly KeyEntry[];
   /** The tree of the entries, at each size that anything is said about. */
   readonly trees: ReadonlyMap<number, Range>;
   readonly leaves: ReadonlyMap<number, Hash>;
@@ -90,6 +94,8 @@ const inconsistent: ReadonlySet<FindingCode> = new Set([
   'index_gap',
   'index_repeated',
   'checkpoint_invalid',
+  'key_retired',
+  'key_revoked',
   'key_unknown',
   'origin_mismatch',
   'root_mismatch',
@@ -101,12 +107,13 @@ const inconsistent: ReadonlySet<FindingCode> = new Set([
  * report.
  */
 export function concludeAudit(conclusion: Conclusion): AuditReport {
-  const { head, options, end, counts, genesis, trees, discoveries } = conclusion;
+  const { head, options, end, counts, genesis, forkedFrom, trees, discoveries } = conclusion;
   const report: ReportOfLog = (code, what, { from = 0, to = Math.max(end - 1, 0), detail } = {}) => {
     discoveries.add({ code, from, to, what, ofLog: true, ...(detail !== undefined && { detail }) });
   };
-  const policy = choosePolicy(conclusion, report);
-  const opened = policy && openHead(head, policy, report);
+  const chosen = chooseBelieved(conclusion, report);
+  const opened = chosen && openHead(head, chosen, report);
+  const believed = opened === undefined ? chosen : vouchedFor(chosen!);
   compareWithHead(conclusion, report);
   if (genesis !== undefined && opened !== undefined && opened.checkpoint.origin !== genesis.origin) {
     report(
@@ -117,9 +124,9 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
   compareNumbers(conclusion, report);
   // Evidence that is not the log's says nothing of the log; that which it signed can show another history.
   const isBroken = [...inconsistent].some((code) => discoveries.has(code));
-  const held = compareHeld(conclusion, policy, report);
-  const mark = compareMark(conclusion, policy, report);
-  const stamped = compareStamped(conclusion, policy, report);
+  const held = compareHeld(conclusion, believed, report);
+  const mark = compareMark(conclusion, believed, report);
+  const stamped = compareStamped(conclusion, believed, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
     ok: findings.length === 0,
@@ -139,58 +146,30 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     ...(held !== undefined && { held }),
     ...(mark !== undefined && { mark }),
     ...(stamped !== undefined && { stamped }),
+    ...keysInWords(believed),
+    ...(forkedFrom !== undefined && { forkedFrom }),
   };
 }
 
-/** Whom to believe: who was named beforehand, or else who the log says may sign. */
-function choosePolicy(
-  { options, genesis, discoveries }: Conclusion,
-  report: ReportOfLog,
-): Policy | undefined {
-  if (genesis === undefined && !discoveries.has('genesis_invalid')) {
-    report('genesis_invalid', 'The first entry, which says what log this is, is missing', { to: 0 });
-  }
-  const inside = genesis && policyInside(genesis, report);
-  if (options.trust === undefined) return inside;
-  const pinned = policyOf(options.trust);
-  if (genesis === undefined) return pinned;
-  const named = pinned.logs.map(({ key }) => key);
-  if (!named.some(({ name }) => name === genesis.origin)) {
-    report('origin_mismatch', 'The log’s first entry bears another name than the one that was asked for', {
-      to: 0,
-      detail: { expected: named.map(({ name }) => name), found: genesis.origin },
-    });
-  } else if (!named.some(({ text }) => genesis.logKeys.includes(text))) {
-    report('key_unknown', 'The log’s first entry does not name the key that was given', {
-      to: 0,
-      detail: { expected: named.map(({ text }) => text), found: genesis.logKeys },
-    });
-  }
-  return pinned;
+/** Once a key that was pinned, or follows from one, has signed the whole log, what the log says of its earlier keys holds too. */
+function vouchedFor({ pinned: _, ...believed }: Believed): Believed {
+  return believed;
 }
 
-/** The policy "whoever the log's first entry names, and no witnesses". */
-function policyInside({ logKeys }: Genesis, report: ReportOfLog): Policy | undefined {
-  try {
-    const logs = [...new Set(logKeys)].map((text) => ({ key: parseVerifierKey(text) }));
-    return { logs, witnesses: [], groups: [], quorum: undefined };
-  } catch (error) {
-    if (!(error instanceof VerificationError)) throw error;
-    report('key_unknown', `The log’s first entry names a key that is none: ${withoutStop(error.message)}`, {
-      to: 0,
-    });
-    return undefined;
-  }
+/** The keys of a log, where there is more to say of them than who signs. */
+function keysInWords(believed: Believed | undefined): Pick<AuditReport, 'keys'> {
+  const spans = believed?.timeline?.spans ?? [];
+  return spans.length > 1 ? { keys: reportedKeys(believed!.timeline!) } : {};
 }
 
 /** Verifies the signatures on the log's own checkpoint. */
 function openHead(
   { checkpoint }: AuditHead,
-  policy: Policy,
+  believed: Believed,
   report: ReportOfLog,
 ): OpenedCheckpoint | undefined {
   try {
-    return openWithPolicy(checkpoint, policy);
+    return openBelieved(checkpoint, believed);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     const code = findingOfSignature(error);

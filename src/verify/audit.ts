@@ -1,4 +1,5 @@
 import { misuse } from '../bytes/index.ts';
+import { changeNumberOf, parseEntry } from '../event/index.ts';
 import { type Hash, Range, type RangeParts, type Tile } from '../merkle/index.ts';
 import { TIME_BACKWARDS } from './audit-chunk.ts';
 import type { AuditCounts, AuditHead, AuditOptions, ChunkReport, ChunkRequest, Span } from './audit-model.ts';
@@ -7,8 +8,9 @@ import { ErasureRecords } from './audit-sealed.ts';
 import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
 import { Discoveries, type Discovery } from './finding.ts';
 import { placesOfHeld } from './held.ts';
+import type { KeyEntry } from './key-timeline.ts';
 import { readHead } from './signed-head.ts';
-import { momentsOfStamps } from './stamped.ts';
+import { anchorsOfStamps, momentsOfStamps } from './stamped.ts';
 
 /**
  * How many entries a chunk has: enough to make a message to another thread worth it, few enough to be in
@@ -57,10 +59,16 @@ export class Audit {
   /** The time of the first entry behind the chunk that comes next. */
   #timeBehind: { readonly first: string; readonly firstIndex: number } | undefined;
   #genesis: ChunkReport['genesis'];
+  #genesisHash: ChunkReport['genesisHash'];
+  #forkedFrom: ChunkReport['forkedFrom'];
+  /** The entries that change keys, by their number: the first of several that bear one counts. */
+  readonly #keyChanges = new Map<number, KeyEntry>();
 
   constructor(head: AuditHead, options: AuditOptions = {}) {
     this.#head = head;
-    this.#options = options;
+    // What a trusted authority stamped was there at that time, whoever signs now.
+    const anchors = [...(options.anchors ?? []), ...anchorsOfStamps(options.stamped ?? [])];
+    this.#options = { ...options, anchors };
     const { last } = head;
     const entries = head.entries ?? last + 1;
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
@@ -68,7 +76,8 @@ export class Audit {
     const mark = options.mark === undefined ? [] : [options.mark];
     const { stamped = [] } = options;
     const held = placesOfHeld([...(options.held ?? []), ...mark, ...stamped.map(({ note }) => note)]);
-    const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
+    const anchored = anchors.map(({ size }) => size);
+    const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, ...anchored, this.end];
     this.request = {
       depth: options.depth ?? 'full',
       ...(options.sealed !== undefined && { sealed: options.sealed }),
@@ -121,6 +130,9 @@ export class Audit {
     for (const { index, recordedAt } of report.moments) this.#moments.set(index, recordedAt);
     this.#tileRoots.push(report.tileRoots);
     this.#genesis = report.genesis;
+    this.#genesisHash = report.genesisHash;
+    this.#forkedFrom = report.forkedFrom;
+    this.#keepKeyChanges(report.keyChanges);
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
     this.#discoveries.addOmitted(report.omitted);
     this.#joinTimes(report);
@@ -142,6 +154,9 @@ export class Audit {
       rows: this.#rows,
       counts: this.#counts,
       genesis: this.#genesis,
+      genesisHash: this.#genesisHash,
+      forkedFrom: this.#forkedFrom,
+      keyChanges: [...this.#keyChanges.values()].sort((a, b) => a.index - b.index),
       trees: this.#treesAtSizes(),
       leaves: this.#leaves,
       moments: this.#moments,
@@ -160,6 +175,20 @@ export class Audit {
     for (const discovery of compareUpperTiles(roots, this.upperTiles(), stored)) {
       if (located.some(({ from, to }) => from <= discovery.to && to >= discovery.from)) continue;
       this.discover(discovery);
+    }
+  }
+
+  /** However many a log has, no more are kept than can be changes. */
+  #keepKeyChanges(changes: readonly KeyEntry[]): void {
+    for (const change of changes.toReversed()) {
+      const number = changeNumberOf(parseEntry(change.entry).id)!;
+      const later = this.#keyChanges.get(number);
+      if (later !== undefined) {
+        const { index } = later;
+        const what = 'changes no key: an entry before it has its number';
+        this.discover({ code: 'key_change_invalid', from: index, to: index, what });
+      }
+      this.#keyChanges.set(number, change);
     }
   }
 

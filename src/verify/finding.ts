@@ -13,6 +13,9 @@ export const findingCodes = [
   'bundle_malformed',
   // The tree and what is signed.
   'checkpoint_invalid',
+  'key_change_invalid',
+  'key_retired',
+  'key_revoked',
   'key_unknown',
   'origin_mismatch',
   'root_mismatch',

@@ -1,7 +1,7 @@
 import { base64Decode, base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import type { Hash } from '../merkle/index.ts';
-import { openWithPolicy, type Policy } from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
+import { type Believed, openBelieved, type Strictness } from './believed.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 
 /**
@@ -56,7 +56,7 @@ export function placesOfHeld(held: readonly Held[]): { readonly sizes: number[];
  */
 export function compareHeld(
   conclusion: Conclusion,
-  policy: Policy | undefined,
+  believed: Believed | undefined,
   report: ReportOfLog,
 ): HeldVerdict | undefined {
   const { held = [] } = conclusion.options;
@@ -66,7 +66,7 @@ export function compareHeld(
     // People count from one.
     const name =
       held.length === 1 ? `The held ${kind}` : `The held ${kind} (${position + 1} of ${held.length} held)`;
-    return compareOne({ item, name, conclusion, policy, report }) ?? [];
+    return compareOne({ item, name, conclusion, believed, report }) ?? [];
   });
   return { given: held.length, agree: sizes.length, size: Math.max(0, ...sizes) };
 }
@@ -74,12 +74,20 @@ export function compareHeld(
 /** Compares the mark beside the log with it, in the same way. Undefined where there is no mark. */
 export function compareMark(
   conclusion: Conclusion,
-  policy: Policy | undefined,
+  believed: Believed | undefined,
   report: ReportOfLog,
 ): MarkVerdict | undefined {
   const { mark } = conclusion.options;
   if (mark === undefined) return undefined;
-  const size = compareOne({ item: mark, name: 'The mark beside the log', conclusion, policy, report });
+  const size = compareOne({
+    item: mark,
+    name: 'The mark beside the log',
+    conclusion,
+    believed,
+    report,
+    // It is the log's own, and may be older than the revocation of the key that signed it: it shows what it shows.
+    strictness: { revoked: true },
+  });
   return { agrees: size !== undefined, size: size ?? 0 };
 }
 
@@ -88,14 +96,16 @@ export function compareOne({
   item,
   name,
   conclusion,
-  policy,
+  believed,
   report,
+  strictness = {},
 }: {
   readonly item: Held;
   readonly name: string;
   readonly conclusion: Conclusion;
-  readonly policy: Policy | undefined;
+  readonly believed: Believed | undefined;
   readonly report: ReportOfLog;
+  readonly strictness?: Strictness;
 }): number | undefined {
   const note = noteOf(item);
   const claim = readHead(note);
@@ -103,7 +113,7 @@ export function compareOne({
     report('checkpoint_invalid', `${name} holds no checkpoint`, { detail: ofEvidence });
     return undefined;
   }
-  if (!isSignedByLog(note, policy, name, report)) return undefined;
+  if (!isSignedByLog(note, believed, name, { report, strictness })) return undefined;
   const { size, root } = claim;
   const logSize = Math.min(conclusion.end, readHead(conclusion.head.checkpoint)?.size ?? conclusion.end);
   if (size > logSize) {
@@ -128,28 +138,29 @@ export function compareOne({
  */
 function isSignedByLog(
   note: Uint8Array,
-  policy: Policy | undefined,
+  believed: Believed | undefined,
   name: string,
-  report: ReportOfLog,
+  { report, strictness }: { readonly report: ReportOfLog; readonly strictness: Strictness },
 ): boolean {
-  if (policy === undefined) {
+  if (believed === undefined) {
     report('key_unknown', `${name} cannot be verified: nobody knows the key of the log`, {
       detail: ofEvidence,
     });
     return false;
   }
   try {
-    openWithPolicy(note, { ...policy, quorum: undefined });
+    openBelieved(note, believed, { ...strictness, quorum: false });
     return true;
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
-    report(
-      findingOfSignature(error),
-      `${name} is not signed by this log, and says nothing of it: ${withoutStop(error.message)}`,
-      {
-        detail: { ...ofEvidence, code: error.code },
-      },
-    );
+    const code = findingOfSignature(error);
+    const why =
+      code === 'key_revoked'
+        ? 'says nothing of the log'
+        : 'is not signed by this log, and says nothing of it';
+    report(code, `${name} ${why}: ${withoutStop(error.message)}`, {
+      detail: { ...ofEvidence, code: error.code },
+    });
     return false;
   }
 }

@@ -50,6 +50,7 @@ export type {
   Span,
 } from './audit-model.ts';
 export type { AuditReport } from './audit-report.ts';
+export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
 export {
   EvidenceAudit,
   type EvidenceOptions,
@@ -87,7 +88,16 @@ export {
 } from './evidence-page.ts';
 export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
-export { type TileData, TileSet, tilesOfLeaves } from './tile-set.ts';
+export {
+  type KeyEntry,
+  type KeyProblem,
+  type KeySpan,
+  KeyTimeline,
+  keyTimeline,
+  openAuthorisation,
+  type ReportedKey,
+  reportedKeys,
+} from './key-timeline.ts';
 export { readHead } from './signed-head.ts';
 export {
   CLOCKS_APART_MS_MAX,
@@ -96,6 +106,7 @@ export {
   type StampedVerdict,
   type StampVerdict,
 } from './stamped.ts';
+export { type TileData, TileSet, tilesOfLeaves } from './tile-set.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,

@@ -15,7 +15,8 @@ export function readHead(note: Uint8Array): Checkpoint | undefined {
 /** The finding that the failure of a signed checkpoint amounts to. */
 export function findingOfSignature({ code }: VerificationError): FindingCode {
   if (code === 'signature_unknown') return 'key_unknown';
-  return code === 'origin_mismatch' ? code : 'checkpoint_invalid';
+  if (code === 'key_retired' || code === 'key_revoked' || code === 'origin_mismatch') return code;
+  return 'checkpoint_invalid';
 }
 
 /** A message as part of a longer sentence. */

@@ -1,6 +1,6 @@
-import { utf8Encode } from '../bytes/index.ts';
-import type { Policy } from '../note/index.ts';
+import { base64Encode, utf8Encode } from '../bytes/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
+import type { Anchor, Believed } from './believed.ts';
 import { compareOne } from './held.ts';
 import { readHead, withoutStop } from './signed-head.ts';
 
@@ -56,13 +56,22 @@ export function momentsOfStamps(stamps: readonly Stamped[]): number[] {
   return [...new Set(sizes.flatMap((size) => [size - 1, size]))].filter((index) => index >= 0);
 }
 
+/** The states of the log that authorities whom the verifier knows have seen, and when. */
+export function anchorsOfStamps(stamps: readonly Stamped[]): Anchor[] {
+  return stamps.flatMap(({ note, verdict }) => {
+    const head = readHead(utf8Encode(note));
+    if (head === undefined || !('time' in verdict) || verdict.trust !== 'anchored') return [];
+    return { size: head.size, root: base64Encode(head.root), time: Date.parse(verdict.time) };
+  });
+}
+
 /**
  * Compares what was time-stamped with the log, as checkpoints that somebody holds are compared; and the times with those that the
  * entries bear. Undefined where nothing was stamped.
  */
 export function compareStamped(
   conclusion: Conclusion,
-  policy: Policy | undefined,
+  believed: Believed | undefined,
   report: ReportOfLog,
 ): StampedVerdict | undefined {
   const { stamped = [] } = conclusion.options;
@@ -81,7 +90,7 @@ export function compareStamped(
       continue;
     }
     const name = `The checkpoint that ${authority} time-stamped at ${verdict.time}`;
-    const size = compareOne({ item: note, name, conclusion, policy, report });
+    const size = compareOne({ item: note, name, conclusion, believed, report });
     if (size === undefined) continue;
     agree += 1;
     if (verdict.trust === 'anchored') compareClocks(size, authority, verdict, { conclusion, report });

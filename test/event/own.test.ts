@@ -13,7 +13,7 @@ import {
   erasedEvent,
   erasureOf,
   genesisEvent,
-  keyRotatedEvent,
+  keyChangeEvent,
   logOpenedEvent,
   parseEntry,
   parseGenesis,
@@ -113,8 +113,12 @@ test('each of the others says what it has to in the open', () => {
     'log.clock_jumped',
     { stepMs: -3_600_000 },
   ]);
-  const rotation = { newKey: 'a', oldKey: 'b', authorisation: 'note' };
-  assert.deepEqual(data(keyRotatedEvent({ ...rotation, reason: 'yearly' })), ['log.key_rotated', rotation]);
+  const place = { origin: 'example.com/log', genesis: 'AAAA', change: 1 };
+  const rotation = { kind: 'rotation', ...place, oldKey: 'a', newKey: 'b' } as const;
+  assert.deepEqual(data(keyChangeEvent(rotation, 'note')), [
+    'log.key_rotated',
+    { change: 1, oldKey: 'a', newKey: 'b', authorisation: 'note' },
+  ]);
   const settings = { retentionDays: { from: 30, to: 365 } };
   assert.deepEqual(data(configChangedEvent({ settings })), ['log.config_changed', { settings }]);
 });

@@ -17,7 +17,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   store: ['@aws-sdk/client-s3'],
   anchor: ['asn1js', 'pkijs'],
   http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
-  cli: ['commander', 'pg', 'postgres'],
+  cli: ['commander', 'pg', 'postgres', '@aws-sdk/client-kms'],
 };
 
 /** Packages that a room may import, besides node: above the pure rooms. */

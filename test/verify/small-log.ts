@@ -37,6 +37,8 @@ export interface Row {
 export interface SmallLogOptions {
   readonly signer?: Signer;
   readonly start?: number;
+  /** The verifier key of the root key, where the log has one. */
+  readonly rootKey?: string;
 }
 
 /** A log in memory. */
@@ -45,15 +47,21 @@ export class SmallLog {
   tiles = new Map<string, Uint8Array>();
   checkpoint: Uint8Array = new Uint8Array(0);
   ids: number | undefined;
-  readonly signer: Signer;
+  /** The key that signs next: a test exchanges it. */
+  signer: Signer;
   readonly #start: number;
   #salts = 0;
 
-  constructor({ signer = createSigner(), start = Date.UTC(2026, 0, 1) }: SmallLogOptions = {}) {
+  constructor({ signer = createSigner(), start = Date.UTC(2026, 0, 1), rootKey }: SmallLogOptions = {}) {
     this.signer = signer;
     this.#start = start;
     this.append(
-      genesisEvent({ origin: signer.name, logKeys: [signer.vkey], rootKey: null, personalIds: 'refuse' }),
+      genesisEvent({
+        origin: signer.name,
+        logKeys: [signer.vkey],
+        rootKey: rootKey ?? null,
+        personalIds: 'refuse',
+      }),
     );
   }
 

@@ -1,0 +1,149 @@
+import { Command, Option } from 'commander';
+import {
+  applyKeyChange,
+  authoriseKeyChange,
+  finishKeyChange,
+  type KeyChangeWanted,
+  type KeysChanged,
+  type KeyWorkOptions,
+  type KeyWorkplace,
+  requestKeyChange,
+  type Since,
+  withLogKeys,
+} from '../log/index.ts';
+import { UsageError } from './exit.ts';
+import type { Io } from './io.ts';
+import { readStatements, writeStatements } from './key-files.ts';
+import { keyLines } from './key-lines.ts';
+import { isFile, signerAt } from './key-spec.ts';
+import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
+import { show } from './terminal.ts';
+
+interface ChangeOptions {
+  readonly log: string;
+  readonly key?: string;
+  readonly newKey?: string;
+  readonly mark?: string;
+  readonly rootKey?: string;
+  readonly request?: string;
+  readonly authorisation?: string;
+  readonly since?: string;
+  readonly vkey?: string;
+  readonly json?: boolean;
+}
+
+const rotateHelp = `
+Examples:
+  indelible key rotate --log audit --root-key /media/offline/root.key
+
+  With the root key on another machine:
+  indelible key rotate --log audit --request rotate.json
+  indelible key root sign rotate.json --root-key root.key --out signed.json      (on that machine)
+  indelible key rotate --log audit --authorisation signed.json
+
+  Processes that have the log open go on by themselves where they read the key from the same file.
+  Those who pinned the old key, or the root key, need do nothing; hand the new key to those who pin the newest.
+`;
+
+const revokeHelp = `
+Example:
+  indelible key revoke --log audit --root-key /media/offline/root.key --since 2026-01-31T12:00:00Z
+
+  Revokes the key that signs now, which is replaced in the same step; or, with --vkey, one that was replaced before.
+  What it signed from then on is not believed any more, unless an outside party had seen it before.
+`;
+
+/** `key rotate`: another key signs from now on. */
+export function rotateCommand(io: Io): Command {
+  return changeOptions(new Command('rotate').description('replace the key that signs the log'))
+    .addHelpText('after', rotateHelp)
+    .action((options: ChangeOptions) => change(io, options, { rotate: true }));
+}
+
+/** `key revoke`: what a key signed from some point on is not believed any more. */
+export function revokeCommand(io: Io): Command {
+  return changeOptions(new Command('revoke').description('revoke a key that others have, or may have'))
+    .option('--since <time|index>', 'from when on it may have been used by others; needed for a new request')
+    .option('--vkey <key>', 'the key, where it is not the one that signs now')
+    .addHelpText('after', revokeHelp)
+    .action((options: ChangeOptions) => change(io, options, wantedOf(options)));
+}
+
+function changeOptions(command: Command): Command {
+  return command
+    .addOption(logOption())
+    .addOption(keyOption())
+    .option('--new-key <key>', 'the new key, where it is in no file: env:NAME, kms:FILE')
+    .addOption(markOption())
+    .option('--root-key <key>', 'the root key: a file, env:NAME, kms:FILE')
+    .addOption(
+      new Option('--request <file>', 'write what the root key has to sign elsewhere').conflicts('rootKey'),
+    )
+    .addOption(new Option('--authorisation <file>', 'what it has signed').conflicts(['rootKey', 'request']))
+    .addOption(jsonOption('print the keys as JSON'));
+}
+
+function wantedOf({ since, vkey, authorisation }: ChangeOptions): KeyChangeWanted {
+  if (since === undefined) {
+    if (authorisation !== undefined) return { rotate: false };
+    throw new UsageError('--since says from when on the key is not believed: a time, or an index');
+  }
+  return { rotate: false, revoke: { since: sinceOf(since), ...given({ vkey }) } };
+}
+
+function sinceOf(text: string): Since {
+  return /^[0-9]{1,16}$/.test(text) ? { index: Number(text) } : { time: text };
+}
+
+async function change(io: Io, options: ChangeOptions, wanted: KeyChangeWanted): Promise<void> {
+  const { rootKey, request, authorisation } = options;
+  if (rootKey === undefined && request === undefined && authorisation === undefined)
+    throw new UsageError('name the root key (--root-key), or see help for a root key on another machine');
+  await withLogKeys(options.log, await workOptions(options), async (place) => {
+    if (await finishKeyChange(place)) {
+      await io.words.line(show`A change of keys that was cut off is finished now. Nothing else was done.`);
+      return;
+    }
+    if (request !== undefined) {
+      writeStatements(request, 'request', await requestKeyChange(place, wanted));
+      await io.words.line(show`Wrote ${request}: have it signed by the root key (indelible key root sign).`);
+      return;
+    }
+    const changed = await applied(place, options, wanted);
+    await tell(io, changed, options.json);
+  });
+}
+
+async function workOptions({ key, newKey, mark }: ChangeOptions): Promise<KeyWorkOptions> {
+  if (isFile(key)) return given({ key, mark, service: 'cli' });
+  if (newKey === undefined)
+    throw new UsageError('the signing key is in no file: name the one that takes over with --new-key');
+  return given({ mark, service: 'cli', old: await signerAt(key!), successor: await signerAt(newKey) });
+}
+
+async function applied(
+  place: KeyWorkplace,
+  { rootKey, authorisation }: ChangeOptions,
+  wanted: KeyChangeWanted,
+): Promise<KeysChanged> {
+  if (authorisation !== undefined)
+    return applyKeyChange(place, readStatements(authorisation, 'authorisation'));
+  const root = await signerAt(rootKey!);
+  const requests = await requestKeyChange(place, wanted);
+  return applyKeyChange(
+    place,
+    requests.map((one) => authoriseKeyChange(one, root)),
+  );
+}
+
+async function tell(io: Io, { history }: KeysChanged, json: boolean | undefined): Promise<void> {
+  if (json === true) await io.out.json({ origin: history.origin, vkey: history.vkey, keys: history.keys });
+  else await io.out.lines(keyLines(history, io.out.paint));
+  const { vkey, keys } = history;
+  await io.words.line(show`${io.words.paint('green', 'Done.')} From now on ${vkey} signs the log.`);
+  if (keys.at(-1)?.isHandedOver === false) {
+    await io.words.line(
+      show`The key before it was not there to sign the change: whoever pinned it has to pin the root key, or the new one.`,
+    );
+  }
+}
