@@ -6,6 +6,8 @@ export const logErrorCodes = [
   'disk_full',
   'head_invalid',
   'head_moved',
+  'held',
+  'hold_exists',
   'id_conflict',
   'index_behind',
   'index_corrupt',

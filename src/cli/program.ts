@@ -4,8 +4,10 @@ import { parseJson } from '../bytes/index.ts';
 import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
+import { eraseCommand } from './erase.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
+import { holdCommand } from './hold.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
@@ -28,6 +30,8 @@ const commands = [
   proveCommand,
   verifyCommand,
   exportCommand,
+  eraseCommand,
+  holdCommand,
   backupCommand,
   drillCommand,
   keyCommand,

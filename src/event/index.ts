@@ -41,6 +41,20 @@ export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure
 export { type Draft, draftId, entryText, type SealedDraft, sealDraft } from './draft.ts';
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';
 export { type Erasure, erasureOf, judge, type Verdict } from './erasure.ts';
+export {
+  coveredByHold,
+  type Hold,
+  type HoldChange,
+  type HoldWords,
+  holdChangeOf,
+  holdId,
+  holdPlacedEvent,
+  holdReleasedEvent,
+  holdsAfter,
+  isHoldName,
+  isSubject,
+  type PlacedHold,
+} from './holds.ts';
 export type {
   Actor,
   AuditEvent,
@@ -71,6 +85,9 @@ export {
   type ConfigChange,
   clockJumpedEvent,
   configChangedEvent,
+  type Disclosing,
+  disclosedEvent,
+  type ErasureAccount,
   type ErasureRequest,
   type Exporting,
   erasedEvent,

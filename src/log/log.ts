@@ -2,6 +2,7 @@ import { base64Encode } from '../bytes/index.ts';
 import {
   type AuditEvent,
   type Draft,
+  disclosedEvent,
   draftId,
   type EventSource,
   type Filter,
@@ -15,6 +16,15 @@ import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
+import {
+  checkSubject,
+  type DiscloseOptions,
+  type EraseOptions,
+  type ErasureResult,
+  Erasures,
+  eventsOf,
+  Holds,
+} from './erasure/index.ts';
 import { FollowerRunner } from './followers/index.ts';
 import { type OpenOptions, SERVICE_DEFAULT } from './options.ts';
 import type { LogHome } from './paths.ts';
@@ -35,6 +45,8 @@ export class Log {
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
   readonly followers: FollowerRunner;
+  /** Legal holds: what may not be erased, nor deleted, for as long as they are in force. */
+  readonly holds: Holds;
   readonly #home: LogHome;
   readonly #options: OpenOptions;
   readonly #writer: WriterHandle | undefined;
@@ -43,6 +55,7 @@ export class Log {
   readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
   readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
   readonly #frames: SourceFrames;
+  readonly #erasures: Erasures;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -74,6 +87,11 @@ export class Log {
       send: (event) => this.recordOwn(event),
     });
     this.followers = new FollowerRunner(reader, home.followers);
+    this.holds = new Holds(reader, (event) => this.recordOwn(event));
+    this.#erasures = new Erasures({
+      ...{ reader, writer, followers: this.followers, keys: options.subjectKeys },
+      outOfReach: home.outOfReach,
+    });
   }
 
   /**
@@ -222,6 +240,49 @@ export class Log {
   /** The newest checkpoint. */
   checkpoint(): Promise<SignedCheckpoint> {
     return this.#reader.checkpoint();
+  }
+
+  /**
+   * Erases everything sealed that is about a subject: values and salts leave the log, the search index and its files, and a
+   * `log.erased` entry says so, with counts and a digest. Every hash and proof stays. Ids, actions, times, outcomes and the log's own
+   * entries are never erased. It is looked for in every entry, never in an index, and answers when every follower has passed the
+   * entry, or names those that have not.
+   *
+   * Throws a misuse `option_invalid`, `option_unknown`; `LogError` `held` where a legal hold covers a value (nothing was erased),
+   * `log_damaged`, `read_only`, and what `record` throws.
+   */
+  async erase(options: EraseOptions): Promise<ErasureResult> {
+    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
+    return this.#erasures.erase(options);
+  }
+
+  /**
+   * Everything that is held about a subject, oldest first: events that name it, with its own sealed values, for a request of access.
+   * A `log.exported` entry says so, also where the reader stops in between.
+   */
+  async *disclose(subject: string, options: DiscloseOptions = {}): AsyncGenerator<RecordedEvent> {
+    checkSubject(subject);
+    if (this.#writer === undefined)
+      throw new LogError('read_only', 'a disclosure is recorded: open to write');
+    let events = 0;
+    let isWhole = false;
+    try {
+      for await (const event of eventsOf(this.#reader, subject)) {
+        events += 1;
+        yield event;
+      }
+      isWhole = true;
+    } finally {
+      await this.recordOwn(disclosedEvent(subject, options, { events, isWhole }));
+    }
+  }
+
+  /**
+   * Ends erasures that a process began and did not finish.
+   * @internal
+   */
+  finishErasures(): Promise<void> {
+    return this.#erasures.finish();
   }
 
   /** Audits the whole log: every byte that readers see is read again. Reports; throws only where it cannot read. */

@@ -15,6 +15,8 @@ export interface LogPaths {
   readonly followers: string;
   /** What outside parties have signed about the log. */
   readonly anchors: string;
+  /** Erasures that are not finished; there while one is under way. */
+  readonly erasing: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -34,6 +36,8 @@ export interface LogHome {
   readonly followers: string;
   /** The file with what outside parties have signed. */
   readonly anchors: string;
+  /** What no erasure reaches, in words. */
+  readonly outOfReach: readonly string[];
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -51,6 +55,7 @@ export function logPaths(
     index: join(at, 'index.db'),
     followers: join(at, 'followers.db'),
     anchors: join(at, 'anchors.db'),
+    erasing: join(at, 'erasing.json'),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),
