@@ -106,6 +106,25 @@ export function erasedEvent({ subject, below, account, actor, reason }: ErasureR
   return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
 }
 
+/** A step of an erasure that takes two people. */
+export type ErasureStepName = 'requested' | 'approved' | 'blocked' | 'cancelled';
+
+/** What is asked for, in the open: ids alone. */
+export interface ErasureAbout {
+  /** The id under which the server knows it. */
+  readonly erasure: string;
+  readonly subject: string;
+  readonly basis: string;
+  readonly requestId: string;
+  /** When it is done at the earliest. */
+  readonly notBefore?: string;
+}
+
+/** `log.erasure_requested`, `log.erasure_approved`, `log.erasure_blocked`, `log.erasure_cancelled`. */
+export function erasureStepEvent(step: ErasureStepName, about: ErasureAbout, actor: Actor): AuditEvent {
+  return { ...ownEvent(`log.erasure_${step}`, { ...about }, actor), severity: 'high' };
+}
+
 /** What a change of the log's key is recorded with. */
 export interface KeyRotation {
   /** The verifier key that signs from now on. */
