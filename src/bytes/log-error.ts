@@ -9,6 +9,8 @@ export const logErrorCodes = [
   'evidence_too_large',
   'head_invalid',
   'head_moved',
+  'held',
+  'hold_exists',
   'id_conflict',
   'index_behind',
   'index_corrupt',

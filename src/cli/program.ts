@@ -2,10 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
 import { drillCommand } from './drill.ts';
+import { eraseCommand } from './erase.ts';
 import { evidenceCommand } from './evidence.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
 import { forkCommand } from './fork.ts';
+import { holdCommand } from './hold.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
@@ -34,6 +36,8 @@ const commands = [
   evidenceCommand,
   verifyCommand,
   exportCommand,
+  eraseCommand,
+  holdCommand,
   backupCommand,
   publishCommand,
   restoreCommand,

@@ -17,6 +17,7 @@ interface ServeOptions extends SignInFlags {
   readonly tlsKey?: string;
   readonly publicUrl?: string;
   readonly metricsPort?: number;
+  readonly eraseDelay?: number;
 }
 
 const help = `
@@ -54,10 +55,25 @@ export function serveCommand(io: Io): Command {
         '--metrics-port <port>',
         'serve /metrics on a port of 127.0.0.1 of its own, without a key',
       ).argParser(parsePort),
+    )
+    .addOption(
+      new Option(
+        '--erase-delay <time>',
+        'how long an approved erasure waits, as 72h, 3d or 30m (default: 72h)',
+      ).argParser(parseTime),
     );
   return addSignInOptions(command)
     .addHelpText('after', help + signInHelp)
     .action((options: ServeOptions) => serve(io, options));
+}
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseTime(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined)
+    throw new InvalidArgumentError('It is not a time, as 72h, 3d or 30m.');
+  return parseDecimal(digits) * unitMs[unit]!;
 }
 
 function parsePort(text: string): number {
@@ -87,6 +103,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     logger,
     ...(oidc === undefined ? {} : { oidc }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(options.eraseDelay === undefined ? {} : { erasureDelayMs: options.eraseDelay }),
     ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),
   });
   const listening: Listening[] = [];

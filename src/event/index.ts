@@ -42,6 +42,20 @@ export { type Draft, draftId, entryText, type SealedDraft, sealDraft } from './d
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';
 export { type Erasure, erasureOf, judge, type Verdict } from './erasure.ts';
 export {
+  coveredByHold,
+  type Hold,
+  type HoldChange,
+  type HoldWords,
+  holdChangeOf,
+  holdId,
+  holdPlacedEvent,
+  holdReleasedEvent,
+  holdsAfter,
+  isHoldName,
+  isSubject,
+  type PlacedHold,
+} from './holds.ts';
+export {
   type ChangePlace,
   type CompromisedSince,
   changeNumberOf,
@@ -88,9 +102,15 @@ export {
   type ConfigChange,
   clockJumpedEvent,
   configChangedEvent,
+  type Disclosing,
+  disclosedEvent,
+  type ErasureAbout,
+  type ErasureAccount,
   type ErasureRequest,
+  type ErasureStepName,
   type Exporting,
   erasedEvent,
+  erasureStepEvent,
   exportedEvent,
   type ForkedFrom,
   forkedFromEvent,

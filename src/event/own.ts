@@ -76,18 +76,53 @@ export interface ErasureRequest {
   readonly subject: string;
   /** Values in entries with a lower index. */
   readonly below: number;
+  /** What was removed, and on whose word; absent in records of before there was a command that erases. */
+  readonly account?: ErasureAccount;
   /** Who asked for it. */
   readonly actor?: Actor;
   readonly reason?: string;
+}
+
+/** What an erasure says of itself, in the open and for ever: counts and a digest, never a value. */
+export interface ErasureAccount {
+  /** How many disclosures were removed, and from how many entries. */
+  readonly values: number;
+  readonly entries: number;
+  /** Base64url of the SHA-256 over the digests of what was removed, each followed by a newline, in the order of the log. */
+  readonly digest: string;
+  /** On what ground, and for which request. */
+  readonly basis: string;
+  readonly requestId: string;
+  /** Who approved it, by ids that name nobody. */
+  readonly approvedBy: readonly string[];
 }
 
 /**
  * `log.erased`: the values of one subject in the entries below an index were deleted. Read back by
  * `erasureOf`.
  */
-export function erasedEvent({ subject, below, actor, reason }: ErasureRequest): AuditEvent {
-  const event = ownEvent('log.erased', { subject, below }, actor);
+export function erasedEvent({ subject, below, account, actor, reason }: ErasureRequest): AuditEvent {
+  const event = ownEvent('log.erased', { subject, below, ...account }, actor);
   return { ...event, severity: 'high', ...(reason !== undefined && { reason }) };
+}
+
+/** A step of an erasure that takes two people. */
+export type ErasureStepName = 'requested' | 'approved' | 'blocked' | 'cancelled';
+
+/** What is asked for, in the open: ids alone. */
+export interface ErasureAbout {
+  /** The id under which the server knows it. */
+  readonly erasure: string;
+  readonly subject: string;
+  readonly basis: string;
+  readonly requestId: string;
+  /** When it is done at the earliest. */
+  readonly notBefore?: string;
+}
+
+/** `log.erasure_requested`, `log.erasure_approved`, `log.erasure_blocked`, `log.erasure_cancelled`. */
+export function erasureStepEvent(step: ErasureStepName, about: ErasureAbout, actor: Actor): AuditEvent {
+  return { ...ownEvent(`log.erasure_${step}`, { ...about }, actor), severity: 'high' };
 }
 
 /** The log that another one takes the place of, as far as it was known. */
@@ -171,6 +206,23 @@ export function exportedEvent({ actor, queries, ...counts }: Exporting): AuditEv
   return readingEvent('log.exported', actor, counts, queries);
 }
 
+/** What was held about a subject, and handed out on a request of access. */
+export interface Disclosing {
+  readonly by?: Actor;
+  readonly requestId?: string;
+}
+
+/** `log.exported`: everything about one subject was taken away. Whose it was is sealed, and nobody's to erase. */
+export function disclosedEvent(
+  subject: string,
+  { by = logItself, requestId }: Disclosing,
+  counts: Pick<Exporting, 'events' | 'isWhole'>,
+): AuditEvent {
+  const request = requestId === undefined ? {} : { requestId };
+  const data = { format: 'subject', fields: ['subject'], ...request, ...counts };
+  return readingEvent('log.exported', by, data, [`subject:${subject}`]);
+}
+
 function readingEvent(
   action: string,
   actor: Actor,
@@ -204,7 +256,8 @@ export function parseGenesis(entry: Entry): Genesis {
   return { format: LOG_FORMAT, origin, logKeys, rootKey, sealing, personalIds };
 }
 
-function ownEvent(
+/** An entry of the log's own: its data in the open. */
+export function ownEvent(
   action: string,
   metadata: { readonly [name: string]: EventValue },
   actor = logItself,

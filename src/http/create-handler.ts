@@ -1,5 +1,6 @@
 import type { ApiKeyCreated, ApiKeyRequest, Scope } from '../wire/index.ts';
 import { compileRoutes } from './compiled-route.ts';
+import { erasureRoutes } from './erasures/index.ts';
 import { Foundation } from './foundation.ts';
 import { Dispatcher } from './handler.ts';
 import type { HandlerOptions } from './handler-options.ts';
@@ -38,6 +39,8 @@ export interface Handler {
   readonly failure: Promise<Error>;
   /** Answers `GET /metrics` without a key, and nothing else: for a listener on loopback. */
   readonly metrics: (request: Request) => Promise<Response>;
+  /** Does the erasures that are due now; it happens by itself every few seconds. */
+  erase(): Promise<void>;
   /** Audits every log now and by the hour, as long as the handler is open. */
   startAudits(): void;
   /** Lets requests under way finish, takes no more, and closes logs and files. */
@@ -57,6 +60,7 @@ export function createHandler(options: HandlerOptions): Handler {
     ...keyRoutes(house),
     ...sessionRoutes(house),
     ...signInRoutes(house),
+    ...erasureRoutes(house),
     ...logRoutes({ logs: house.logs, problemOf }),
   ];
   const routes = [...others, openApiRoute(others)];
@@ -73,6 +77,7 @@ export function createHandler(options: HandlerOptions): Handler {
     routes,
     failure: house.failure,
     metrics: metricsAnswer(house),
+    erase: () => house.erasures.run(),
     startAudits: () => house.logs.audits.start(),
     close,
   });

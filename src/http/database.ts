@@ -4,8 +4,14 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { randomBytes } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const SECRET_BYTES = 32;
+
+const erasureTable = `CREATE TABLE IF NOT EXISTS erasure (
+    id TEXT PRIMARY KEY, log TEXT NOT NULL, subject TEXT NOT NULL, basis TEXT NOT NULL, request_id TEXT NOT NULL,
+    state TEXT NOT NULL, requested_by TEXT NOT NULL, requested_hand TEXT NOT NULL, requested_at INTEGER NOT NULL,
+    approved_by TEXT, approved_at INTEGER, due_at INTEGER, ended_at INTEGER, why TEXT, idx INTEGER, removed INTEGER
+  ) STRICT`;
 
 const schema = `
   CREATE TABLE api_key (
@@ -24,12 +30,14 @@ const schema = `
   CREATE TABLE embedder (
     origin TEXT PRIMARY KEY, expires_at INTEGER NOT NULL
   ) STRICT;
+  ${erasureTable};
   CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 `;
 
 /** What each version of the schema lacked, by the version that lacked it. */
 const migrations: Readonly<Record<number, string>> = {
   1: 'ALTER TABLE api_key ADD COLUMN created_by TEXT',
+  2: erasureTable,
 };
 
 /**

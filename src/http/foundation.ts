@@ -3,9 +3,11 @@ import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Credentials } from './credentials.ts';
 import { ServerDatabase } from './database.ts';
+import { ErasureDesk } from './erasures/desk.ts';
 import {
   ADMISSION_RATE,
   checkHandlerOptions,
+  ERASURE_DELAY_MS_DEFAULT,
   FAILURE_RATE,
   type HandlerOptions,
   type Logger,
@@ -56,6 +58,8 @@ export class Foundation {
   readonly admissions: TokenBuckets;
   readonly metrics: Metrics;
   readonly logs: LogRegistry;
+  /** Erasures that were asked for. */
+  readonly erasures: ErasureDesk;
   /** Resolves when the writer of a log no longer knows what it wrote: only a new process finds out. */
   readonly failure: Promise<Error>;
   readonly #database: ServerDatabase;
@@ -94,6 +98,8 @@ export class Foundation {
     };
     this.logs = openLogs({ data, origin, logger, clock, meter });
     metrics.watch(this.logs);
+    const delayMs = options.erasureDelayMs ?? ERASURE_DELAY_MS_DEFAULT;
+    this.erasures = new ErasureDesk({ database: this.#database, logs: this.logs, clock, logger, delayMs });
     this.serverLog = new ServerLog({ logs: this.logs, clock, logger });
   }
 
@@ -113,6 +119,7 @@ export class Foundation {
   /** Lets what is under way finish, then closes everything. */
   async close(): Promise<void> {
     await this.gate.close(PATIENCE_MS);
+    await this.erasures.close();
     this.keys.close();
     await this.serverLog.close();
     await this.logs.close();

@@ -26,11 +26,16 @@ export interface HandlerOptions {
   readonly oidc?: OidcOptions;
   /** Receives one line for each trouble; nothing by default. Never a credential, nor the content of an event. */
   readonly logger?: Logger;
+  /** How long an approved erasure waits before it is done, milliseconds; {@link ERASURE_DELAY_MS_DEFAULT} by default. */
+  readonly erasureDelayMs?: number;
   readonly clock?: Clock;
 }
 
 /** Requests of one credential. */
 export const RATE_DEFAULT: Rate = { perSecond: 25_000, burst: 50_000 };
+
+/** 72 hours between the approval of an erasure and the erasure. */
+export const ERASURE_DELAY_MS_DEFAULT = 72 * 60 * 60_000;
 
 /** Wrong credentials that one address may try. */
 export const FAILURE_RATE: Rate = { perSecond: 5, burst: 50 };
@@ -41,7 +46,17 @@ export const ADMISSION_RATE: Rate = { perSecond: 20, burst: 200 };
 /** Requests under way at once. */
 export const UNDER_WAY_MAX_DEFAULT = 4096;
 
-const names = ['data', 'publicUrl', 'trustedProxies', 'rate', 'underWayMax', 'oidc', 'logger', 'clock'];
+const names = [
+  'data',
+  'publicUrl',
+  'trustedProxies',
+  'rate',
+  'underWayMax',
+  'oidc',
+  'logger',
+  'erasureDelayMs',
+  'clock',
+];
 
 /** Refuses options that nobody reads, by name, and values that cannot be. */
 export function checkHandlerOptions(options: HandlerOptions): void {
@@ -56,6 +71,10 @@ export function checkHandlerOptions(options: HandlerOptions): void {
   const { publicUrl } = options;
   if (publicUrl !== undefined && !/^https?:$/.test(URL.parse(publicUrl)?.protocol ?? '')) {
     throw misuse('type', 'option_invalid', 'publicUrl must be an http or https URL');
+  }
+  const { erasureDelayMs = 0 } = options;
+  if (!Number.isSafeInteger(erasureDelayMs) || erasureDelayMs < 0) {
+    throw misuse('range', 'option_invalid', 'erasureDelayMs must be a whole number of milliseconds');
   }
   if (options.oidc !== undefined) checkOidcOptions(options.oidc);
 }

@@ -21,7 +21,14 @@ export {
   type FrontDesk,
   type Handler,
 } from './create-handler.ts';
-export { type HandlerOptions, type Logger, RATE_DEFAULT, UNDER_WAY_MAX_DEFAULT } from './handler-options.ts';
+export { ERASURES_OPEN_MAX } from './erasures/index.ts';
+export {
+  ERASURE_DELAY_MS_DEFAULT,
+  type HandlerOptions,
+  type Logger,
+  RATE_DEFAULT,
+  UNDER_WAY_MAX_DEFAULT,
+} from './handler-options.ts';
 export type { Rate } from './limits.ts';
 export {
   BATCH_BYTES_MAX,

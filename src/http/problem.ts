@@ -5,6 +5,7 @@ import { textAnswer } from './text-answer.ts';
 
 /** The codes of problems that arise at the door, before any log is asked; `docs/errors.md` explains each. */
 export const problemCodes = [
+  'approver_conflict',
   'body_invalid',
   'body_too_large',
   'content_encoding_unknown',
@@ -12,6 +13,7 @@ export const problemCodes = [
   'credential_invalid',
   'credential_missing',
   'cross_site',
+  'erasure_conflict',
   'forbidden',
   'internal_error',
   'key_scopes_conflict',
@@ -85,6 +87,8 @@ const titles: Readonly<Record<number, string>> = {
 const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   closed: 503,
   disk_full: 507,
+  held: 409,
+  hold_exists: 409,
   id_conflict: 409,
   index_behind: 503,
   log_exists: 409,

@@ -186,6 +186,38 @@ const logShapes = {
   }),
 };
 
+const erasureShapes = {
+  Erasure: object({
+    id: text,
+    subject: text,
+    basis: text,
+    requestId: text,
+    state: { enum: ['pending', 'approved', 'due', 'blocked', 'done', 'cancelled'] },
+    requestedBy: text,
+    requestedAt: time,
+    'approvedBy?': text,
+    'approvedAt?': time,
+    'dueAt?': time,
+    'endedAt?': time,
+    'why?': text,
+    'index?': count,
+    'values?': count,
+  }),
+  ErasureList: object({ erasures: list(to('Erasure')) }),
+  Hold: object({
+    name: text,
+    index: count,
+    at: time,
+    'subject?': text,
+    'actor?': text,
+    'target?': text,
+    'from?': time,
+    'to?': time,
+    'query?': text,
+  }),
+  HoldList: object({ holds: list(to('Hold')) }),
+};
+
 const scopeList = list({ enum: [...scopes] });
 
 const key = {
@@ -241,6 +273,6 @@ const doorShapes = {
 };
 
 /** Every shape, by name: the components of `/openapi.json`. */
-export const shapes = { ...eventShapes, ...logShapes, ...doorShapes } satisfies Readonly<
+export const shapes = { ...eventShapes, ...logShapes, ...erasureShapes, ...doorShapes } satisfies Readonly<
   Record<string, Schema>
 >;

@@ -9,7 +9,7 @@ import {
   sealDraft,
 } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
-import { formatCheckpoint, signNote } from '../note/index.ts';
+import { formatCheckpoint, type Signer, signNote } from '../note/index.ts';
 import type { Clock } from '../platform/index.ts';
 import {
   type Awaitable,
@@ -105,6 +105,11 @@ export class Committer {
   #announced: boolean;
   #clockOffset: number | undefined;
   readonly #signer: LogSigner;
+
+  /** The signer that was in order at the last commit. */
+  get signer(): Signer {
+    return this.#signer.now;
+  }
 
   constructor(options: CommitterOptions, state?: State) {
     this.#options = options;

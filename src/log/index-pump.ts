@@ -1,5 +1,5 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
-import { isLogError, LogError } from '../store/index.ts';
+import { isLogError, LogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import type { LogReading } from './reading.ts';
 import { APPLY_ENTRIES, type IndexCursor, type SearchIndex } from './search/index.ts';
@@ -53,6 +53,8 @@ export class IndexPump {
   /** How long this turn has been at work, milliseconds. */
   #turnMs = 0;
   #endPause: (() => void) | undefined;
+  /** The index knows entries only as they were when the log had so many: what was erased before is not in it. */
+  #cleanFrom = 0;
   /** The cursor that has been found to be one of this log's. */
   #checked: IndexCursor | undefined;
   #warned = '';
@@ -118,7 +120,9 @@ export class IndexPump {
     const started = performance.now();
     const head = await this.#reader.head();
     const from = this.#index.cursor();
+    const { generation } = this.#index;
     if (!(await this.#belongs(from))) return 0;
+    if (from.size === 0) this.#cleanFrom = head.size;
     if (from.size >= head.size) return this.#tidy();
     // Slices end where tiles do, so that the root at their end can be read out of full tiles.
     const next = (Math.floor(from.size / APPLY_ENTRIES) + 1) * APPLY_ENTRIES;
@@ -126,7 +130,13 @@ export class IndexPump {
     const root = size === head.size ? head.root : await this.#reader.rootAt(size);
     const to = { size, root: base64Encode(root) };
     const entries = await this.#reader.store.readEntries(from.size, size);
-    const applied = this.#index.apply(entries, { from, to });
+    if (from.size > 0 && entries.some((entry) => this.#isErasure(entry))) {
+      this.#index.restart();
+      // Whatever is in the new file was read after the erasure, whoever writes it.
+      this.#cleanFrom = head.size;
+      return 0;
+    }
+    const applied = this.#index.apply(entries, { from, to, generation });
     // Another process is at the same work: only a question is in a hurry.
     if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;
     if (applied === 'applied') {
@@ -136,6 +146,15 @@ export class IndexPump {
       this.#busyAt = performance.now();
     }
     return this.#rest(head.size, size, performance.now() - started);
+  }
+
+  /**
+   * Whether an entry records an erasure that the index does not follow yet: it was built from values that are gone. The process that
+   * erases drops the file; an index of another process, or of another machine, is begun anew here.
+   */
+  #isErasure({ index, entry }: StoredEntry): boolean {
+    if (index < this.#cleanFrom) return false;
+    return Buffer.from(entry.buffer, entry.byteOffset, entry.length).includes('"action":"log.erased"');
   }
 
   /** Leaves the machine to whoever is recording, unless somebody waits for the index or it falls too far behind. */

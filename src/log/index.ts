@@ -56,6 +56,18 @@ export {
 export type { CommitReply, Intake } from './commit.ts';
 export type { Created } from './create.ts';
 export { newRootKey } from './create.ts';
+export {
+  APPROVERS_MIN,
+  type DiscloseOptions,
+  type EraseOptions,
+  type ErasureResult,
+  FOLLOWERS_WAIT_MS_DEFAULT,
+  type HoldOptions,
+  Holds,
+  OUT_OF_REACH,
+  OUT_OF_REACH_POSTGRES,
+  type ReleaseOptions,
+} from './erasure/index.ts';
 export type { EvidenceSelection, EvidenceWriting } from './evidence/index.ts';
 export {
   BATCH_ENTRIES_DEFAULT,
@@ -96,6 +108,7 @@ export {
   type CreationOptions,
   type OpenOptions,
   SERVICE_DEFAULT,
+  type SubjectKeys,
 } from './options.ts';
 export { type LogHome, type LogPaths, logPaths } from './paths.ts';
 export { type Glance, peekLog } from './peek.ts';

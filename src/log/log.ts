@@ -2,12 +2,10 @@ import { base64Encode } from '../bytes/index.ts';
 import {
   type AuditEvent,
   type Draft,
+  disclosedEvent,
   draftId,
   type EventSource,
-  exportedEvent,
   type Filter,
-  filterOf,
-  formatFilter,
   prepareEvent,
   type RecordedEvent,
 } from '../event/index.ts';
@@ -19,7 +17,16 @@ import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
-import { type EvidenceSelection, type EvidenceWriting, writeEvidence } from './evidence/index.ts';
+import {
+  checkSubject,
+  type DiscloseOptions,
+  type EraseOptions,
+  type ErasureResult,
+  Erasures,
+  eventsOf,
+  Holds,
+} from './erasure/index.ts';
+import { type EvidenceSelection, type EvidenceWriting, takeEvidence } from './evidence/index.ts';
 import { FollowerRunner } from './followers/index.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import { type OpenOptions, SERVICE_DEFAULT, warnOf } from './options.ts';
@@ -45,6 +52,8 @@ export class Log {
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
   readonly followers: FollowerRunner;
+  /** Legal holds: what may not be erased, nor deleted, for as long as they are in force. */
+  readonly holds: Holds;
   readonly #home: LogHome;
   readonly #options: OpenOptions;
   readonly #writer: WriterHandle | undefined;
@@ -54,6 +63,7 @@ export class Log {
   readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
   readonly #frames: SourceFrames;
   readonly #timestamps: Timestamps;
+  readonly #erasures: Erasures;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -87,6 +97,11 @@ export class Log {
     this.followers = new FollowerRunner(reader, home.followers);
     this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
     if (writer !== undefined) this.#timestamps.follow(this.followers);
+    this.holds = new Holds(reader, (event) => this.recordOwn(event));
+    this.#erasures = new Erasures({
+      ...{ reader, writer, followers: this.followers, keys: options.subjectKeys },
+      outOfReach: home.outOfReach,
+    });
   }
 
   /**
@@ -242,6 +257,49 @@ export class Log {
     return this.#reader.checkpoint();
   }
 
+  /**
+   * Erases everything sealed that is about a subject: values and salts leave the log, the search index and its files, and a
+   * `log.erased` entry says so, with counts and a digest. Every hash and proof stays. Ids, actions, times, outcomes and the log's own
+   * entries are never erased. It is looked for in every entry, never in an index, and answers when every follower has passed the
+   * entry, or names those that have not.
+   *
+   * Throws a misuse `option_invalid`, `option_unknown`; `LogError` `held` where a legal hold covers a value (nothing was erased),
+   * `log_damaged`, `read_only`, and what `record` throws.
+   */
+  async erase(options: EraseOptions): Promise<ErasureResult> {
+    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
+    return this.#erasures.erase(options);
+  }
+
+  /**
+   * Everything that is held about a subject, oldest first: events that name it, with its own sealed values, for a request of access.
+   * A `log.exported` entry says so, also where the reader stops in between.
+   */
+  async *disclose(subject: string, options: DiscloseOptions = {}): AsyncGenerator<RecordedEvent> {
+    checkSubject(subject);
+    if (this.#writer === undefined)
+      throw new LogError('read_only', 'a disclosure is recorded: open to write');
+    let events = 0;
+    let isWhole = false;
+    try {
+      for await (const event of eventsOf(this.#reader, subject)) {
+        events += 1;
+        yield event;
+      }
+      isWhole = true;
+    } finally {
+      await this.recordOwn(disclosedEvent(subject, options, { events, isWhole }));
+    }
+  }
+
+  /**
+   * Ends erasures that a process began and did not finish.
+   * @internal
+   */
+  finishErasures(): Promise<void> {
+    return this.#erasures.finish();
+  }
+
   /** Audits the whole log: every byte that readers see is read again. Reports; throws only where it cannot read. */
   verify(options: VerifyOptions = {}): Promise<LogReport> {
     return this.#home.verify(options);
@@ -252,32 +310,18 @@ export class Log {
    * log's key, and that it was taken is recorded as `log.exported`. Throws `LogError` `read_only`, `not_found`, `index_behind`,
    * `evidence_too_large`, `log_damaged`.
    */
-  async *evidence(selection: EvidenceSelection, writing: EvidenceWriting): AsyncGenerator<string> {
-    const writer = this.#writer;
-    if (writer === undefined) {
-      const hint = 'evidence is signed by the key of the log: open it for writing';
-      throw new LogError('read_only', 'the log was opened for reading only', { hint });
-    }
-    const parts = {
-      reader: this.#reader,
-      origin: this.origin,
-      now: () => isoTime(systemClock.wall()),
-      seal: (digest: Uint8Array) => writer.sealEvidence(digest),
-    };
-    const pieces = writeEvidence(parts, selection, writing);
-    let [isWhole, events] = [false, 0];
-    try {
-      for (let next = await pieces.next(); ; next = await pieces.next()) {
-        if (next.done === true) {
-          events = next.value.selected;
-          break;
-        }
-        yield next.value;
-      }
-      isWhole = true;
-    } finally {
-      await this.#exported({ selection, writing, events, isWhole });
-    }
+  evidence(selection: EvidenceSelection, writing: EvidenceWriting): AsyncGenerator<string> {
+    return takeEvidence(
+      {
+        reader: this.#reader,
+        origin: this.origin,
+        now: () => isoTime(systemClock.wall()),
+        seal: this.#writer?.sealEvidence,
+        recordOwn: (event) => this.recordOwn(event),
+      },
+      selection,
+      writing,
+    );
   }
 
   /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */
@@ -319,27 +363,6 @@ export class Log {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** That evidence was taken is an entry, whole or not. */
-  async #exported(taken: {
-    readonly selection: EvidenceSelection;
-    readonly writing: EvidenceWriting;
-    readonly events: number;
-    readonly isWhole: boolean;
-  }): Promise<void> {
-    const { selection, writing, events, isWhole } = taken;
-    const query = selection.query === undefined ? '' : formatFilter(filterOf(selection.query));
-    await this.recordOwn(
-      exportedEvent({
-        actor: writing.by,
-        format: 'evidence',
-        events,
-        fields: [],
-        queries: query === '' ? [] : [query],
-        isWhole,
-      }),
-    );
   }
 
   async #close(): Promise<void> {

@@ -5,6 +5,7 @@ import { isLogError, LogError, type LogReader, type LogStore } from '../store/in
 import { auditFiles } from './audit.ts';
 import { backupLog } from './backup.ts';
 import { type Created, createFiles, type Genesis, recordGenesis } from './create.ts';
+import { OUT_OF_REACH } from './erasure/index.ts';
 import { type ForkOptions, forkWith, type LeftOfLog } from './fork.ts';
 import { Log } from './log.ts';
 import {
@@ -85,6 +86,7 @@ function homeOf(paths: LogPaths): LogHome {
     anchors: paths.anchors,
     folder: paths.dir,
     mark: paths.mark,
+    outOfReach: OUT_OF_REACH,
     verify: (options) => auditFiles(paths, options),
     backup: (dir) => backupLog(paths, dir),
   };
@@ -151,13 +153,24 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const [writer, reader] = await Promise.allSettled(opening);
   if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
     const home = homeOf(paths);
-    return new Log({ home, options, instance, writer: writer.value, reader: reader.value });
+    return finished(new Log({ home, options, instance, writer: writer.value, reader: reader.value }));
   }
   const opened = [writer, reader].map((half) =>
     half.status === 'fulfilled' ? half.value?.close() : undefined,
   );
   await Promise.allSettled(opened);
   throw writer.status === 'rejected' ? writer.reason : (reader as PromiseRejectedResult).reason;
+}
+
+/** Ends erasures that another process began: beyond the files, which the writer has scoured. */
+async function finished(log: Log): Promise<Log> {
+  try {
+    await log.finishErasures();
+    return log;
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
 }
 
 /** A log whose store is no folder: what a log leaves to it, and how it is written and read. */
@@ -167,7 +180,7 @@ export interface StoreHome extends LogHome {
   /** The search index, a file; '' for one that lasts as long as the process. */
   readonly index: string;
   /** How it is written; absent where it is only read. */
-  readonly writing?: Pick<StoreWriterOptions, 'signer' | 'mark'> & { readonly store: LogStore };
+  readonly writing?: Pick<StoreWriterOptions, 'signer' | 'mark' | 'erasing'> & { readonly store: LogStore };
 }
 
 /**
@@ -183,10 +196,16 @@ export async function openLogOver(home: StoreHome, options: OpenOptions, announc
   const service = options.service ?? SERVICE_DEFAULT;
   const writer =
     writing &&
-    (await Writer.over(writing.store, { ...writing, service, instance, announce, isRemote: true }, { warn }));
+    (await Writer.over(
+      writing.store,
+      { ...writing, index, service, instance, announce, isRemote: true },
+      { warn },
+    ));
   try {
     const reader = await ReaderService.over(await StoreReader.open(reading), { index, warn });
-    return new Log({ home, options, instance, writer: writer && handleOf(writer), reader: readHere(reader) });
+    return finished(
+      new Log({ home, options, instance, writer: writer && handleOf(writer), reader: readHere(reader) }),
+    );
   } catch (error) {
     await writer?.close();
     throw error;

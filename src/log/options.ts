@@ -42,8 +42,16 @@ export interface OpenOptions {
    * folder says by default.
    */
   readonly timestamps?: TimestampSettings;
+  /** Keys under which an archive keeps the values of subjects: those of a subject that is erased are destroyed. */
+  readonly subjectKeys?: SubjectKeys;
   /** Receives warnings; `process.emitWarning` by default. */
   readonly warn?: (message: string) => void;
+}
+
+/** What an archive of values under keys of their own offers to an erasure. */
+export interface SubjectKeys {
+  /** Destroys the keys of these subjects, for good. Where there are none, it does nothing. */
+  destroy(subjects: readonly string[]): Promise<void> | void;
 }
 
 /** How a log is created; fixed for its life. */
@@ -91,6 +99,7 @@ const openNames = [
   'pseudonymKey',
   'heartbeatMs',
   'timestamps',
+  'subjectKeys',
   'warn',
 ];
 const creationNames = ['origin', 'rootVkey', 'personalIds'];

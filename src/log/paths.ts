@@ -20,6 +20,8 @@ export interface LogPaths {
   readonly anchors: string;
   /** How the log is time-stamped, where its options do not say. */
   readonly timestamps: string;
+  /** Erasures that are not finished; there while one is under way. */
+  readonly erasing: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -43,6 +45,8 @@ export interface LogHome {
   readonly folder?: string | undefined;
   /** The high-water mark; absent where none is kept. */
   readonly mark?: string | undefined;
+  /** What no erasure reaches, in words. */
+  readonly outOfReach: readonly string[];
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -61,6 +65,7 @@ export function logPaths(
     followers: join(at, 'followers.db'),
     anchors: join(at, 'anchors.db'),
     timestamps: join(at, TIMESTAMPS_FILE),
+    erasing: join(at, 'erasing.json'),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),

@@ -3,6 +3,7 @@ import type { Page, RecordedEvent } from '../event/index.ts';
 import { hashLeaf, type Tile } from '../merkle/index.ts';
 import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
+import { SCAN_ENTRIES, type Scan, Scanner } from './erasure/scan.ts';
 import { IndexPump } from './index-pump.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import type { LogPaths } from './paths.ts';
@@ -11,6 +12,14 @@ import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Identity } from './writer.ts';
+
+/** What is looked through for what. */
+export interface ScanRequest {
+  readonly from: number;
+  readonly to: number;
+  /** Without one, only holds are looked for. */
+  readonly subject?: string;
+}
 
 /** The reading half of a log: answers questions, and keeps the search index behind the log. */
 export class ReaderService {
@@ -135,6 +144,17 @@ export class ReaderService {
   async checkContinues(state: { readonly size: number; readonly root: string }): Promise<void> {
     const older = { size: state.size, root: base64Decode(state.root) };
     await checkContinues(this.#reader.store, older, await this.#reader.head());
+  }
+
+  /** Looks through entries, and lets other questions be answered in between. */
+  async scan({ from, to, subject }: ScanRequest): Promise<Scan> {
+    const scanner = new Scanner(subject);
+    const scan: Scan = { found: [], named: [], holds: [] };
+    for (let start = from; start < to; start += SCAN_ENTRIES) {
+      scanner.scan(await this.#reader.entries(start, Math.min(start + SCAN_ENTRIES, to)), scan);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return scan;
   }
 
   /** How far the search index has come. */

@@ -2,11 +2,12 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Page, RecordedEvent } from '../event/index.ts';
 import type { Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
+import type { Scan } from './erasure/scan.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
-import { ReaderService } from './reader-service.ts';
+import { ReaderService, type ScanRequest } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
 import type { Identity } from './writer.ts';
@@ -37,6 +38,8 @@ export interface ReaderHandle {
   bundle(index: number, width: number): Promise<Uint8Array | undefined>;
   /** Throws `LogError` `rolled_back` where the log does not continue this state. */
   checkContinues(state: { readonly size: number; readonly root: string }): Promise<void>;
+  /** Looks through entries for a subject's values, and for what is said of holds: every entry, not the index. */
+  scan(request: ScanRequest): Promise<Scan>;
   /** How far the search index has come. */
   indexed(): Promise<{ readonly size: number; readonly complete: number }>;
   /** Says that there is something new to index; cheap, and may be called for every event. */
@@ -76,6 +79,7 @@ export function readHere(service: ReaderService): ReaderHandle {
     tile: (tile) => service.tile(tile),
     bundle: async (at, width) => service.bundle(at, width),
     checkContinues: (state) => service.checkContinues(state),
+    scan: (request) => service.scan(request),
     indexed: async () => service.indexed(),
     wake: () => {},
     close: () => service.close(),
@@ -109,6 +113,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     tile: (tile) => remote.call('tile', tile),
     bundle: (at, width) => remote.call('bundle', at, width),
     checkContinues: (state) => remote.call('checkContinues', state),
+    scan: (request) => remote.call('scan', request),
     indexed: () => remote.call('indexed'),
     wake: () => {
       waking ??= setTimeout(() => {
@@ -153,6 +158,7 @@ export function serveReader(port: MessagePort): void {
     bundle: (index: number, width: number) => service().bundle(index, width),
     checkContinues: (state: { readonly size: number; readonly root: string }) =>
       service().checkContinues(state),
+    scan: (request: ScanRequest) => service().scan(request),
     indexed: () => service().indexed(),
     wake: () => service().wake(),
     close: () => service().close(),

@@ -2,9 +2,10 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Draft } from '../event/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
 import type { CommitReply, Intake } from './commit.ts';
+import type { ErasureOrder } from './erasure/index.ts';
 import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
-import { type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
+import { type Erased, type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
 
 /** A writer, on this thread or on another. */
 export interface WriterHandle {
@@ -14,6 +15,9 @@ export interface WriterHandle {
   readonly take?: (intake: Intake) => Promise<CommitReply>;
   /** The note that binds an evidence file of this log, by the hash of its content. */
   sealEvidence(digest: Uint8Array): Promise<string>;
+  /** Erases a subject's values; see `Writer.erase`. */
+  erase(order: ErasureOrder): Promise<Erased>;
+  settleErasures(ids: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,6 +37,8 @@ export function handleOf(writer: Writer): WriterHandle {
     commit: (drafts) => writer.commit(drafts),
     take: (intake) => writer.commit(intake),
     sealEvidence: async (digest) => writer.sealEvidence(digest),
+    erase: (order) => writer.erase(order),
+    settleErasures: (ids) => writer.settleErasures(ids),
     close: () => writer.close(),
   };
 }
@@ -50,6 +56,8 @@ export async function openWriterThread(
       commit: async (drafts) =>
         withErrors(await remote.call<PlainReply>('commit', drafts).catch(unknownIfLost)),
       sealEvidence: (digest) => remote.call('sealEvidence', digest),
+      erase: (order) => remote.call<Erased>('erase', order).catch(unknownIfLost),
+      settleErasures: (ids) => remote.call('settleErasures', ids),
       close: async () => {
         await remote.call('close').catch((error: unknown) => {
           if (!(error instanceof LogError)) throw error;
@@ -90,6 +98,8 @@ export function serveWriter(
       });
       return opened.identity;
     },
+    erase: (order: ErasureOrder) => writer().erase(order),
+    settleErasures: (ids: readonly string[]) => writer().settleErasures(ids),
     commit: async (drafts: readonly Draft[]) => withoutErrors(await writer().commit(drafts)),
     sealEvidence: (digest: Uint8Array) => writer().sealEvidence(digest),
     close: () => writer().close(),

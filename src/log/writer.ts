@@ -2,10 +2,26 @@ import { utf8Decode } from '../bytes/index.ts';
 import { type Draft, prepareEvent } from '../event/index.ts';
 import { type Signer, signNote, type VerifierKey } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock, uuidv7 } from '../platform/index.ts';
-import { type Head, isLogError, LogError, type LogStore, SqliteStore } from '../store/index.ts';
+import {
+  type Head,
+  isLogError,
+  LogError,
+  type LogStore,
+  type Scouring,
+  SqliteStore,
+} from '../store/index.ts';
 import { evidenceSealText, type KeyTimeline } from '../verify/index.ts';
 import { type CommitHooks, type CommitReply, Committer, type Work } from './commit.ts';
 import { checkTime, Edge } from './edge.ts';
+import {
+  ErasureIntake,
+  type ErasureOrder,
+  type ErasureStep,
+  Pending,
+  Scourer,
+  type Taken,
+  type Unfinished,
+} from './erasure/index.ts';
 import { inOurWords } from './failure.ts';
 import { genesisOf } from './genesis.ts';
 import { GroupCommit } from './group.ts';
@@ -38,6 +54,10 @@ export interface StoreWriterOptions {
   readonly signer: (origin: string, keys: readonly VerifierKey[]) => Signer | Promise<Signer>;
   /** Where the mark lies; without one, nobody notices an older copy in the log's place when it is opened. */
   readonly mark: string | undefined;
+  /** Where it is remembered that an erasure is not finished; without a place, nobody finishes it after a crash. */
+  readonly erasing?: string | undefined;
+  /** The search index, a file, which an erasure drops. */
+  readonly index?: string | undefined;
   /** Whether commits are waited for elsewhere than on this thread. */
   readonly isRemote?: boolean;
 }
@@ -46,6 +66,7 @@ export interface StoreWriterOptions {
 export interface WriterSeams {
   readonly clock?: Clock;
   readonly hooks?: CommitHooks;
+  readonly erasing?: (step: ErasureStep) => void | Promise<void>;
   readonly gather?: () => Promise<void> | undefined;
   readonly warn?: (message: string) => void;
 }
@@ -57,6 +78,16 @@ export interface Identity {
   readonly vkey: string;
   readonly personalIds: 'refuse' | 'allow' | 'pseudonymise';
   readonly size: number;
+  /** Erasures that another process began and this opening has scoured after: to be settled by whoever opened it. */
+  readonly unfinished?: readonly Unfinished[];
+}
+
+/** What an erasure has done, as far as the writer knows. */
+export interface Erased extends Taken {
+  readonly id: string;
+  readonly index: number;
+  readonly below: number;
+  readonly scouring: Scouring;
 }
 
 /** The one place where a log is written: its store, its key, its queue of commits. */
@@ -65,20 +96,20 @@ export class Writer {
   readonly #store: LogStore;
   readonly #committer: Committer;
   readonly #group: GroupCommit;
-  readonly #signer: Signer;
+  readonly #erasing: Erasing;
   #settling: NodeJS.Timeout | undefined;
 
   private constructor(
     identity: Identity,
     store: LogStore,
     committer: Committer,
-    signer: Signer,
+    erasing: Erasing,
     gather?: WriterSeams['gather'],
   ) {
     this.identity = identity;
-    this.#signer = signer;
     this.#store = store;
     this.#committer = committer;
+    this.#erasing = erasing;
     this.#group = new GroupCommit(committer, gather);
   }
 
@@ -96,7 +127,8 @@ export class Writer {
     const { paths, keyText } = options;
     const signer = (origin: string, keys: readonly VerifierKey[]): Signer =>
       keyText === undefined ? currentSigner(paths, origin, keys) : signerOf(keyText, origin);
-    return Writer.over(store, { ...options, signer, mark: paths.mark }, seams);
+    const { mark, erasing, index } = paths;
+    return Writer.over(store, { ...options, signer, mark, erasing, index }, seams);
   }
 
   /** As {@link open}, over a store of any kind, which it closes when it fails, and when it is closed. */
@@ -131,8 +163,17 @@ export class Writer {
         },
         { head, edge },
       );
-      const identity = { origin, vkey: signer.vkey, personalIds, size: head.size };
-      return new Writer(identity, store, committer, signer, seams.gather);
+      const erasing = erasingOf(store, options, clock, seams);
+      const { unfinished, scouring } = await erasing.scourer.finish();
+      if (scouring.why !== undefined) seams.warn?.(`an erasure is not finished: ${scouring.why}`);
+      const identity = {
+        origin,
+        vkey: signer.vkey,
+        personalIds,
+        size: head.size,
+        unfinished: scouring.isClean ? unfinished : [],
+      };
+      return new Writer(identity, store, committer, erasing, seams.gather);
     } catch (error) {
       await store.close();
       throw inOurWords(error);
@@ -149,7 +190,30 @@ export class Writer {
 
   /** The note that binds an evidence file to this log. What it signs begins with a header of its own, and can be no checkpoint. */
   sealEvidence(digest: Uint8Array): string {
-    return utf8Decode(signNote(evidenceSealText(this.identity.origin, digest), [this.#signer]));
+    return utf8Decode(signNote(evidenceSealText(this.identity.origin, digest), [this.#committer.signer]));
+  }
+
+  /**
+   * Erases a subject's values: their removal and its record are one transaction, and then no file keeps a byte. The caller settles it
+   * when nothing is left anywhere else. Throws `LogError` `held`, and what `commit` throws: then nothing was erased, except after
+   * `outcome_unknown`.
+   */
+  async erase(order: ErasureOrder): Promise<Erased> {
+    const { pending, scourer, ownDraft, at, newId } = this.#erasing;
+    const id = newId();
+    const intake = new ErasureIntake(order, { pending, id, ownDraft, at });
+    const { indexes } = await this.commit(intake);
+    await at('recorded');
+    let scouring: Scouring | undefined;
+    await this.#group.idle(async () => {
+      scouring = await scourer.scour([order.subject]);
+    });
+    return { ...intake.taken!, id, index: indexes[0]!, scouring: scouring! };
+  }
+
+  /** Says that nothing is left of these erasures, here or elsewhere. */
+  settleErasures(ids: readonly string[]): Promise<void> {
+    return this.#group.idle(() => this.#erasing.scourer.settle(ids));
   }
 
   /** Answers everything that was submitted, moves the mark, releases the files. Idempotent. */
@@ -165,6 +229,31 @@ export class Writer {
     // The lock is taken for a moment between commits; a failure here leaves a mark that lags.
     this.#group.idle(() => this.#committer.settle()).catch(() => {});
   }
+}
+
+/** What a writer erases with. */
+interface Erasing {
+  readonly pending: Pending;
+  readonly scourer: Scourer;
+  readonly ownDraft: (event: object) => Draft;
+  readonly newId: () => string;
+  readonly at: (step: ErasureStep) => void | Promise<void>;
+}
+
+function erasingOf(
+  store: LogStore,
+  options: StoreWriterOptions,
+  clock: Clock,
+  { erasing: at = () => {} }: WriterSeams,
+): Erasing {
+  const pending = new Pending(options.erasing);
+  return {
+    pending,
+    scourer: new Scourer({ store, pending, index: options.index, at }),
+    ownDraft: (event) => ownDraft(event, options, clock),
+    newId: () => uuidv7(clock.wall()),
+    at,
+  };
 }
 
 /** The draft of one of the log's own entries: it takes no sequence number of the application's. */

@@ -1,4 +1,4 @@
-import { utf8Encode } from '../bytes/index.ts';
+import { parseDecimal, utf8Encode } from '../bytes/index.ts';
 import {
   type Append,
   type Head,
@@ -8,6 +8,7 @@ import {
   packDisclosures,
   type StoredEntry,
   type TileId,
+  type Withdrawal,
 } from '../store/index.ts';
 import { numberArray, packBytes, type Session, textArray } from './client.ts';
 import { inOurWords, postgresFailure } from './failure.ts';
@@ -18,6 +19,9 @@ const HELD_MS_MAX = 10_000;
 
 /** How long the head is waited for, milliseconds. */
 const LOCK_MS_MAX = 60_000;
+
+/** Entries whose disclosures are replaced in one call. */
+const WITHDRAWN_AT_ONCE = 500;
 
 /** How long a commit of which nothing was heard is looked into, milliseconds: longer than a dead writer may hold the head. */
 export const RESOLVE_MS_MAX = 30_000;
@@ -32,6 +36,9 @@ export class PostgresTransaction implements HeadTransaction {
   readonly #resolve: (entry: { index: number; bytes: Uint8Array }) => Promise<'landed' | 'lost'>;
   #staged: { readonly index: number; readonly bytes: Uint8Array } | undefined;
   #isOver = false;
+  readonly #withdrawn: Withdrawal[] = [];
+  /** The months of whose partitions an erasure takes rows; undefined where this is none. */
+  months: Set<number> | undefined;
   /** What others wrote, as it came with the head. */
   #newer: { readonly from: number; readonly entries: readonly Uint8Array[] } | undefined;
 
@@ -133,9 +140,41 @@ export class PostgresTransaction implements HeadTransaction {
         ],
       ),
     );
+    await this.#erase(append);
+  }
+
+  withdraw(withdrawals: readonly Withdrawal[]): void {
+    this.months ??= new Set();
+    this.#withdrawn.push(...withdrawals);
+  }
+
+  /** The server removes nothing before it has the record, which it looks for in this transaction. */
+  async #erase({ entries }: Append): Promise<void> {
+    const at = entries.findIndex(({ entry }) => Buffer.from(entry).includes('"action":"log.erased"'));
+    for (let start = 0; start < this.#withdrawn.length; start += WITHDRAWN_AT_ONCE) {
+      const some = this.#withdrawn.slice(start, start + WITHDRAWN_AT_ONCE);
+      const kept = packBytes(some.map(({ disclosures }) => packed(disclosures)));
+      const [row] = await inOurWords('the erasure was refused', () =>
+        this.session.query(
+          'SELECT indelible.withdraw($1::bigint, $2::bigint, $3::text::bigint[], $4::bytea, $5::text::integer[])::text AS months',
+          [
+            this.#log,
+            (this.taken?.size ?? 0) + at,
+            numberArray(some.map(({ index }) => index)),
+            kept.bytes,
+            kept.lengths,
+          ],
+        ),
+      );
+      for (const month of String(row?.['months'] ?? '').match(/\d+/g) ?? [])
+        this.months?.add(parseDecimal(month));
+    }
   }
 
   async commit(): Promise<void> {
+    if (this.#withdrawn.length > 0 && this.#staged === undefined) {
+      throw new LogError('store_contract', 'an erasure has no record in its own transaction');
+    }
     this.#isOver = true;
     try {
       await this.session.query('COMMIT');

@@ -4,6 +4,7 @@ import { LogError } from '../store/index.ts';
 import { captureFunctions, captureTables } from './capture-schema.ts';
 import type { Database, Session } from './client.ts';
 import { withSession } from './client.ts';
+import { forgetStatistics } from './erasure-schema.ts';
 import { inOurWords, sqlState } from './failure.ts';
 import {
   logFunctions,
@@ -142,6 +143,7 @@ async function renew(session: Session): Promise<void> {
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, indelible_writer, indelible_outbox, indelible_reader', thing.name);
       END LOOP;
     END $$`);
+  await session.query(forgetStatistics);
   await session.query(`
     GRANT USAGE ON SCHEMA indelible TO indelible_writer, indelible_reader;
     GRANT SELECT ON ${readableTables.map((table) => `indelible.${table}`).join(', ')} TO indelible_writer, indelible_reader;

@@ -9,6 +9,8 @@ import {
   type LogReport,
   newRootKey,
   type OpenOptions,
+  OUT_OF_REACH,
+  OUT_OF_REACH_POSTGRES,
   openLogOver,
   type Receipt,
   SERVICE_DEFAULT,
@@ -214,11 +216,21 @@ async function open(
       dir: at ?? `postgres:${origin}`,
       followers: at === undefined ? '' : join(at, 'followers.db'),
       anchors: at === undefined ? '' : join(at, 'anchors.db'),
+      outOfReach: [...OUT_OF_REACH, ...OUT_OF_REACH_POSTGRES],
       folder: at,
       mark,
       index: at === undefined ? '' : join(at, 'index.db'),
       reading: store,
-      ...(signer === undefined ? {} : { writing: { store, signer: signerNow(options, signer), mark } }),
+      ...(signer === undefined
+        ? {}
+        : {
+            writing: {
+              store,
+              signer: signerNow(options, signer),
+              mark,
+              erasing: at && join(at, 'erasing.json'),
+            },
+          }),
       verify: (how) =>
         auditDatabase(
           database,

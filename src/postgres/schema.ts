@@ -6,11 +6,12 @@
  * functions here, which add and never change, and take from the outbox what is in the log; `indelible_outbox` may only put events in.
  */
 
+import { erasureFunctions } from './erasure-schema.ts';
 import { outboxFunctions } from './outbox-schema.ts';
 import type { SchemaFunction } from './schema-function.ts';
 
 /** The version of this layout. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** How many parts the table of ids has. A part is looked into, not scanned, so that a few serve any number of logs. */
 const ID_PARTS = 8;
@@ -95,6 +96,8 @@ BEGIN
     EXECUTE format('CREATE TABLE indelible.%I (LIKE indelible.%I INCLUDING ALL)', part, parent);
     IF parent = 'entries' THEN
       EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN entry SET STORAGE EXTERNAL', part);
+    ELSE
+      EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN texts SET STATISTICS 0', part);
     END IF;
     EXECUTE format('ALTER TABLE indelible.%I ATTACH PARTITION indelible.%I FOR VALUES IN (%s)', parent, part, month);
     EXECUTE format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON indelible.%I FOR EACH STATEMENT EXECUTE FUNCTION indelible.refuse()', part);
@@ -224,6 +227,7 @@ export const logFunctions: readonly SchemaFunction[] = [
   pieces,
   append,
   ...outboxFunctions,
+  ...erasureFunctions,
 ];
 
 /** The tables, in the order in which they are made. */

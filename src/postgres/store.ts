@@ -5,6 +5,7 @@ import {
   isLogError,
   LogError,
   type LogStore,
+  type Scouring,
   type StoredEntry,
   type TileId,
 } from '../store/index.ts';
@@ -14,6 +15,7 @@ import { inOurWords, postgresFailure } from './failure.ts';
 import { PostgresTransaction, RESOLVE_MS_MAX, settleDurably, unknownOutcome } from './head-transaction.ts';
 import { requireSchema } from './migrate.ts';
 import { READ_ENTRIES, Reading } from './reading.ts';
+import { scourDatabase } from './scour.ts';
 
 /** Pause between two looks, milliseconds. */
 const RESOLVE_PAUSE_MS = 250;
@@ -30,6 +32,9 @@ export class PostgresStore implements LogStore {
   readonly #log: number;
   readonly #reading: Reading;
   #closed = false;
+  /** The last transaction, and the months of the partitions that erasures have touched in those before it. */
+  #last: PostgresTransaction | undefined;
+  #months: Set<number> | undefined;
 
   private constructor(database: Database, log: number) {
     this.#database = database;
@@ -98,15 +103,33 @@ export class PostgresStore implements LogStore {
     return inOurWords('the head cannot be taken', async () => {
       const session = await this.#database.session();
       try {
-        return await PostgresTransaction.begin(session, { log: this.#log, known }, (entry) =>
+        const transaction = await PostgresTransaction.begin(session, { log: this.#log, known }, (entry) =>
           this.#resolve(entry),
         );
+        this.#noteMonths();
+        this.#last = transaction;
+        return transaction;
       } catch (error) {
         await session.query('ROLLBACK').catch(() => {});
         session.release(true);
         throw error;
       }
     });
+  }
+
+  /** Tables that held what was erased are written anew; readers of each wait while that is done. */
+  async scour(waitMs: number, subjects: readonly string[]): Promise<Scouring> {
+    this.#noteMonths();
+    const months = this.#months;
+    const scouring = await scourDatabase(this.#database, { log: this.#log, waitMs, subjects, months });
+    if (scouring.isClean) this.#months = undefined;
+    return scouring;
+  }
+
+  #noteMonths(): void {
+    const months = this.#last?.months;
+    this.#last = undefined;
+    if (months !== undefined) this.#months = new Set([...(this.#months ?? []), ...months]);
   }
 
   /** The connections are the application's. */

@@ -194,6 +194,39 @@ export const storeConformance: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'an erasure takes disclosures away with the append that records it, or not at all',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      const own = entry('a', ['["s","name","Ann"]', '["s","mail","ann"]']);
+      await commit(store, tree, [own, entry('b', ['["s","name","Ben"]']), entry('c')]);
+      const kept = [
+        { index: 0, disclosures: ['["s","mail","ann"]'] },
+        { index: 1, disclosures: [] },
+      ];
+      const left = async () => (await store.readEntries(0, 3)).map(({ disclosures }) => disclosures);
+      const before = await left();
+      const given = await store.begin();
+      await given.withdraw(kept);
+      await given.rollback();
+      assert.deepEqual(await left(), before, 'what was rolled back is there');
+      const alone = await store.begin();
+      await alone.withdraw(kept);
+      await assert.rejects(async () => alone.commit(), { code: 'store_contract' });
+      await alone.rollback();
+      assert.deepEqual(await left(), before, 'nothing goes without a record');
+      const transaction = await store.begin();
+      await transaction.withdraw(kept);
+      const record = utf8Encode('{"action":"log.erased","id":"d","metadata":{"below":3,"subject":"user/a"}}');
+      await transaction.append(tree.append([{ id: 'd', entry: record, disclosures: [] }], 9));
+      await transaction.commit();
+      assert.deepEqual(await left(), [['["s","mail","ann"]'], [], []]);
+      await store.scour?.(5_000, ['user/a']);
+      assert.deepEqual(await left(), [['["s","mail","ann"]'], [], []]);
+      await store.close();
+    },
+  },
+  {
     name: 'full tiles are kept as they were; partial tiles above level 0 grow',
     async run(open) {
       const store = await open();

@@ -52,6 +52,21 @@ export interface Append {
   readonly head: Head;
 }
 
+/** The disclosures that are left of an entry when some were erased. */
+export interface Withdrawal {
+  readonly index: number;
+  /** What stays, in its order; empty where nothing does. */
+  readonly disclosures: readonly string[];
+}
+
+/** What became of the bytes that an erasure left in the files of a store. */
+export interface Scouring {
+  /** Whether they are gone from every file that the store has. */
+  readonly isClean: boolean;
+  /** Why not, in a sentence; absent where they are. */
+  readonly why?: string;
+}
+
 /** Reading a log. Every answer is of committed state; a reader never waits for a writer. */
 export interface LogReader {
   /** The head, or undefined where the log holds nothing yet. */
@@ -85,6 +100,12 @@ export interface HeadTransaction extends LogReader {
    */
   append(append: Append): Awaitable<void>;
   /**
+   * Stages an erasure: puts what is left in the place of the disclosures of these entries. It becomes true with the append of the
+   * same transaction, which holds the record of it, or not at all: `commit` refuses, with `LogError` `store_contract`, an erasure
+   * without an append. May be called several times before the append.
+   */
+  withdraw(withdrawals: readonly Withdrawal[]): Awaitable<void>;
+  /**
    * Makes it durable: when this resolves, the append has reached the disk. A `LogError` that is `retryable` leaves the store
    * usable: `disk_full`, `head_moved` and `unreachable` say that nothing was written, a retryable `outcome_unknown` that
    * nobody can tell now, and that whoever begins again finds what is there. An `outcome_unknown` that is not retryable, and
@@ -103,6 +124,12 @@ export interface LogStore extends LogReader {
    * network may fetch what lies behind it with the head.
    */
   begin(known?: number): Awaitable<HeadTransaction>;
+  /**
+   * Overwrites what erasures have left in the files: pages that were freed, dead rows, the write-ahead log. Not within a transaction.
+   * Waits for readers up to `waitMs` milliseconds. `subjects` are those that were erased, for stores that keep more than the log.
+   * Absent where a store has no files.
+   */
+  scour?(waitMs: number, subjects: readonly string[]): Promise<Scouring>;
   /** Releases everything. Idempotent. */
   close(): Awaitable<void>;
 }

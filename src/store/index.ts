@@ -25,9 +25,11 @@ export type {
   LogReader,
   LogStore,
   NewEntry,
+  Scouring,
   StoredEntry,
   TileHashes,
   TileId,
+  Withdrawal,
 } from './contract.ts';
 export { MemoryStore } from './memory-store.ts';
 export { openReadable, SQLITE_VERSION_MIN } from './sqlite-connection.ts';

@@ -1,6 +1,15 @@
 import { equalBytes, LogError } from '../bytes/index.ts';
 import { Frontier, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
-import type { Append, Head, HeadTransaction, LogReader, LogStore, StoredEntry, TileId } from './contract.ts';
+import type {
+  Append,
+  Head,
+  HeadTransaction,
+  LogReader,
+  LogStore,
+  StoredEntry,
+  TileId,
+  Withdrawal,
+} from './contract.ts';
 
 interface Kept {
   readonly id: string;
@@ -53,7 +62,13 @@ export class MemoryStore implements LogStore {
       release = resolve;
     });
     await before;
-    return new MemoryTransaction(this, this.#head, (append) => this.#apply(append), release);
+    const apply = (append: Append, withdrawals: readonly Withdrawal[]): void => {
+      this.#apply(append);
+      for (const { index, disclosures } of withdrawals) {
+        this.#entries[index] = { ...this.#entries[index]!, disclosures: [...disclosures] };
+      }
+    };
+    return new MemoryTransaction(this, this.#head, apply, release);
   }
 
   close(): void {
@@ -101,14 +116,15 @@ export class MemoryStore implements LogStore {
 class MemoryTransaction implements HeadTransaction {
   readonly taken: Head | undefined;
   readonly #reader: LogReader;
-  readonly #apply: (append: Append) => void;
+  readonly #apply: (append: Append, withdrawals: readonly Withdrawal[]) => void;
   readonly #release: () => void;
   #staged: Append | undefined;
+  readonly #withdrawn: Withdrawal[] = [];
 
   constructor(
     reader: LogReader,
     taken: Head | undefined,
-    apply: (append: Append) => void,
+    apply: (append: Append, withdrawals: readonly Withdrawal[]) => void,
     release: () => void,
   ) {
     this.#reader = reader;
@@ -142,9 +158,19 @@ class MemoryTransaction implements HeadTransaction {
     this.#staged = append;
   }
 
+  withdraw(withdrawals: readonly Withdrawal[]): void {
+    const size = this.taken?.size ?? 0;
+    demand(
+      withdrawals.every(({ index }) => index < size),
+      'what is erased is not in the log',
+    );
+    this.#withdrawn.push(...withdrawals);
+  }
+
   commit(): void {
     try {
-      if (this.#staged !== undefined) this.#apply(this.#staged);
+      demand(this.#withdrawn.length === 0 || this.#staged !== undefined, 'an erasure has no record');
+      if (this.#staged !== undefined) this.#apply(this.#staged, this.#withdrawn);
     } finally {
       this.#release();
     }

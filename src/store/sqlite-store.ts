@@ -7,14 +7,17 @@ import type {
   Head,
   HeadTransaction,
   LogStore,
+  Scouring,
   StoredEntry,
   TileHashes,
   TileId,
+  Withdrawal,
 } from './contract.ts';
 import { openWritable } from './sqlite-connection.ts';
 import { inOurWords, SQLITE_BUSY, SQLITE_FULL, sqliteCode, sqliteFailure } from './sqlite-failure.ts';
 import { packDisclosures, SqliteReader } from './sqlite-reader.ts';
 import { checkSchema, createSchema } from './sqlite-schema.ts';
+import { scourDatabase } from './sqlite-scour.ts';
 
 /** What a {@link SqliteStore} is given beside its path. */
 export interface SqliteStoreOptions {
@@ -126,6 +129,13 @@ export class SqliteStore extends SqliteReader implements LogStore {
     }
   }
 
+  /** Writers wait meanwhile: the file is written anew. */
+  scour(waitMs: number, _subjects: readonly string[] = []): Promise<Scouring> {
+    this.#assertAlive();
+    this.#waitOurselves();
+    return scourDatabase(this.#db, { waitMs, now: this.#options.now });
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
@@ -216,6 +226,8 @@ class SqliteTransaction implements HeadTransaction {
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
   readonly #household: Household;
+  #isAppended = false;
+  #isErasing = false;
 
   constructor(reader: SqliteReader, db: DatabaseSync, statements: Statements, household: Household) {
     this.#reader = reader;
@@ -250,12 +262,29 @@ class SqliteTransaction implements HeadTransaction {
       this.#insertEntries(append, size);
       for (const tile of append.tiles) this.#putTile(tile);
       this.#moveHead(append.head);
+      this.#isAppended = true;
     } catch (error) {
       throw sqliteFailure(error, 'the append was refused');
     }
   }
 
+  withdraw(withdrawals: readonly Withdrawal[]): void {
+    const { keep, drop } = this.#statements;
+    this.#isErasing = true;
+    try {
+      for (const { index, disclosures } of withdrawals) {
+        if (disclosures.length === 0) drop.run(index);
+        else keep.run(packDisclosures(disclosures), index);
+      }
+    } catch (error) {
+      throw sqliteFailure(error, 'the erasure was refused');
+    }
+  }
+
   commit(): Awaitable<void> {
+    if (this.#isErasing && !this.#isAppended) {
+      throw new LogError('store_contract', 'an erasure has no record in its own transaction');
+    }
     try {
       this.#statements.commit.run();
     } catch (error) {
@@ -333,6 +362,8 @@ function prepare(db: DatabaseSync) {
     entry: statement('INSERT INTO entries (idx, entry) VALUES (?, ?)'),
     // The texts arrive as a string and are kept as its UTF-8 bytes: one copy less on the hot path.
     disclosures: statement('INSERT INTO disclosures (idx, texts) VALUES (?, CAST(? AS BLOB))'),
+    keep: statement('UPDATE disclosures SET texts = CAST(? AS BLOB) WHERE idx = ?'),
+    drop: statement('DELETE FROM disclosures WHERE idx = ?'),
     id: statement('INSERT INTO ids (id, idx) VALUES (?, ?)'),
     tile: statement(
       `INSERT INTO tiles (level, idx, hashes) VALUES (?, ?, ?)

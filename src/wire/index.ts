@@ -10,6 +10,15 @@
  */
 
 export type {
+  ErasureAsked,
+  ErasureList,
+  ErasureState,
+  ErasureWire,
+  HoldAsked,
+  HoldList,
+  HoldWire,
+} from './erasures.ts';
+export type {
   EntryWire,
   EventPage,
   EventResult,

@@ -39,6 +39,7 @@ function lying(store: LogStore, lie: (transaction: HeadTransaction) => Partial<H
         findIds: (ids) => transaction.findIds(ids),
         readTiles: (tiles) => transaction.readTiles(tiles),
         append: (append) => transaction.append(append),
+        withdraw: (withdrawals) => transaction.withdraw(withdrawals),
         commit: () => transaction.commit(),
         rollback: () => transaction.rollback(),
       };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { ViewerTokenCreated } from 'indelible/wire';
+import type { Scope, ViewerTokenCreated } from 'indelible/wire';
 import { type Ask, ORIGIN, startHandler, type TestServer } from './server.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -309,6 +309,43 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(401, 'GET', '/v1/session');
     await witness.expect(200, 'GET', '/v1/sign-in');
     await witness.expect(204, 'DELETE', '/v1/session', { key });
+  });
+
+  test('erasures and holds', async (t) => {
+    const { witness, key, server } = await start(t);
+    const keyOf = async (name: string, scopes: readonly Scope[]) =>
+      (await server.handler.desk.createKey({ name, scopes })).key;
+    const privacy = await keyOf('privacy desk', ['privacy', 'read']);
+    const approver = await keyOf('approver', ['approve']);
+    const at = '/v1/logs/alpha/erasures';
+    const json = { subject: 'user/u_1', basis: 'gdpr-17', requestId: 'R-1' };
+    const made = (await witness.expect(201, 'POST', at, { key: privacy, json })) as { id: string };
+    await witness.expect(400, 'POST', at, { key: privacy, json: { ...json, subject: 'u_1' } });
+    await witness.expect(400, 'POST', at, { key: privacy, json: { ...json, fields: ['action'] } });
+    await witness.expect(403, 'POST', at, { key, json });
+    await witness.expect(200, 'GET', at, { key });
+    await witness.expect(200, 'GET', `${at}/${made.id}`, { key: approver });
+    await witness.expect(404, 'GET', `${at}/nobody`, { key });
+    await witness.expect(403, 'POST', `${at}/${made.id}/approval`, { key: privacy });
+    await witness.expect(200, 'POST', `${at}/${made.id}/approval`, { key: approver });
+    await witness.expect(409, 'POST', `${at}/${made.id}/approval`, { key: approver });
+    await witness.expect(200, 'DELETE', `${at}/${made.id}`, { key: privacy });
+    await witness.expect(409, 'DELETE', `${at}/${made.id}`, { key: privacy });
+    const holds = '/v1/logs/alpha/holds';
+    const hold = {
+      name: 'case-1',
+      subject: 'user/u_1',
+      from: '2026-01-31',
+      query: 'invoice',
+      reason: 'court',
+    };
+    await witness.expect(201, 'POST', holds, { key, json: hold });
+    await witness.expect(409, 'POST', holds, { key, json: { ...hold, subject: 'user/u_2' } });
+    await witness.expect(400, 'POST', holds, { key, json: { name: 'case-2' } });
+    await witness.expect(403, 'POST', holds, { key: privacy, json: hold });
+    await witness.expect(200, 'GET', holds, { key });
+    await witness.expect(204, 'DELETE', `${holds}/case-1`, { key });
+    await witness.expect(404, 'DELETE', `${holds}/case-1`, { key });
   });
 
   test('every schema can be used, and every route was asked', async (t) => {

@@ -110,7 +110,8 @@ test('HEAD leaves nothing behind, on no route', async (context) => {
   const sizes = (): number[] => ['alpha', '_server'].map((log) => peekLog(path.join(data, 'logs', log)).size);
   const before = sizes();
   for (const { method, path: template } of handler.routes) {
-    if (method !== 'GET') continue;
+    // Of what is there once it was asked for, erasures.test.ts has an example.
+    if (method !== 'GET' || template.includes('{erasure}')) continue;
     const target = template
       .replace('{log}', 'alpha')
       .replace('{id}', 'e-1')

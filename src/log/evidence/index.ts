@@ -5,5 +5,6 @@
  * entry, the records of erasures, retention, holds and keys, the tiles that lead to one checkpoint, cosignatures and timestamps, and
  * sentences that say what is not shown. The log's key signs all of it. Format: spec/evidence.md; `src/verify` checks it.
  */
-export { type EvidenceParts, type EvidenceWriting, writeEvidence } from './evidence.ts';
-export { type EvidenceSelection, select } from './selection.ts';
+export type { EvidenceWriting } from './evidence.ts';
+export type { EvidenceSelection } from './selection.ts';
+export { takeEvidence } from './take.ts';

@@ -113,6 +113,16 @@ export class CursorStore {
     });
   }
 
+  /** Every follower that has ever moved its cursor, and how far it has come. */
+  list(): { readonly name: string; readonly size: number }[] {
+    return guarded(() =>
+      this.#db
+        .prepare('SELECT name, size FROM cursors ORDER BY name')
+        .all()
+        .map(({ name, size }) => ({ name: String(name), size: Number(size) })),
+    );
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { misuse } from '../../bytes/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import { LogError } from '../../store/index.ts';
@@ -112,6 +113,15 @@ export class FollowerRunner {
   /** How each follower is doing, in the order in which they were added. */
   list(): FollowerStatus[] {
     return [...this.#tails.values()].map((tail) => tail.status());
+  }
+
+  /** Followers of the log, of any process, that have seen fewer than `size` entries. */
+  behind(size: number): { readonly name: string; readonly size: number }[] {
+    if (this.#stopped !== undefined || (this.#cursors === undefined && !existsSync(this.#path))) return [];
+    this.#cursors ??= CursorStore.open(this.#path);
+    const kept = this.#cursors.list();
+    const added = [...this.#tails.keys()].filter((name) => !kept.some((one) => one.name === name));
+    return [...kept, ...added.map((name) => ({ name, size: 0 }))].filter((one) => one.size < size);
   }
 
   /** Says that there may be new entries. Cheap; without it followers find them by themselves a little later. */

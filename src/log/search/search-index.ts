@@ -33,6 +33,13 @@ export interface SearchIndexOptions {
  */
 export type Applied = 'applied' | 'moved' | 'busy';
 
+/** The entries between two cursors, and the {@link SearchIndex.generation} for which they were read. */
+export interface Slice {
+  readonly from: IndexCursor;
+  readonly to: IndexCursor;
+  readonly generation?: number;
+}
+
 /** What queries read with, within one transaction. */
 export interface IndexView {
   readonly db: DatabaseSync;
@@ -51,6 +58,7 @@ export class SearchIndex {
   readonly #readOnly: boolean;
   readonly #onReplaced: (reason: string) => void;
   #open: IndexConnection;
+  #generation = 0;
 
   private constructor(path: string, options: SearchIndexOptions) {
     this.#path = path;
@@ -72,6 +80,14 @@ export class SearchIndex {
     removeIndexFile(path);
   }
 
+  /**
+   * Grows whenever another file is opened. What was read of the log for one file is not written into the next, which may have been
+   * begun because the log holds less now.
+   */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** How far the index has come. */
   cursor(): IndexCursor {
     return this.read(({ cursor }) => cursor);
@@ -81,17 +97,15 @@ export class SearchIndex {
    * Indexes consecutive entries and moves the cursor from `from` to `to`, in one transaction. Throws `LogError` `io_failed`,
    * `disk_full` (nothing happened then), `log_damaged` where entries are missing between the two.
    */
-  apply(
-    entries: readonly StoredEntry[],
-    { from, to }: { readonly from: IndexCursor; readonly to: IndexCursor },
-  ): Applied {
+  apply(entries: readonly StoredEntry[], { from, to, generation }: Slice): Applied {
     checkConsecutive(entries, from.size, to.size);
     return this.#guarded(() => {
       const { db } = this.#open;
       if (!begin(db)) return 'busy';
       try {
         const { size, root } = this.#open.cursor();
-        const expected = size === from.size && root === from.root;
+        const isSame = generation === undefined || generation === this.#generation;
+        const expected = isSame && size === from.size && root === from.root;
         if (expected) this.#open.write(entries, to);
         db.exec(expected ? 'COMMIT' : 'ROLLBACK');
         return expected ? 'applied' : 'moved';
@@ -144,6 +158,15 @@ export class SearchIndex {
     inOurWords(() => this.#replace(reason, this.#open.inode));
   }
 
+  /** Removes the index, with everything that was put aside, and begins again: nothing of what it held is to be kept. */
+  restart(): void {
+    inOurWords(() => {
+      this.close();
+      if (!isTemporary(this.#path)) removeIndexFile(this.#path);
+      this.#open = this.#reopened();
+    });
+  }
+
   /** What the index takes on the disk, bytes, and how many entries it covers. */
   stats(): { readonly size: number; readonly bytes: number } {
     return this.read(({ db, cursor }) => {
@@ -160,6 +183,7 @@ export class SearchIndex {
   }
 
   #reopened(): IndexConnection {
+    this.#generation += 1;
     return new IndexConnection(
       openIndexFile(this.#path, { readOnly: this.#readOnly, onReplaced: this.#onReplaced }),
     );

@@ -1,4 +1,12 @@
-import type { Append, Head, HeadTransaction, LogStore, StoredEntry, TileId } from 'indelible/store';
+import type {
+  Append,
+  Head,
+  HeadTransaction,
+  LogStore,
+  StoredEntry,
+  TileId,
+  Withdrawal,
+} from 'indelible/store';
 import type { CommitHooks, CommitStep } from '#dist/log/commit.js';
 
 /** The steps of the commit path, in order; the coverage test compares them with the source. */
@@ -105,6 +113,9 @@ class TrappedTransaction implements HeadTransaction {
     this.taken = transaction.taken;
   }
 
+  withdraw(withdrawals: readonly Withdrawal[]) {
+    return this.#transaction.withdraw(withdrawals);
+  }
   append(append: Append): Promise<void> {
     return this.#around('append', () => this.#transaction.append(append));
   }

@@ -1,0 +1,75 @@
+import { Command, Option } from 'commander';
+import { type ErasureResult, openLog } from '../log/index.ts';
+import type { Io } from './io.ts';
+import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
+import { group } from './progress.ts';
+import { type Shown, show } from './terminal.ts';
+
+interface EraseOptions {
+  readonly log: string;
+  readonly key?: string;
+  readonly mark?: string;
+  readonly subject: string;
+  readonly basis: string;
+  readonly request: string;
+  readonly approvedBy: string[];
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+const help = `
+Examples:
+  indelible erase --log audit --subject user/u_42 --basis gdpr-17 --request R-17 --approved-by p_1,p_2 --dry-run
+  indelible erase --log audit --subject user/u_42 --basis gdpr-17 --request R-17 --approved-by p_1,p_2
+
+  The sealed values of the subject and their salts leave the log, its search index and every byte of its files; ids, actions,
+  times and outcomes stay, and so does every proof. What is given here is recorded in the open for ever: name no person.
+  There is no way back. Backups, exports and other copies are not reached; they are listed afterwards.
+`;
+
+/** `erase --log DIR --subject TYPE/ID …`: a person's values, for good. */
+export function eraseCommand(io: Io): Command {
+  return new Command('erase')
+    .description('erase the sealed values of one subject, for good')
+    .addOption(logOption())
+    .requiredOption('--subject <type/id>', 'whose values')
+    .requiredOption('--basis <text>', 'on what ground, as gdpr-17')
+    .requiredOption('--request <id>', 'the request that asked for it')
+    .addOption(
+      new Option('--approved-by <a,b>', 'ids of the people who approved it, two at least')
+        .argParser((text: string) => text.split(',').map((name) => name.trim()))
+        .makeOptionMandatory(),
+    )
+    .addOption(keyOption())
+    .addOption(markOption())
+    .option('--dry-run', 'count, and erase nothing')
+    .addOption(jsonOption('print the result as JSON'))
+    .addHelpText('after', help)
+    .action((options: EraseOptions) => erase(io, options));
+}
+
+async function erase(io: Io, options: EraseOptions): Promise<void> {
+  const { log: dir, subject, basis, request: requestId, approvedBy, dryRun = false, json } = options;
+  const places = given({ key: options.key, mark: options.mark });
+  await using log = await openLog(dir, dryRun ? { readOnly: true } : places);
+  const result = await log.erase({ subject, basis, requestId, approvedBy, dryRun });
+  if (json === true) await io.out.json(result);
+  else await io.out.lines(resultLines(result, dryRun));
+}
+
+function resultLines(result: ErasureResult, isTrial: boolean): Shown[] {
+  const { subject, values, entries, index, isClean, residue, lagging, outOfReach } = result;
+  const counts = show`${group(values)} values in ${group(entries)} entries`;
+  if (isTrial) return [show`${subject}: ${counts} would be erased. Nothing was changed.`];
+  return [
+    show`${subject}: ${counts} erased, recorded as entry ${String(index)}`,
+    isClean
+      ? show`  No byte of them is left in the files of this log.`
+      : show`  Bytes of them may be left: ${residue ?? ''}. Opening the log to write tries again.`,
+    ...lagging.map(
+      ({ name, size }) => show`  The follower ${name} has not passed the entry: it stands at ${group(size)}.`,
+    ),
+    show`  Out of reach, and to be seen to elsewhere:`,
+    ...outOfReach.map((what) => show`    ${what}`),
+  ];
+}

@@ -1,0 +1,107 @@
+import type { SchemaFunction } from './schema-function.ts';
+
+/*
+ * The one way out for a sealed value. Every other change of a log is refused by its triggers and by the lack of rights; these
+ * functions remove disclosures, put nothing new in their place, and only beside a record in the same transaction that covers them.
+ */
+
+/** Takes disclosures away, and answers of which months they were: of each entry, what is left is a part of what was there. */
+const withdraw: SchemaFunction = {
+  name: 'withdraw',
+  args: 'wanted bigint, record bigint, indexes bigint[], kept_bytes bytea, kept_lengths integer[]',
+  returns: 'integer[]',
+  language: 'plpgsql',
+  definer: true,
+  grant: ['indelible_writer'],
+  body: `DECLARE
+  said jsonb;
+  months integer[];
+BEGIN
+  SELECT convert_from(e.entry, 'UTF8')::jsonb INTO said FROM indelible.entries e
+    WHERE e.log = wanted AND e.idx = record AND e.xmin = pg_current_xact_id()::xid;
+  IF said IS NULL OR said->>'action' <> 'log.erased' OR (said->'metadata'->>'below')::bigint IS NULL
+    OR cardinality(indexes) <> cardinality(kept_lengths)
+    OR EXISTS (SELECT FROM unnest(indexes) AS i(idx) WHERE i.idx IS NULL OR i.idx >= (said->'metadata'->>'below')::bigint) THEN
+    RAISE EXCEPTION 'indelible.disclosures: append-only, without a record of an erasure nothing is removed' USING ERRCODE = 'IND02';
+  END IF;
+  IF EXISTS (SELECT FROM indelible.pieces(kept_bytes, kept_lengths) AS p
+      LEFT JOIN indelible.disclosures d ON d.log = wanted AND d.idx = indexes[p.n]
+      WHERE d.idx IS NULL OR (p.piece IS NOT NULL AND NOT
+        string_to_array(encode(p.piece, 'escape'), E'\\n') <@ string_to_array(encode(d.texts, 'escape'), E'\\n'))) THEN
+    RAISE EXCEPTION 'indelible.disclosures: append-only, an erasure adds nothing' USING ERRCODE = 'IND02';
+  END IF;
+  SELECT array_agg(DISTINCT d.month) INTO months FROM indelible.disclosures d WHERE d.log = wanted AND d.idx = ANY (indexes);
+  WITH gone AS (
+    DELETE FROM indelible.disclosures d WHERE d.log = wanted AND d.idx = ANY (indexes) RETURNING d.idx, d.month
+  )
+  INSERT INTO indelible.disclosures (log, idx, month, texts)
+    SELECT wanted, g.idx, g.month, p.piece FROM indelible.pieces(kept_bytes, kept_lengths) AS p
+    JOIN gone g ON g.idx = indexes[p.n] WHERE p.piece IS NOT NULL;
+  RETURN months;
+END`,
+};
+
+/** Events of the outbox that were set aside, and name somebody who was erased: they were never recorded, so no entry says so. */
+const forgetRefused: SchemaFunction = {
+  name: 'forget_refused',
+  args: 'of_origin text, ids text[]',
+  returns: 'void',
+  language: 'sql',
+  definer: true,
+  grant: ['indelible_writer'],
+  body: `DELETE FROM indelible.outbox_refused r USING unnest(ids) AS i(id)
+    WHERE r.origin = of_origin AND (strpos(r.body, '"' || i.id || '"') > 0 OR strpos(r.body, '/' || i.id || '"') > 0)`,
+};
+
+/**
+ * Writes one table anew, without the rows that are dead: VACUUM frees their places and leaves their bytes there. Readers and writers
+ * of that table wait meanwhile.
+ */
+const rewrite: SchemaFunction = {
+  name: 'rewrite',
+  args: 'of_table text, lock_ms integer',
+  returns: 'void',
+  language: 'plpgsql',
+  definer: true,
+  grant: ['indelible_writer'],
+  body: `BEGIN
+  IF of_table IS NULL OR of_table !~ '^(disclosures_[0-9]+|outbox|outbox_refused)$' THEN
+    RAISE EXCEPTION 'the table % is not written anew', of_table USING ERRCODE = 'IND03';
+  END IF;
+  PERFORM set_config('lock_timeout', lock_ms::text, true), set_config('indelible.own_ddl', 'on', true);
+  EXECUTE format('CLUSTER indelible.%I USING %I', of_table, of_table || '_pkey');
+  PERFORM set_config('indelible.own_ddl', '', true);
+END`,
+};
+
+/** What may still see rows as they were: transactions, and slots that hold the rows of a server for another. */
+const watchers: SchemaFunction = {
+  name: 'watchers',
+  args: 'OUT transactions text[], OUT slots bigint',
+  returns: 'record',
+  language: 'sql',
+  definer: true,
+  grant: ['indelible_writer'],
+  body: `SELECT (SELECT coalesce(array_agg(l.virtualxid), '{}') FROM pg_locks l WHERE l.locktype = 'virtualxid' AND l.pid <> pg_backend_pid()),
+    (SELECT count(*) FROM pg_replication_slots s WHERE s.xmin IS NOT NULL) + (SELECT count(*) FROM pg_prepared_xacts)`,
+};
+
+/** The functions of an erasure. */
+export const erasureFunctions: readonly SchemaFunction[] = [withdraw, forgetRefused, rewrite, watchers];
+
+/**
+ * Columns that hold values: the server is to sample none of them, since its statistics would keep them beyond an erasure. Part of
+ * every migration, for partitions that are there; `ensure_partition` does it for new ones.
+ */
+export const forgetStatistics = `DO $$
+  DECLARE
+    part record;
+  BEGIN
+    FOR part IN SELECT c.relname AS name, a.attname AS col FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY ('{texts,body}')
+      WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p')
+        AND (c.relname ~ '^disclosures(_[0-9]+)?$' OR c.relname IN ('outbox', 'outbox_refused'))
+        AND coalesce(a.attstattarget, -1) <> 0 LOOP
+      EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN %I SET STATISTICS 0', part.name, part.col);
+    END LOOP;
+  END $$`;

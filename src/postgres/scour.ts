@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../platform/index.ts';
+import { isLogError, type Scouring } from '../store/index.ts';
+import { type Database, type Row, type Session, textArray, withSession } from './client.ts';
+import { inOurWords } from './failure.ts';
+
+/** How long one attempt at a table waits for its lock, milliseconds: those who come behind it wait as long. */
+const LOCK_MS = 1_000;
+
+/** Pause between two looks and two attempts, milliseconds. */
+const AGAIN_MS = 100;
+
+/** What is written anew after an erasure. */
+export interface ScouringOf {
+  readonly log: number;
+  readonly waitMs: number;
+  readonly subjects: readonly string[];
+  /** The months of the partitions that held what was erased; undefined where nobody knows: then all of them. */
+  readonly months: ReadonlySet<number> | undefined;
+}
+
+/**
+ * Leaves no byte of what was erased in the relations of a log and of the outbox.
+ *
+ * VACUUM is not enough: it frees the places of dead rows and packs what is left of a page, and the bytes stay in the gap until they
+ * happen to be used (measured). So each table is written into a new file by CLUSTER, which leaves dead rows behind, unless a
+ * transaction that began before the erasure may still want to see them: these are waited for first, twice over, since one
+ * that began while another was running sees the past as that one does.
+ */
+export async function scourDatabase(database: Database, what: ScouringOf): Promise<Scouring> {
+  const end = systemClock.monotonic() + what.waitMs;
+  return inOurWords('the tables cannot be written anew', () =>
+    withSession(database, async (session) => {
+      await forgetRefused(session, what);
+      for (let round = 0; round < 2; round++) {
+        if (!(await watchersGone(session, end))) {
+          return { isClean: false, why: 'a transaction that began before the erasure is still under way' };
+        }
+      }
+      for (const table of await tablesOf(session, what)) {
+        if (!(await isRewritten(session, table, end))) {
+          return { isClean: false, why: `the table indelible.${table} was in use all the time` };
+        }
+      }
+      const { slots } = await watching(session);
+      if (Number(slots) === 0) return { isClean: true };
+      return { isClean: false, why: 'a replication slot or a prepared transaction holds dead rows back' };
+    }),
+  );
+}
+
+/** Events that were set aside name people as well, and no entry says so. */
+async function forgetRefused(session: Session, { log, subjects }: ScouringOf): Promise<void> {
+  if (subjects.length === 0) return;
+  const ids = subjects.map((subject) => JSON.stringify(subject.slice(subject.indexOf('/') + 1)).slice(1, -1));
+  await session.query(
+    'SELECT indelible.forget_refused(l.origin, $2::text::text[]) FROM indelible.logs l WHERE l.log = $1::bigint',
+    [log, textArray(ids)],
+  );
+}
+
+async function watching(session: Session): Promise<Row> {
+  const [row] = await session.query('SELECT transactions, slots FROM indelible.watchers()');
+  return row!;
+}
+
+/** Whether every transaction that is under way now has ended in time. */
+async function watchersGone(session: Session, end: number): Promise<boolean> {
+  const first = (await watching(session))['transactions'] as readonly string[];
+  let left = new Set(first);
+  while (left.size > 0) {
+    const now = new Set((await watching(session))['transactions'] as readonly string[]);
+    left = new Set([...left].filter((one) => now.has(one)));
+    if (left.size === 0) break;
+    if (systemClock.monotonic() >= end) return false;
+    await sleep(AGAIN_MS);
+  }
+  return true;
+}
+
+async function tablesOf(session: Session, { months }: ScouringOf): Promise<string[]> {
+  const parts =
+    months === undefined
+      ? (
+          await session.query(
+            `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhparent = 'indelible.disclosures'::regclass ORDER BY c.relname`,
+          )
+        ).map(({ name }) => String(name))
+      : [...months].map((month) => `disclosures_${month}`);
+  return [...parts, 'outbox', 'outbox_refused'];
+}
+
+async function isRewritten(session: Session, table: string, end: number): Promise<boolean> {
+  for (;;) {
+    try {
+      await inOurWords(`the table ${table}`, () =>
+        session.query('SELECT indelible.rewrite($1::text, $2::integer)', [table, LOCK_MS]),
+      );
+      return true;
+    } catch (error) {
+      if (!isLogError(error) || !error.retryable) throw error;
+      if (systemClock.monotonic() >= end) return false;
+      await sleep(AGAIN_MS);
+    }
+  }
+}
