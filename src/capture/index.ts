@@ -15,6 +15,7 @@
  * `importRecords` feeds a log with windows of records and counts every one of them exactly once.
  */
 
+export { auditDiff, type DiffOptions } from './audit-diff.ts';
 export { mapCloudTrail } from './import-cloudtrail.ts';
 export { mapGitHub } from './import-github.ts';
 export { mapJsonLine } from './import-jsonl.ts';
@@ -37,4 +38,14 @@ export {
   Occurrences,
   type UnreadRecord,
 } from './map-record.ts';
+export {
+  type ChangeTold,
+  type PolicyChanged,
+  permissionChanged,
+  policyUpdated,
+  type RolesChanged,
+  roleChanged,
+} from './policy-events.ts';
 export { Unmappable } from './record.ts';
+export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recorder.ts';
+export { type PathPattern, REDACTED, type RedactionOptions, redactDefault } from './redaction.ts';
