@@ -14,6 +14,7 @@ export const PURE_FILE_LINES_MAX = 500;
 export const FILE_LINES_MAX = 400;
 
 const packages: Readonly<Record<string, readonly string[]>> = {
+  capture: ['drizzle-orm', 'typescript'],
   http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
   cli: ['commander', 'pg', 'postgres'],
 };
