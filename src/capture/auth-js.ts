@@ -10,9 +10,9 @@
 
 import type { Actor, AuditEvent } from '../event/index.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recorder.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
 
-export type { OnUnrecorded, Recorder } from './recorder.ts';
+export type { OnUnrecorded, Recorder } from './recording.ts';
 
 /** How Auth.js is recorded. */
 export interface AuditAuthOptions {

@@ -19,9 +19,9 @@ import {
   type Row,
 } from './better-auth-events.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recorder.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
 
-export type { OnUnrecorded, Recorder } from './recorder.ts';
+export type { OnUnrecorded, Recorder } from './recording.ts';
 
 /** What the integrations of auth libraries have in common. */
 export interface AuditPluginOptions {

@@ -14,7 +14,7 @@ import { checkSteps, type DrizzleHandle, performWrite, type Step, tableName } fr
 import { controlsTransaction, mayWrite } from './raw-sql.ts';
 import { RowCapture, type RowCaptureOptions, type RowValues } from './row-capture.ts';
 
-export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recorder.ts';
+export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recording.ts';
 export type { RowCaptureOptions } from './row-capture.ts';
 
 /** What of a Drizzle database is used. */

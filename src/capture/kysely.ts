@@ -12,7 +12,7 @@ import { compileWrite, type Node, type Write, type WriteCompiler } from './kysel
 import { controlsTransaction, mayWrite } from './raw-sql.ts';
 import { RowCapture, type RowCaptureOptions, type RowValues } from './row-capture.ts';
 
-export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recorder.ts';
+export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recording.ts';
 export type { RowCaptureOptions } from './row-capture.ts';
 
 /** What of a dialect of Kysely is used. */

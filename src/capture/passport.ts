@@ -11,9 +11,9 @@
 import { misuse } from '../bytes/index.ts';
 import type { Actor, AuditEvent, EventContext } from '../event/index.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recorder.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
 
-export type { OnUnrecorded, Recorder } from './recorder.ts';
+export type { OnUnrecorded, Recorder } from './recording.ts';
 
 /** How Passport is recorded. */
 export interface AuditPassportOptions {

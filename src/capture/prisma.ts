@@ -15,7 +15,7 @@ import { type Model, performOperation, type Words } from './prisma-write.ts';
 import { controlsTransaction, mayWrite } from './raw-sql.ts';
 import { RowCapture, type RowCaptureOptions } from './row-capture.ts';
 
-export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recorder.ts';
+export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recording.ts';
 export type { RowCaptureOptions } from './row-capture.ts';
 
 /** What of a client of Prisma is used. */

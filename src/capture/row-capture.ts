@@ -11,7 +11,7 @@ import {
   recordHappened,
   recordsInTransactions,
   withActorOf,
-} from './recorder.ts';
+} from './recording.ts';
 
 /** A row as a driver gives it. */
 export type RowValues = Readonly<Record<string, unknown>>;

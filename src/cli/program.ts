@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { parseJson } from '../bytes/index.ts';
 import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
+import { coverageCommand } from './coverage.ts';
 import { drillCommand } from './drill.ts';
 import { reportFailure } from './exit.ts';
 import { exportCommand } from './export.ts';
@@ -32,6 +33,7 @@ const commands = [
   drillCommand,
   keyCommand,
   pgCommand,
+  coverageCommand,
   serveCommand,
   apiKeyCommand,
 ];

@@ -140,7 +140,9 @@ for (const [where, within] of [
       assert.deepEqual(await recorded(), ['record.updated Invoice/1 /state open>sent']);
       assert.deepEqual(await prisma.invoice['updateMany']!({ data: { state: 'paid' } }), { count: 2 });
       assert.deepEqual(await recorded(), ['record.updated Invoice/1 /state sent>paid']);
-      const rows = await prisma.invoice['updateManyAndReturn']!({ where: { id: 2 }, data: { secret: 'x' } });
+      const rows = await many(
+        prisma.invoice['updateManyAndReturn']!({ where: { id: 2 }, data: { secret: 'x' } }),
+      );
       assert.equal(rows.length, 1);
       assert.deepEqual(await recorded(), ['record.updated Invoice/2 /secret s3cret>x']);
       await assert.rejects(prisma.invoice['update']!({ where: { id: 99 }, data: { state: 'x' } }), {
