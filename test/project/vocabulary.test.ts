@@ -17,7 +17,10 @@ test('docs/vocabulary.md lists the actions of the code, each with when, targets 
   for (const [, action, rest] of rows) {
     const cells = rest!.split('|').map((cell) => cell.trim());
     assert.equal(cells.length, 3, action);
-    assert.ok(cells.every((cell) => cell !== ''), action);
+    assert.ok(
+      cells.every((cell) => cell !== ''),
+      action,
+    );
     assert.match(cells[2]!, /^(—|`[a-z]+(_[a-z]+)+`)$/, `${action}: a name of OWASP's, or a dash`);
   }
 });
