@@ -96,6 +96,8 @@ export const misuseCodes = [
   'cursor_invalid',
   'option_invalid',
   'option_unknown',
+  // capture
+  'write_unrecordable',
 ] as const;
 
 /** One of `misuseCodes`. */

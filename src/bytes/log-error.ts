@@ -37,6 +37,7 @@ export const logErrorCodes = [
   'receipt_pending',
   'request_refused',
   'rolled_back',
+  'rows_differ',
   'schema_changed',
   'schema_missing',
   'schema_newer',

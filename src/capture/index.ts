@@ -13,8 +13,14 @@
  * follow from the record (CloudTrail's `eventID`, GitHub's delivery id, else a hash), so a repeat is answered as one.
  *
  * `importRecords` feeds a log with windows of records and counts every one of them exactly once.
+ *
+ * The other files listen where an application works: `better-auth.ts`, `auth-js.ts` and `passport.ts` to who signs in and who may do what,
+ * `prisma.ts`, `drizzle.ts` and `kysely.ts` to every row that is written. Each has a subpath of its own, imports nothing of its library when
+ * it is loaded, and refuses loudly what it cannot see. `audit-diff.ts` says what changed; `coverage/` finds what nobody records.
  */
 
+export { auditDiff, type DiffOptions } from './audit-diff.ts';
+export * from './coverage/index.ts';
 export { mapCloudTrail } from './import-cloudtrail.ts';
 export { mapGitHub } from './import-github.ts';
 export { mapJsonLine } from './import-jsonl.ts';
@@ -37,4 +43,14 @@ export {
   Occurrences,
   type UnreadRecord,
 } from './map-record.ts';
+export {
+  type ChangeTold,
+  type PolicyChanged,
+  permissionChanged,
+  policyUpdated,
+  type RolesChanged,
+  roleChanged,
+} from './policy-events.ts';
 export { Unmappable } from './record.ts';
+export type { ActorOption, OnUnrecorded, Recorder, TransactionRecorder } from './recording.ts';
+export { type PathPattern, REDACTED, type RedactionOptions, redactDefault } from './redaction.ts';

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { apiKeyCommand } from './api-key.ts';
 import { backupCommand } from './backup.ts';
+import { coverageCommand } from './coverage.ts';
 import { drillCommand } from './drill.ts';
 import { eraseCommand } from './erase.ts';
 import { evidenceCommand } from './evidence.ts';
@@ -47,6 +48,7 @@ const commands = [
   timestampCommand,
   tierCommand,
   pgCommand,
+  coverageCommand,
   serveCommand,
   apiKeyCommand,
 ];

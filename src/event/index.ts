@@ -141,7 +141,14 @@ export {
   type PageOptions,
 } from './query-pages.ts';
 export { parseQuery, type QueryError, queryLimits } from './query-parser.ts';
-export { type EventCode, EventError, eventCodes } from './refusal.ts';
+export {
+  type EventCode,
+  EventError,
+  eventCodes,
+  nearestName,
+  parsePointer,
+  pointerTo,
+} from './refusal.ts';
 export { sameEvent } from './repeat.ts';
 export { type Reveal, revealed, revealPointer } from './reveal.ts';
 export { limits, reservedNames } from './rules.ts';

@@ -19,6 +19,19 @@ import { projectRoot } from './source-tree.ts';
 
 const frameworks = ['express', 'fastify', 'hono', 'node-http'];
 const others = ['client', 'next-route'];
+const orms = ['drizzle', 'kysely', 'prisma'];
+/** What each prints. */
+const auth: Readonly<Record<string, readonly string[]>> = {
+  'better-auth': [
+    'user.created success',
+    'user.signed_in success',
+    'user.sign_in_failed denied',
+    'user.signed_in success',
+    'role.assigned success',
+  ],
+  'auth-js': ['user.sign_in_failed denied', 'user.signed_in success'],
+  passport: ['user.sign_in_failed denied', 'user.signed_in success', 'user.signed_out success'],
+};
 const inTransactions = ['pg', 'postgres', 'drizzle', 'kysely', 'prisma'];
 
 type Ask = (request: Request) => Promise<Response>;
@@ -77,9 +90,23 @@ for (const name of frameworks) {
   });
 }
 
-for (const library of inTransactions) {
-  const name = `examples/in-transaction-${library}.ts`;
-  test(`${name} records with the transaction`, { skip: whyNoPostgres() ?? false }, async (context) => {
+const inOrders = [
+  ...inTransactions.map((library) => ({
+    name: `in-transaction-${library}`,
+    library,
+    prints: 'order 7 is paid, entry 2\n',
+  })),
+  ...orms.map((library) => ({
+    name: library,
+    library,
+    prints: 'record.updated [{"from":"open","path":"/state","to":"paid"}]\n',
+  })),
+];
+
+for (const { name, library, prints } of inOrders) {
+  test(`examples/${name}.ts records with the transaction`, {
+    skip: whyNoPostgres() ?? false,
+  }, async (context) => {
     const url = await (await testServer()).database();
     const pool = poolOf(url, 1);
     await migrate(databaseOf(pool));
@@ -87,20 +114,23 @@ for (const library of inTransactions) {
       "CREATE TABLE orders (id integer PRIMARY KEY, state text); INSERT INTO orders VALUES (7, 'open')",
     );
     const dir = path.join(scratchFolder(context), 'audit');
-    const more =
-      library === 'prisma'
-        ? [
-            generatePrisma(
-              scratchFolder(context),
-              'model orders {\n  id    Int     @id\n  state String?\n}\n',
-            ),
-          ]
-        : [];
-    const ran = run(process.execPath, [path.join(projectRoot, name), url, dir, ...more], projectRoot);
+    const model = 'model orders {\n  id    Int     @id\n  state String?\n}\n';
+    const more = library === 'prisma' ? [generatePrisma(scratchFolder(context), model)] : [];
+    const file = path.join(projectRoot, `examples/${name}.ts`);
+    const ran = run(process.execPath, [file, url, dir, ...more], projectRoot);
     assert.equal(ran.status, 0, ran.stderr);
-    assert.equal(ran.stdout, 'order 7 is paid, entry 2\n');
+    assert.equal(ran.stdout, prints);
     assert.deepEqual((await pool.query('SELECT state FROM orders')).rows, [{ state: 'paid' }]);
     await pool.end();
+  });
+}
+
+for (const [name, lines] of Object.entries(auth)) {
+  test(`examples/${name}.ts records who signs in`, (context) => {
+    const dir = path.join(scratchFolder(context), 'audit');
+    const ran = run(process.execPath, [path.join(projectRoot, `examples/${name}.ts`), dir], projectRoot);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.deepEqual(ran.stdout.trimEnd().split('\n'), lines);
   });
 }
 
@@ -140,7 +170,7 @@ test('every example is among those that are run', (context) => {
   const found = globSync('examples/*.ts', { cwd: projectRoot }).map((file) => path.basename(file, '.ts'));
   assert.deepEqual(
     found.sort(),
-    [...frameworks, ...others, ...inTransactions.map((name) => `in-transaction-${name}`)].sort(),
+    [...frameworks, ...others, ...Object.keys(auth), ...inOrders.map(({ name }) => name)].sort(),
   );
   const refused = run(
     process.execPath,
