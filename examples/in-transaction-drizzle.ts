@@ -13,6 +13,8 @@ const orders = pgTable('orders', { id: integer().primaryKey(), state: text() });
 
 const [url, dir = 'audit'] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString: url });
+// A server that restarts ends idle connections; without a listener that would end the process too.
+pool.on('error', (error) => console.error(`an idle connection was lost: ${error.message}`));
 const db = drizzle(pool);
 const audit = await openPostgresLog(pool, { origin: 'example.com/orders', dir, createIfMissing: {} });
 

@@ -24,6 +24,8 @@ const [url = '', dir = 'audit', module = './generated/client.ts'] = process.argv
 const { PrismaClient } = await import(pathToFileURL(path.resolve(module)).href);
 const prisma: Client = new PrismaClient({ adapter: new PrismaPg({ connectionString: url }) });
 const pool = new pg.Pool({ connectionString: url });
+// A server that restarts ends idle connections; without a listener that would end the process too.
+pool.on('error', (error) => console.error(`an idle connection was lost: ${error.message}`));
 const audit = await openPostgresLog(pool, { origin: 'example.com/orders', dir, createIfMissing: {} });
 
 const id = await prisma.$transaction(async (tx) => {

@@ -16,7 +16,7 @@ import {
 } from '../verify/index.ts';
 import { bytesOf } from './bytes-of.ts';
 import { type Database, numberArray, type Row, type Session, textArray, withSession } from './client.ts';
-import { examine } from './doctor.ts';
+import { examine } from './examine.ts';
 import { inOurWords, sqlState } from './failure.ts';
 import { requireSchema } from './migrate.ts';
 

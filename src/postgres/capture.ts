@@ -1,9 +1,12 @@
 import { misuse } from '../bytes/index.ts';
 import { LogError } from '../store/index.ts';
-import { eventTriggers } from './capture-schema.ts';
+import { eventTriggers } from './capture-watch.ts';
 import { type Database, type Session, textArray, withSession } from './client.ts';
 import { inOurWords, sqlState } from './failure.ts';
 import { requireSchema } from './migrate.ts';
+
+/** Columns of one table that are sealed one by one: an event has room for 64 seals, and for so many values in them. */
+export const SEALED_COLUMNS_MAX = 32;
 
 /** Which table is captured, and how. */
 export interface CaptureOptions {
@@ -36,6 +39,9 @@ export async function captureTable(database: Database, options: CaptureOptions):
   const { origin, table, exclude = [], seal = [] } = options;
   if (origin === '' || !/^[^.]+\.[^.]+$/.test(table)) {
     throw misuse('type', 'option_invalid', 'capture needs an origin, and a table as schema.table');
+  }
+  if (seal.length > SEALED_COLUMNS_MAX) {
+    throw misuse('range', 'option_invalid', `at most ${SEALED_COLUMNS_MAX} columns are sealed one by one`);
   }
   return inOurWords(`${table} cannot be captured`, () =>
     withSession(database, async (session) => {
@@ -71,14 +77,12 @@ async function install(session: Session, options: Required<CaptureOptions>): Pro
     [String(found['oid'])],
   );
   for (const part of parts) {
+    // What is registered without its triggers counts as taken apart: they come first.
+    await session.query('SELECT indelible.capture_triggers($1::oid)', [String(part['oid'])]);
     await session.query(
-      `INSERT INTO indelible.captured (relid, root, name, origin, excluded, sealed)
-       VALUES ($1::oid, $2::oid, $3, $4, $5::text::text[], $6::text::text[])
-       ON CONFLICT (relid) DO UPDATE SET root = excluded.root, name = excluded.name, origin = excluded.origin,
-         excluded = EXCLUDED.excluded, sealed = EXCLUDED.sealed`,
+      'SELECT indelible.capture_table($1::oid, $2::oid, $3, $4, $5::text::text[], $6::text::text[])',
       [String(part['oid']), String(found['oid']), table, origin, textArray(exclude), textArray(seal)],
     );
-    await session.query('SELECT indelible.capture_triggers($1::oid)', [String(part['oid'])]);
   }
   return parts.map(({ name: relation }) => String(relation));
 }
@@ -90,7 +94,7 @@ async function checkColumns(
   { exclude, seal, table }: Required<CaptureOptions>,
 ): Promise<void> {
   const rows = await session.query(
-    `SELECT a.attname, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)) AS key
+    `SELECT a.attname, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) AS key
      FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped`,
     [String(oid)],
   );
@@ -119,6 +123,8 @@ async function installEventTriggers(session: Session): Promise<string[]> {
         await session.query(`CREATE EVENT TRIGGER ${name} ON ${event} EXECUTE FUNCTION ${run}()`);
       await session.query(`ALTER EVENT TRIGGER ${name} ENABLE ALWAYS`);
     }
+    // From now on the doctor misses them.
+    await session.query('UPDATE indelible.schema_version SET watched = true WHERE NOT watched');
     return [];
   } catch (error) {
     if (sqlState(error) !== '42501') throw error;

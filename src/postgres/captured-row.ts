@@ -1,12 +1,6 @@
-import {
-  hexEncode,
-  type JsonObject,
-  type JsonValue,
-  parseJson,
-  sha256Text,
-  utf8Length,
-} from '../bytes/index.ts';
-import type { Actor, AuditEvent, Change, EventContext, EventValue, Seal, Target } from '../event/index.ts';
+import { hexEncode, type JsonObject, parseJson, sha256Text } from '../bytes/index.ts';
+import type { Actor, AuditEvent, EventContext, Seal, Target } from '../event/index.ts';
+import { changesOf, fitted, hashOf, nameIn, textOf } from './captured-changes.ts';
 
 /** A row that a trigger has put into the outbox. */
 export interface CapturedRow {
@@ -22,7 +16,7 @@ export interface CapturedRow {
 }
 
 /** What the triggers write; see `capture-schema.ts`. */
-interface RowBody {
+export interface RowBody {
   readonly table: string;
   readonly key: readonly string[] | null;
   readonly sealed: readonly string[];
@@ -33,6 +27,8 @@ interface RowBody {
   readonly old?: JsonObject;
   readonly new?: JsonObject;
   readonly hidden?: readonly string[];
+  /** All of it, where the values could not be read. */
+  readonly unread?: string;
 }
 
 interface DdlBody {
@@ -45,8 +41,14 @@ interface DdlBody {
   readonly context: string | null;
 }
 
-/** A column's value beyond so many bytes is told by its hash: an entry has room for 32 KiB a disclosure. */
-const VALUE_BYTES_MAX = 4096;
+/** A name that is told, characters: of a row or an object. */
+const NAME_CHARACTERS_MAX = 512;
+
+/** A name among the labels or the targets of a schema change, characters. */
+const LABEL_CHARACTERS_MAX = 256;
+
+/** What was given as an author and could not be one, characters. */
+const GIVEN_CHARACTERS_MAX = 2048;
 
 const actions = {
   I: 'record.created',
@@ -55,44 +57,103 @@ const actions = {
   T: 'record.truncated',
 } as const;
 
-/** The event of a changed row, or of a schema change. Throws where the row is not what the triggers write. */
-export function eventOfCaptured(row: CapturedRow): AuditEvent {
-  const body = parseJson(exactNumbers(row.body)) as unknown;
-  return row.kind === 'ddl' ? ofDdl(row, body as DdlBody) : ofRow(row, body as RowBody);
+/** Who an event names as its author, from the most to the least that is known. */
+type Author = 'told' | 'told without context' | 'role' | 'nobody';
+
+const authors: readonly Author[] = ['told', 'told without context', 'role', 'nobody'];
+
+/** What stands for a name that the rules do not let into the open: the name itself is among what is sealed. */
+const WITHHELD = 'withheld';
+
+/**
+ * The draft of a changed row, or of a schema change. Whoever changes a row also chooses its values, its key and what is said about the
+ * author; none of that may keep the change out of the log. What `draft` refuses is left out step by step, and the label `refused` says for
+ * what reason. Throws where the row is not what the triggers write.
+ */
+export function draftCaptured<T>(row: CapturedRow, draft: (event: AuditEvent) => T): T {
+  const body = bodyOf(row);
+  let first: unknown;
+  for (const isKeyTold of [true, false]) {
+    for (const author of authors) {
+      const refused = first === undefined ? undefined : ((first as { code?: unknown }).code ?? 'unreadable');
+      const how = { author, isKeyTold, ...(refused === undefined ? {} : { refused: String(refused) }) };
+      try {
+        return draft(
+          row.kind === 'ddl' ? ofDdl(row, body as DdlBody, how) : ofRow(row, body as RowBody, how),
+        );
+      } catch (error) {
+        first ??= error;
+      }
+    }
+  }
+  throw first;
 }
 
-function ofRow(row: CapturedRow, body: RowBody): AuditEvent {
-  const { table, key, op, sealed } = body;
+interface How {
+  readonly author: Author;
+  /** Whether the row is named by its key. */
+  readonly isKeyTold: boolean;
+  /** Why an earlier attempt was refused. */
+  readonly refused?: string;
+}
+
+/** What a trigger wrote. Where the values cannot be read, however deep they are, the rest still tells of which row they are. */
+function bodyOf(row: CapturedRow): RowBody | DdlBody {
+  try {
+    return parseJson(exactNumbers(row.body), { maxDepth: BODY_DEPTH_MAX }) as unknown as RowBody | DdlBody;
+  } catch (error) {
+    // Within the texts before it, a quotation mark is escaped.
+    const at = row.body.indexOf(',"op":"');
+    if (row.kind !== 'row' || at < 0) throw error;
+    const text = `${row.body.slice(0, at + ',"op":"U"'.length)}}`;
+    return { ...(parseJson(text) as unknown as RowBody), unread: row.body };
+  }
+}
+
+/** How deep the JSON of a row may be; deeper values are told by the hash of the whole. */
+const BODY_DEPTH_MAX = 512;
+
+function ofRow(row: CapturedRow, body: RowBody, how: How): AuditEvent {
+  const { table, key, op, sealed, unread } = body;
+  const values = body.new ?? body.old ?? {};
+  const isNamed = how.isKeyTold && unread === undefined;
   const target: Target = {
     type: typeOf(table),
-    id: op === 'T' ? '*' : keyOf(key, body.new ?? body.old ?? {}),
+    id: op === 'T' ? '*' : isNamed ? keyOf(key, values) : WITHHELD,
   };
-  const changes = op === 'T' ? [] : changesOf(body);
-  const apart = changes.filter(({ path }) => sealed.includes(nameIn(path)));
-  const event = {
-    ...common(row, body, { table }),
-    action: actions[op],
-    targets: [target],
-    // What is to be sealed by itself stands by its name alone among the changes, and with its values under a seal of its own.
-    changes: changes.map((change) => (apart.includes(change) ? { path: change.path } : change)),
+  const { changes, apart } = fitted(op === 'T' ? [] : changesOf(body), sealed);
+  const columns = Object.fromEntries(apart.map(({ path, ...told }) => [nameIn(path), told]));
+  const metadata = {
+    ...givenBy(body, how),
+    ...(isNamed || key === null
+      ? {}
+      : { key: key.map((column) => clippedTo(textOf(values[column] ?? null), NAME_CHARACTERS_MAX)) }),
+    ...(unread === undefined ? {} : { row: hashOf(unread) }),
+    ...(apart.length === 0 ? {} : { columns }),
   };
-  if (apart.length === 0) return event;
-  const columns = Object.fromEntries(apart.map(({ path, ...values }) => [nameIn(path), values]));
   const seals: Seal[] = apart.map(({ path }) => ({
     path: `/metadata/columns${path}`,
     subjects: [`${target.type}/${target.id}`],
   }));
-  return { ...event, metadata: { columns }, seals };
+  return {
+    ...common(row, body, how, { table: clippedTo(table, LABEL_CHARACTERS_MAX) }),
+    action: actions[op],
+    targets: [target],
+    // What is to be sealed by itself stands by its name alone among the changes, and with its values under a seal of its own.
+    changes,
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+    ...(seals.length === 0 ? {} : { seals }),
+  };
 }
 
-function ofDdl(row: CapturedRow, body: DdlBody): AuditEvent {
+function ofDdl(row: CapturedRow, body: DdlBody, how: How): AuditEvent {
   const { op, command, objects, broken } = body;
   const targets = objects.slice(0, 16).map(({ type, identity }) => ({
     type: typeOf(type),
-    id: clipped(identity ?? command),
+    id: how.isKeyTold ? clippedTo(identity ?? command, LABEL_CHARACTERS_MAX) : WITHHELD,
   }));
   return {
-    ...common(row, body),
+    ...common(row, body, how),
     action: op === 'disabled' ? 'capture.disabled' : 'schema.changed',
     ...(op === 'disabled' ? { severity: 'critical' as const } : {}),
     targets,
@@ -100,83 +161,67 @@ function ofDdl(row: CapturedRow, body: DdlBody): AuditEvent {
       command,
       objects: objects.length,
       ...(broken.length > 0 ? { broken: broken.slice(0, 64) } : {}),
+      ...(how.isKeyTold
+        ? {}
+        : {
+            names: objects.slice(0, 16).map(({ identity }) => clippedTo(identity ?? '', NAME_CHARACTERS_MAX)),
+          }),
+      ...givenBy(body, how),
     },
+  };
+}
+
+type Said = Pick<RowBody, 'role' | 'actor' | 'context'>;
+
+/** What the transaction said of its author, where the event cannot bear it: as it stands, among what is sealed. */
+function givenBy({ actor, context }: Said, { author }: How): JsonObject {
+  return {
+    ...(actor === null || author.startsWith('told') ? {} : { actor: clippedTo(actor, GIVEN_CHARACTERS_MAX) }),
+    ...(context === null || author === 'told' ? {} : { context: clippedTo(context, GIVEN_CHARACTERS_MAX) }),
   };
 }
 
 /** What every captured event has: its id, its time, its transaction, and who did it. */
 function common(
   row: CapturedRow,
-  { role, actor, context }: Pick<RowBody, 'role' | 'actor' | 'context'>,
+  { role, actor, context }: Said,
+  { author, refused }: How,
   labels: { readonly table?: string } = {},
 ) {
-  const known = actor === null ? undefined : (parseJson(actor) as unknown as Actor);
-  const where = context === null ? undefined : (parseJson(context) as unknown as EventContext);
+  const isTold = author.startsWith('told');
+  const known = actor === null || !isTold ? undefined : (parseJson(actor) as unknown as Actor);
+  const where =
+    context === null || author !== 'told' ? undefined : (parseJson(context) as unknown as EventContext);
+  const unknown = { type: 'database_role', id: author === 'nobody' ? WITHHELD : role, identified: false };
   return {
     id: row.id,
     occurredAt: new Date(row.atMs).toISOString(),
     correlationId: `tx-${row.xid}`,
-    actor: known ?? { type: 'database_role', id: role, identified: false },
+    actor: known ?? unknown,
     ...(where === undefined ? {} : { context: where }),
     labels: {
       ...labels,
       database_role: role,
       transaction: row.xid,
       ...(row.rowXid === String(Number(row.xid) % 2 ** 32) ? {} : { savepoint: row.rowXid }),
+      ...(refused === undefined ? {} : { refused }),
     },
   };
 }
 
-/** The primary key as an id: the value itself; of several columns, all of them. */
+/** The primary key as an id: the value itself; of several columns, all of them. No two keys of a table have one id. */
 function keyOf(key: readonly string[] | null, row: JsonObject): string {
   if (key === null) return 'no_primary_key';
-  return key.map((column) => textOf(row[column] ?? null)).join(',');
+  const texts = key.map((column) => textOf(row[column] ?? null));
+  const isPlain = texts.length === 1 || texts.every((text) => !/[,"[]/.test(text));
+  const text = isPlain ? texts.join(',') : JSON.stringify(texts);
+  if (text.length > NAME_CHARACTERS_MAX) return `sha256:${hexEncode(sha256Text(text))}`;
+  if (text !== '' && !/[\p{Cc}]/u.test(text)) return text;
+  return JSON.stringify(text).replace(/[\u007f-\u009f]/g, (unit) => `\\u00${hexOf(unit)}`);
 }
 
-function textOf(value: JsonValue): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-/** The columns that differ; of a row that came or went, all that it has. */
-function changesOf({ op, old, new: now, hidden = [] }: RowBody): Change[] {
-  const before = old ?? {};
-  const after = now ?? {};
-  const changes: Change[] = [];
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const from = before[name];
-    const to = after[name];
-    if (op === 'U' && from !== undefined && to !== undefined && sameValue(from, to)) continue;
-    changes.push({
-      path: pointer(name),
-      ...(from === undefined ? {} : { from: told(from) }),
-      ...(to === undefined ? {} : { to: told(to) }),
-    });
-  }
-  for (const name of hidden) changes.push({ path: pointer(name) });
-  return changes;
-}
-
-function sameValue(one: JsonValue, other: JsonValue): boolean {
-  return (
-    one === other ||
-    (typeof one === 'object' && typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other))
-  );
-}
-
-/** A value as it stands among the changes: itself, or its hash where it is too long for an entry. */
-function told(value: JsonValue): EventValue {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const bytes = utf8Length(text);
-  return bytes <= VALUE_BYTES_MAX ? (value as EventValue) : { sha256: hexEncode(sha256Text(text)), bytes };
-}
-
-/** RFC 6901, section 3. */
-function pointer(name: string): string {
-  return `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-}
-
-function nameIn(path: string): string {
-  return path.slice(1).replaceAll('~1', '/').replaceAll('~0', '~');
+function hexOf(unit: string): string {
+  return unit.charCodeAt(0).toString(16).padStart(2, '0');
 }
 
 /** A table's name as a type of target: as it is where the rules allow it; otherwise without what they do not, and told apart by its hash. */
@@ -189,8 +234,8 @@ export function typeOf(name: string): string {
   return `${plain || 'table'}-${hexEncode(sha256Text(name)).slice(0, 8)}`;
 }
 
-function clipped(identity: string): string {
-  return identity.length <= 256 ? identity : `${identity.slice(0, 255)}…`;
+function clippedTo(text: string, characters: number): string {
+  return text.length <= characters ? text : `${text.slice(0, characters - 1).toWellFormed()}…`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isLogError, isMisuse, misuse } from '../bytes/index.ts';
+import { isConnectionError } from './failure.ts';
 
 /** A row as a driver hands it over: `bytea` as bytes, `int8` as digits, unless the application's own settings say otherwise. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -20,7 +21,7 @@ export interface PgPool {
 
 /** What is used of a connection of `postgres` (postgres.js) that was reserved. */
 export interface PostgresJsConnection {
-  unsafe(text: string, values?: never[]): PromiseLike<readonly Row[]>;
+  unsafe(text: string, values?: never[], options?: object): PromiseLike<readonly Row[]>;
   release(): void;
 }
 
@@ -53,7 +54,7 @@ export interface Database {
 export function databaseOf(client: PostgresClient): Database {
   const { connect, reserve } = (client ?? {}) as Partial<PgPool & PostgresJs>;
   if (typeof reserve === 'function')
-    return { session: async () => reserved(await (client as PostgresJs).reserve()) };
+    return { session: async () => reserved(await reserveFrom(client as PostgresJs)) };
   if (typeof connect === 'function' && !('release' in client)) {
     return { session: async () => connected(await (client as PgPool).connect()) };
   }
@@ -106,25 +107,80 @@ function connected(client: PgClient): Session {
   };
 }
 
+/** Pause after which a connection is asked for again, and how long it is asked for in all, milliseconds. */
+const RESERVE_AGAIN_MS = 1_000;
+const RESERVE_MS_MAX = 30_000;
+
+/**
+ * Reserves a connection of `postgres`. The driver forgets who waits for one that breaks at that moment: so it is asked again, and what
+ * comes too late is given back.
+ */
+function reserveFrom(client: PostgresJs): Promise<PostgresJsConnection> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    const end = (): boolean => {
+      if (isOver) return false;
+      isOver = true;
+      clearInterval(again);
+      clearTimeout(last);
+      return true;
+    };
+    const ask = (): void => {
+      client.reserve().then(
+        (connection) => (end() ? resolve(connection) : connection.release()),
+        (error: unknown) => end() && reject(error),
+      );
+    };
+    const again = setInterval(ask, RESERVE_AGAIN_MS);
+    const last = setTimeout(() => {
+      if (end()) reject(Object.assign(new Error('no connection was to be had'), { code: 'CONNECT_TIMEOUT' }));
+    }, RESERVE_MS_MAX);
+    ask();
+  });
+}
+
+/**
+ * A connection of `postgres` that was reserved. When it is closed, the driver takes it back by itself; whoever then asks anything of it, or
+ * releases it, makes the driver write to a socket that is not there, which nothing can catch. So it is left alone from then on: it
+ * tells when it closes (`onclose`, as the driver's own `begin` listens), and a question that failed for it tells as well.
+ */
 function reserved(connection: PostgresJsConnection): Session {
+  let isGone = false;
+  let own: { onclose: unknown } | undefined;
+  const onexecute = (executing: { onclose: unknown }): boolean => {
+    own = executing;
+    executing.onclose = () => {
+      isGone = true;
+    };
+    return true;
+  };
+  const ask = async (text: string, values?: readonly unknown[]): Promise<readonly Row[]> => {
+    if (isGone) throw Object.assign(new Error('the connection was closed'), { code: 'CONNECTION_CLOSED' });
+    try {
+      return values === undefined
+        ? await connection.unsafe(text, [], { onexecute })
+        : await connection.unsafe(text, values as never[]);
+    } catch (error) {
+      if (isConnectionError(error)) isGone = true;
+      throw error;
+    }
+  };
+  const giveBack = (): void => {
+    if (isGone) return;
+    if (own !== undefined) own.onclose = null;
+    connection.release();
+  };
   return {
-    query: async (text, values) =>
-      values === undefined ? connection.unsafe(text) : connection.unsafe(text, values as never[]),
+    query: ask,
     last: async (text) => {
-      const results = (await connection.unsafe(text)) as unknown as readonly (readonly Row[])[];
+      const results = (await ask(text)) as unknown as readonly (readonly Row[])[];
       return results[results.length - 1]!;
     },
     notices: () => undefined,
     // It has no way to close one; a connection that is still in a transaction is made usable again.
     release: (destroy) => {
-      if (!destroy) {
-        connection.release();
-        return;
-      }
-      Promise.resolve(connection.unsafe('ROLLBACK')).then(
-        () => connection.release(),
-        () => connection.release(),
-      );
+      if (destroy && !isGone) ask('ROLLBACK').then(giveBack, giveBack);
+      else giveBack();
     },
   };
 }
@@ -133,11 +189,6 @@ function reserved(connection: PostgresJsConnection): Session {
 export function packBytes(items: readonly (Uint8Array | undefined)[]): { bytes: Buffer; lengths: string } {
   const there = items.filter((item) => item !== undefined);
   return { bytes: Buffer.concat(there), lengths: numberArray(items.map((item) => item?.length ?? -1)) };
-}
-
-/** Bytes as PostgreSQL writes them, to be cast from text. */
-export function byteaText(bytes: Uint8Array): string {
-  return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`;
 }
 
 /** An array of texts as PostgreSQL writes it. */

@@ -22,7 +22,7 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /** Errors of drivers and sockets that say that the connection is no more. */
-function isConnectionError(error: unknown): boolean {
+export function isConnectionError(error: unknown): boolean {
   const { code, message = '' } = (error ?? {}) as { code?: unknown; message?: string };
   if (typeof code === 'string' && /^(E[A-Z]+|CONNECT[A-Z_]*|CONNECTION_[A-Z_]+)$/.test(code)) return true;
   return /connection (terminated|ended|closed|timeout)|terminating connection|timeout exceeded when trying to connect|not queryable|Client was closed|write after end/i.test(

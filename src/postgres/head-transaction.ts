@@ -69,15 +69,23 @@ export class PostgresTransaction implements HeadTransaction {
       `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
        SELECT * FROM indelible.take_head(${log}, ${known ?? 'NULL'}, ${LOCK_MS_MAX}, ${HELD_MS_MAX})`,
     );
-    if (row?.['durable'] === 'off' || row?.['fsync'] !== 'on') {
+    if (row === undefined || row['durable'] === 'off' || row['fsync'] !== 'on') {
       throw new LogError('not_durable', 'the server acknowledges commits that are not on its disk', {
         hint: 'set fsync and synchronous_commit to on: what is acknowledged must survive a power cut',
       });
     }
-    const taken = row === undefined || row['size'] === null ? undefined : headOf(row);
-    session.notices();
+    if (session.notices() === undefined && row['standbys'] !== '' && row['durable'] !== 'local') {
+      throw new LogError(
+        'not_durable',
+        'this driver does not tell when the wait for a standby was cut short',
+        {
+          hint: 'use pg where there are synchronous standbys: postgres does not pass on what the server remarks',
+        },
+      );
+    }
+    const taken = row['size'] === null ? undefined : headOf(row);
     const transaction = new PostgresTransaction(session, log, taken, resolve);
-    if (row !== undefined && row['bytes'] !== null) transaction.#newer = { from: known!, entries: cut(row) };
+    if (row['bytes'] !== null) transaction.#newer = { from: known!, entries: cut(row) };
     return transaction;
   }
 

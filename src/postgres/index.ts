@@ -6,6 +6,7 @@
  * import { openPostgresLog } from 'indelible/postgres';
  *
  * const pool = new pg.Pool({ connectionString });
+ * pool.on('error', () => {}); // a server that restarts ends idle connections
  * await using audit = await openPostgresLog(pool, { origin: 'example.com/audit', dir: 'audit' });
  *
  * const client = await pool.connect();
@@ -18,7 +19,7 @@
  *
  * Three stories to read. `store.ts`: how any number of processes write one log with the row of its head as the only lock, and how a
  * commit of which nothing was heard is looked up. `sequencer.ts`: how the outbox becomes entries, exactly once and in order.
- * `capture-schema.ts`: how triggers see every changed row. `schema.ts` is all that the database holds; `doctor.ts` finds what
+ * `capture-schema.ts`: how triggers see every changed row. `schema.ts` is all that the database holds; `examine.ts` finds what
  * was changed about it.
  *
  * See docs/postgres.md and docs/scaling.md.
@@ -42,9 +43,11 @@ export {
   type Session,
 } from './client.ts';
 export { coverage, type FindTransactions, type TableCoverage } from './coverage.ts';
-export { type Drift, doctor } from './doctor.ts';
+export { doctor } from './doctor.ts';
+export type { Drift } from './examine.ts';
+export { roles } from './layout.ts';
 export { formatOutboxMetrics } from './metrics.ts';
-export { type Migration, migrate, roles } from './migrate.ts';
+export { type Migration, migrate } from './migrate.ts';
 export {
   createPostgresLog,
   openPostgresLog,

@@ -1,26 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomBytes } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
-import { captureFunctions, captureTables } from './capture-schema.ts';
 import type { Database, Session } from './client.ts';
 import { withSession } from './client.ts';
 import { forgetStatistics } from './erasure-schema.ts';
+import { examine } from './examine.ts';
 import { inOurWords, sqlState } from './failure.ts';
-import {
-  logFunctions,
-  logTriggers,
-  readableTables,
-  SCHEMA_VERSION,
-  type SchemaTrigger,
-  tables,
-} from './schema.ts';
-import { createFunction, type SchemaFunction } from './schema-function.ts';
-
-/** The roles of the schema. None can log in: they are granted to those that do. */
-export const roles = ['indelible_owner', 'indelible_writer', 'indelible_outbox', 'indelible_reader'] as const;
-
-/** Every function of the schema. */
-export const schemaFunctions: readonly SchemaFunction[] = [...logFunctions, ...captureFunctions];
+import { roles, schemaFunctions, schemaTables, tableGrants } from './layout.ts';
+import { logTriggers, SCHEMA_VERSION, type SchemaTrigger } from './schema.ts';
+import { createFunction } from './schema-function.ts';
 
 /** What a migration has done. */
 export interface Migration {
@@ -60,17 +48,37 @@ async function migrateOnce(session: Session): Promise<Migration> {
     if (from === 0) await makeTables(session);
     // Whoever else is at the same work waits here, rather than somewhere in the catalogue.
     await session.query('LOCK TABLE indelible.schema_version IN EXCLUSIVE MODE');
-    await renew(session);
-    await session.query(
-      `INSERT INTO indelible.schema_version (version) VALUES (${SCHEMA_VERSION})
-       ON CONFLICT (one) DO UPDATE SET version = excluded.version, migrated_at = now()
-       WHERE indelible.schema_version.version <> excluded.version`,
-    );
+    await session.query("SELECT set_config('indelible.own_ddl', 'on', true)");
+    if (from < SCHEMA_VERSION || !(await isSound(session))) {
+      await renew(session);
+      await session.query(
+        `INSERT INTO indelible.schema_version (version, migrated_by) VALUES (${SCHEMA_VERSION}, session_user)
+         ON CONFLICT (one) DO UPDATE SET version = excluded.version, migrated_at = now(), migrated_by = excluded.migrated_by`,
+      );
+    }
+    await session.query(PARTITIONS);
     await session.query('COMMIT');
     return { from, to: SCHEMA_VERSION };
   } catch (error) {
     await session.query('ROLLBACK').catch(() => {});
     throw error;
+  }
+}
+
+/** Partitions for this month and the three after it. */
+const PARTITIONS = `SELECT indelible.ensure_partition(m) FROM generate_series(
+  extract(year FROM now() AT TIME ZONE 'UTC')::integer * 12 + extract(month FROM now() AT TIME ZONE 'UTC')::integer - 1,
+  extract(year FROM now() AT TIME ZONE 'UTC')::integer * 12 + extract(month FROM now() AT TIME ZONE 'UTC')::integer + 2) AS m`;
+
+/** Whether nothing is to be mended: to set anew what stands is to leave a trail of changes that change nothing. */
+async function isSound(session: Session): Promise<boolean> {
+  await session.query('SAVEPOINT look');
+  try {
+    return (await examine(session)).every((drift) => drift.of !== 'append_only');
+  } catch (error) {
+    if (sqlState(error) === undefined) throw error;
+    await session.query('ROLLBACK TO look');
+    return false;
   }
 }
 
@@ -109,55 +117,65 @@ async function makeTables(session: Session): Promise<void> {
       IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '${role}') THEN CREATE ROLE ${role} NOLOGIN; END IF;
     END $$`);
   }
-  // Whoever is no superuser has to be of the owner's role to hand things over to it.
+  // Whoever is no superuser has to be of the owners' roles to hand things over to them.
   await session.query(`DO $$ BEGIN
     IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
-      EXECUTE format('GRANT indelible_owner TO %I', current_user);
+      EXECUTE format('GRANT indelible_owner, indelible_capture TO %I', current_user);
     END IF;
   END $$`);
   await session.query('CREATE SCHEMA indelible AUTHORIZATION indelible_owner');
-  for (const statement of [...tables, ...captureTables]) await session.query(statement);
+  for (const statement of schemaTables) await session.query(statement);
 }
 
-/** Functions, triggers, owners and grants are set anew each time: this is also what mends what a doctor has found. */
+/** Functions, triggers, owners and grants are set anew: this is also what mends what a doctor has found. */
 async function renew(session: Session): Promise<void> {
   for (const made of schemaFunctions) await session.query(createFunction(made));
   for (const trigger of logTriggers) await session.query(createTrigger(trigger));
-  await session.query(`DO $$
-    DECLARE
-      thing record;
-    BEGIN
-      FOR thing IN SELECT c.oid::regclass AS name FROM pg_catalog.pg_class c
-        WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p') LOOP
-        EXECUTE format('ALTER TABLE %s OWNER TO indelible_owner', thing.name);
-        EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, indelible_writer, indelible_outbox, indelible_reader', thing.name);
-      END LOOP;
-      FOR thing IN SELECT t.tgrelid::regclass AS name, t.tgname FROM pg_catalog.pg_trigger t
-        JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = 'indelible'::regnamespace AND NOT t.tgisinternal AND t.tgenabled <> 'A' LOOP
-        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', thing.name, thing.tgname);
-      END LOOP;
-      FOR thing IN SELECT p.oid::regprocedure AS name FROM pg_catalog.pg_proc p
-        WHERE p.pronamespace = 'indelible'::regnamespace LOOP
-        EXECUTE format('ALTER FUNCTION %s OWNER TO indelible_owner', thing.name);
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, indelible_writer, indelible_outbox, indelible_reader', thing.name);
-      END LOOP;
-    END $$`);
+  await session.query(TAKE_BACK);
   await session.query(forgetStatistics);
-  await session.query(`
-    GRANT USAGE ON SCHEMA indelible TO indelible_writer, indelible_reader;
-    GRANT SELECT ON ${readableTables.map((table) => `indelible.${table}`).join(', ')} TO indelible_writer, indelible_reader;
-    GRANT USAGE ON SCHEMA indelible TO PUBLIC`);
-  for (const { name, args, grant } of schemaFunctions) {
-    if (grant.length === 0) continue;
-    await session.query(
-      `GRANT EXECUTE ON FUNCTION indelible.${name}(${inArgs(args)}) TO ${grant.join(', ')}`,
-    );
+  await session.query(`GRANT CREATE ON SCHEMA indelible TO indelible_capture`);
+  for (const { name, args, grant, owner = 'indelible_owner' } of schemaFunctions) {
+    const called = `indelible.${name}(${inArgs(args)})`;
+    await session.query(`ALTER FUNCTION ${called} OWNER TO ${owner}`);
+    await session.query(`REVOKE ALL ON FUNCTION ${called} FROM PUBLIC`);
+    if (grant.length > 0) await session.query(`GRANT EXECUTE ON FUNCTION ${called} TO ${grant.join(', ')}`);
   }
-  await session.query(`SELECT indelible.ensure_partition(m) FROM generate_series(
-    extract(year FROM now() AT TIME ZONE 'UTC')::integer * 12 + extract(month FROM now() AT TIME ZONE 'UTC')::integer - 1,
-    extract(year FROM now() AT TIME ZONE 'UTC')::integer * 12 + extract(month FROM now() AT TIME ZONE 'UTC')::integer + 2) AS m`);
+  await session.query(`REVOKE CREATE ON SCHEMA indelible FROM indelible_capture;
+    GRANT USAGE ON SCHEMA indelible TO PUBLIC`);
+  for (const grant of tableGrants) {
+    const [role, right, table] = grant.split(' ');
+    await session.query(`GRANT ${right} ON indelible.${table} TO ${role}`);
+  }
 }
+
+/** Gives everything to its owner, lets every trigger fire always, and takes back whatever was granted to anybody. */
+const TAKE_BACK = `DO $$
+  DECLARE
+    thing record;
+  BEGIN
+    ALTER SCHEMA indelible OWNER TO indelible_owner;
+    FOR thing IN SELECT c.oid::regclass AS name FROM pg_catalog.pg_class c
+      WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+      EXECUTE format('ALTER TABLE %s OWNER TO indelible_owner', thing.name);
+    END LOOP;
+    FOR thing IN SELECT t.tgrelid::regclass AS name, t.tgname FROM pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      WHERE c.relnamespace = 'indelible'::regnamespace AND NOT t.tgisinternal AND t.tgenabled <> 'A' LOOP
+      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', thing.name, thing.tgname);
+    END LOOP;
+    FOR thing IN
+      SELECT DISTINCT 'TABLE' AS kind, c.oid::regclass::text AS name, g.grantee FROM pg_catalog.pg_class c, LATERAL (
+          SELECT grantee FROM pg_catalog.aclexplode(c.relacl)
+          UNION SELECT b.grantee FROM pg_catalog.pg_attribute a, LATERAL pg_catalog.aclexplode(a.attacl) b WHERE a.attrelid = c.oid
+        ) g WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p') AND g.grantee <> c.relowner
+      UNION ALL SELECT DISTINCT 'FUNCTION', p.oid::regprocedure::text, g.grantee FROM pg_catalog.pg_proc p, LATERAL pg_catalog.aclexplode(p.proacl) g
+        WHERE p.pronamespace = 'indelible'::regnamespace AND g.grantee <> p.proowner
+      UNION ALL SELECT DISTINCT 'SCHEMA', 'indelible', g.grantee FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) g
+        WHERE n.nspname = 'indelible' AND g.grantee <> n.nspowner LOOP
+      EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', thing.kind, thing.name,
+        CASE WHEN thing.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(thing.grantee)) END);
+    END LOOP;
+  END $$`;
 
 /** The statement that makes a trigger, or makes it anew. */
 export function createTrigger({ table, name, when, run }: SchemaTrigger): string {

@@ -1,5 +1,12 @@
 import type { SchemaFunction } from './schema-function.ts';
 
+/** The JSON of one event in the outbox, bytes. */
+const EVENT_BYTES_MAX = 1_048_576;
+
+/** What is taken at once, bytes, where it is more than one row; and with the rest of the transactions that the rows are of. */
+const TAKE_BYTES = 8_388_608;
+const TAKE_BYTES_MAX = 33_554_432;
+
 /**
  * Puts an event into the outbox, within the caller's transaction. It takes no lock that anybody waits for, and notifies nobody. That an
  * application cannot write a row of another kind, it cannot forge what a trigger has seen.
@@ -8,10 +15,16 @@ const outboxPut: SchemaFunction = {
   name: 'outbox_put',
   args: 'to_origin text, event_id text, event_body text',
   returns: 'void',
-  language: 'sql',
+  language: 'plpgsql',
   definer: true,
   grant: ['indelible_writer', 'indelible_outbox'],
-  body: `INSERT INTO indelible.outbox (origin, id, kind, body) VALUES (to_origin, event_id, 'event', event_body)`,
+  body: `BEGIN
+  -- Three times what the rules let an event be; it protects who has to read it.
+  IF octet_length(event_body) > ${EVENT_BYTES_MAX} OR octet_length(event_id) > 512 OR octet_length(to_origin) > 1024 THEN
+    RAISE EXCEPTION 'an event of % bytes is too large for the outbox', octet_length(event_body) USING ERRCODE = '54000';
+  END IF;
+  INSERT INTO indelible.outbox (origin, id, kind, body) VALUES (to_origin, event_id, 'event', event_body);
+END`,
 };
 
 /** Whether anything waits for the log of an origin. */
@@ -27,7 +40,8 @@ const outboxWaits: SchemaFunction = {
 
 /**
  * The oldest rows that wait, and the rest of the transactions that they are of: a transaction goes into the log whole, as long as its
- * rows are within reach (sixteen times as many as are taken, and no more than that many of others between two of them).
+ * rows are within reach (sixteen times as many as are taken, 32 MiB, and no more than that many of others between two of them). All of it is
+ * one view of the outbox, however many questions it takes: a transaction that commits meanwhile is in none of the answers.
  */
 const outboxTake: SchemaFunction = {
   name: 'outbox_take',
@@ -36,6 +50,7 @@ const outboxTake: SchemaFunction = {
   returns: 'SETOF record',
   language: 'plpgsql',
   definer: true,
+  stable: true,
   grant: ['indelible_writer'],
   body: `DECLARE
   first_end bigint;
@@ -43,18 +58,25 @@ const outboxTake: SchemaFunction = {
   looked bigint;
   found_end bigint;
   xids xid8[];
+  taken bigint;
+  more bigint;
 BEGIN
-  SELECT max(f.seq), array_agg(DISTINCT f.xid) INTO first_end, xids FROM (
-    SELECT o.seq, o.xid FROM indelible.outbox o WHERE o.origin = of_origin ORDER BY o.seq LIMIT most
-  ) AS f;
+  SELECT max(f.seq), array_agg(DISTINCT f.xid), sum(f.bytes) INTO first_end, xids, taken FROM (
+    SELECT w.seq, w.xid, w.bytes, sum(w.bytes) OVER (ORDER BY w.seq) - w.bytes AS before FROM (
+      SELECT o.seq, o.xid, octet_length(o.body)::bigint AS bytes FROM indelible.outbox o WHERE o.origin = of_origin ORDER BY o.seq LIMIT most
+    ) AS w
+  ) AS f WHERE f.before < ${TAKE_BYTES};
   IF first_end IS NULL THEN RETURN; END IF;
   reach := first_end;
   looked := first_end;
   FOR turn IN 1..15 LOOP
-    SELECT max(n.seq), max(n.seq) FILTER (WHERE n.xid = ANY (xids)) INTO looked, found_end FROM (
-      SELECT o.seq, o.xid FROM indelible.outbox o WHERE o.origin = of_origin AND o.seq > looked ORDER BY o.seq LIMIT most
+    SELECT max(n.seq), max(n.seq) FILTER (WHERE n.xid = ANY (xids)), coalesce(sum(n.bytes) FILTER (WHERE n.xid = ANY (xids)), 0)
+      INTO looked, found_end, more FROM (
+      SELECT o.seq, o.xid, octet_length(o.body)::bigint AS bytes FROM indelible.outbox o
+        WHERE o.origin = of_origin AND o.seq > looked ORDER BY o.seq LIMIT most
     ) AS n;
-    EXIT WHEN found_end IS NULL;
+    taken := taken + more;
+    EXIT WHEN found_end IS NULL OR taken > ${TAKE_BYTES_MAX};
     reach := found_end;
   END LOOP;
   RETURN QUERY SELECT o.seq, o.id, o.kind, o.body, o.xid::text, o.xmin::text,
@@ -64,15 +86,27 @@ BEGIN
 END`,
 };
 
-/** Takes rows out of the outbox that are in the log. */
+/**
+ * Takes rows out of the outbox that are in the log. Where the log is in this database they have to be: whoever may call this, and no
+ * more, cannot make what waits disappear.
+ */
 const outboxDone: SchemaFunction = {
   name: 'outbox_done',
   args: 'of_origin text, seqs bigint[]',
   returns: 'void',
-  language: 'sql',
+  language: 'plpgsql',
   definer: true,
   grant: ['indelible_writer'],
-  body: `DELETE FROM indelible.outbox WHERE origin = of_origin AND seq = ANY(seqs)`,
+  body: `DECLARE
+  here bigint := (SELECT h.log FROM indelible.logs l JOIN indelible.heads h ON h.log = l.log WHERE l.origin = of_origin);
+BEGIN
+  IF here IS NULL THEN
+    DELETE FROM indelible.outbox o WHERE o.origin = of_origin AND o.seq = ANY (seqs);
+  ELSE
+    DELETE FROM indelible.outbox o WHERE o.origin = of_origin AND o.seq = ANY (seqs)
+      AND EXISTS (SELECT FROM indelible.ids i WHERE i.log = here AND i.id = o.id);
+  END IF;
+END`,
 };
 
 /** Sets one row aside, with the reason for which it cannot become an entry. */

@@ -11,7 +11,7 @@ import { outboxFunctions } from './outbox-schema.ts';
 import type { SchemaFunction } from './schema-function.ts';
 
 /** The version of this layout. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 1;
 
 /** How many parts the table of ids has. A part is looked into, not scanned, so that a few serve any number of logs. */
 const ID_PARTS = 8;
@@ -82,7 +82,6 @@ const ensurePartition: SchemaFunction = {
   body: `DECLARE
   parent text;
   part text;
-  guard name;
 BEGIN
   IF month IS NULL OR month < 0 OR month > 120000 THEN
     RAISE EXCEPTION 'month % is none', month USING ERRCODE = 'IND03';
@@ -99,11 +98,10 @@ BEGIN
     ELSE
       EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN texts SET STATISTICS 0', part);
     END IF;
-    EXECUTE format('ALTER TABLE indelible.%I ATTACH PARTITION indelible.%I FOR VALUES IN (%s)', parent, part, month);
+    -- It is guarded before it belongs to the log; what guards the rows of its parent comes to it as it stands there.
     EXECUTE format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON indelible.%I FOR EACH STATEMENT EXECUTE FUNCTION indelible.refuse()', part);
-    FOR guard IN SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = format('indelible.%I', part)::regclass AND NOT t.tgisinternal LOOP
-      EXECUTE format('ALTER TABLE indelible.%I ENABLE ALWAYS TRIGGER %I', part, guard);
-    END LOOP;
+    EXECUTE format('ALTER TABLE indelible.%I ENABLE ALWAYS TRIGGER no_truncate', part);
+    EXECUTE format('ALTER TABLE indelible.%I ATTACH PARTITION indelible.%I FOR VALUES IN (%s)', parent, part, month);
     PERFORM set_config('indelible.own_ddl', '', true);
   END LOOP;
 END`,
@@ -134,7 +132,7 @@ END`,
 const takeHead: SchemaFunction = {
   name: 'take_head',
   args: `wanted bigint, known bigint, lock_ms integer, held_ms integer, OUT size bigint, OUT root bytea, OUT recorded_at bigint,
-    OUT checkpoint bytea, OUT durable text, OUT fsync text, OUT bytes bytea, OUT lengths text`,
+    OUT checkpoint bytea, OUT durable text, OUT fsync text, OUT standbys text, OUT bytes bytea, OUT lengths text`,
   returns: 'record',
   language: 'plpgsql',
   definer: true,
@@ -144,6 +142,7 @@ const takeHead: SchemaFunction = {
   IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   durable := current_setting('synchronous_commit');
   fsync := current_setting('fsync');
+  standbys := current_setting('synchronous_standby_names');
   SELECT h.size, h.root, h.recorded_at, h.checkpoint INTO size, root, recorded_at, checkpoint
     FROM indelible.heads h WHERE h.log = wanted FOR UPDATE;
   IF NOT FOUND THEN
@@ -235,7 +234,9 @@ export const tables: readonly string[] = [
   `CREATE TABLE indelible.schema_version (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   version integer NOT NULL,
-  migrated_at timestamptz NOT NULL DEFAULT now()
+  migrated_at timestamptz NOT NULL DEFAULT now(),
+  migrated_by text NOT NULL,
+  watched boolean NOT NULL DEFAULT false
 )`,
   `CREATE TABLE indelible.logs (
   log bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -304,17 +305,6 @@ export const tables: readonly string[] = [
   PRIMARY KEY (origin, seq)
 )`,
 ];
-
-/** Tables of which `indelible_reader` and `indelible_writer` may read every row. */
-export const readableTables = [
-  'schema_version',
-  'logs',
-  'heads',
-  'entries',
-  'disclosures',
-  'ids',
-  'tiles',
-] as const;
 
 const refusing = (table: string, verb: string): SchemaTrigger => ({
   table,

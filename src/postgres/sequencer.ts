@@ -4,7 +4,7 @@ import type { Answer, Intake, Log } from '../log/index.ts';
 import { systemClock } from '../platform/index.ts';
 import { type HeadTransaction, isLogError, LogError } from '../store/index.ts';
 import { wholeNumber } from './bytes-of.ts';
-import { eventOfCaptured } from './captured-row.ts';
+import { draftCaptured } from './captured-row.ts';
 import { type Database, numberArray, type Row, type Session, withSession } from './client.ts';
 import { inOurWords } from './failure.ts';
 import { PostgresTransaction } from './head-transaction.ts';
@@ -16,6 +16,9 @@ export const TAKE_ROWS = 512;
 /** Pauses between two looks at the outbox, milliseconds: the shorter while rows keep coming. */
 export const POLL_MS_MIN = 10;
 export const POLL_MS_MAX = 50;
+
+/** The reason for which a row was set aside, characters. */
+const REASON_CHARACTERS_MAX = 2048;
 
 /** Pause after a failure, milliseconds. */
 const FAILED_MS = 500;
@@ -249,7 +252,8 @@ class Move implements Intake {
         this.#log.origin,
         seq,
         code,
-        why,
+        // The reason may repeat what the row says, and no text of PostgreSQL holds a NUL.
+        why.toWellFormed().replaceAll('\u0000', '\u{fffd}').slice(0, REASON_CHARACTERS_MAX),
       ]);
     }
     this.#aside = [];
@@ -281,16 +285,15 @@ class Move implements Intake {
     const body = String(row['body']);
     if (row['kind'] !== 'event') {
       const atMs = Math.min(Number(row['at_ms']), systemClock.wall());
-      return this.#log.draft(
-        eventOfCaptured({
-          id,
-          kind: String(row['kind']),
-          body,
-          xid: String(row['xid']),
-          rowXid: String(row['row_xid']),
-          atMs,
-        }),
-      );
+      const captured = {
+        id,
+        kind: String(row['kind']),
+        body,
+        xid: String(row['xid']),
+        rowXid: String(row['row_xid']),
+        atMs,
+      };
+      return draftCaptured(captured, (event) => this.#log.draft(event));
     }
     const { event, source } = parseJson(body) as unknown as OutboxBody;
     if (event?.id !== id)

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { misuse, utf8Encode } from '../bytes/index.ts';
-import { byteaText } from './client.ts';
+import { hexEncode, misuse, utf8Encode } from '../bytes/index.ts';
 
 /** A client of `pg` on which BEGIN was called. */
 export interface PgTransaction {
@@ -100,7 +99,9 @@ function withValues(run: (text: string, values: readonly string[]) => PromiseLik
 /** Values as hexadecimal digits: nothing in them can end the literal in which they stand. */
 function withoutValues(run: (text: string) => PromiseLike<unknown>): Call {
   return async (name, texts) => {
-    const literals = texts.map((text) => `convert_from('${byteaText(utf8Encode(text))}'::bytea, 'UTF8')`);
+    const literals = texts.map(
+      (text) => `convert_from(decode('${hexEncode(utf8Encode(text))}', 'hex'), 'UTF8')`,
+    );
     await run(`SELECT FROM ${name}(${literals.join(', ')})`);
   };
 }

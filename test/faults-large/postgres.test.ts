@@ -2,3 +2,5 @@
 
 process.env.INDELIBLE_LARGE_FAULTS = '1';
 await import('../postgres/faults.test.ts');
+await import('../postgres/delivery.test.ts');
+await import('../postgres/partition.test.ts');

@@ -10,6 +10,7 @@ import {
   coverage,
   createPostgresLog,
   databaseOf,
+  doctor,
   migrate,
   type PostgresLog,
   runAs,
@@ -215,7 +216,9 @@ describe('row capture', { skip }, () => {
     );
     await pool.query("INSERT INTO parts_3 VALUES (3, '2026-03-05', 1)");
     await pool.query("UPDATE parts SET day = '2026-01-06' WHERE id = 3");
-    const events = (await news()).filter(({ action }) => action.startsWith('record.'));
+    const all = await news();
+    assert.ok(!all.some(({ action }) => action === 'capture.disabled'), 'nothing was disabled');
+    const events = all.filter(({ action }) => action.startsWith('record.'));
     assert.deepEqual(
       events.map(({ action, targets }) => `${action} ${targets[0]!.type}/${targets[0]!.id}`),
       [
@@ -350,6 +353,13 @@ describe('row capture', { skip }, () => {
     await own.query('INSERT INTO theirs VALUES (1)');
     assert.ok((await news()).some(({ targets }) => targets[0]?.type === 'public.theirs'));
     await own.end();
+    // The doctor misses what was there once, and names who can take everything apart.
+    const told = (await doctor(databaseOf(pool))).map(({ what }) => what);
+    assert.equal(told.filter((what) => /^the event trigger indelible_\w+ is missing$/.test(what)).length, 3);
+    assert.ok(told.some((what) => what.startsWith('app_owner is indelible_owner')));
+    await pool.query('REVOKE indelible_owner FROM app_owner');
+    await captureTable(databaseOf(pool), { origin, table: 'public.pairs' });
+    assert.deepEqual(await doctor(databaseOf(pool)), []);
   });
 
   test('the whole log is sound afterwards', async () => {

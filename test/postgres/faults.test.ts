@@ -124,7 +124,8 @@ describe('a log in PostgreSQL under faults', { skip }, () => {
       const writers = [
         writer(w, `k${round}a`, 100_000),
         writer(w, `k${round}b`, 100_000),
-        writer(w, `k${round}c`, 100_000, 'outbox'),
+        // Each of these is asked for below: enough to be killed among, and no more.
+        writer(w, `k${round}c`, large ? 100_000 : 200, 'outbox'),
       ];
       while (writers.some(({ lines }) => lines.length < 12)) await sleep(10);
       await sleep(Math.random() * 100);

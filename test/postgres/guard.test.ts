@@ -217,6 +217,56 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
     ['a rule', 'CREATE RULE hide AS ON DELETE TO indelible.logs DO INSTEAD NOTHING', /logs has rules/],
     ['an unlogged table', 'ALTER TABLE indelible.outbox SET UNLOGGED', /outbox is not kept over a crash/],
     [
+      'a guard that is narrowed by a condition',
+      'CREATE OR REPLACE TRIGGER no_update BEFORE UPDATE ON indelible.ids FOR EACH ROW WHEN (false) EXECUTE FUNCTION indelible.refuse(); ALTER TABLE indelible.ids ENABLE ALWAYS TRIGGER no_update',
+      /ids\.no_update is not as it was made/,
+    ],
+    [
+      'a guard of some columns',
+      'CREATE OR REPLACE TRIGGER only_grows BEFORE UPDATE OF recorded_at ON indelible.heads FOR EACH ROW EXECUTE FUNCTION indelible.only_grows(); ALTER TABLE indelible.heads ENABLE ALWAYS TRIGGER only_grows',
+      /heads\.only_grows is not as it was made/,
+    ],
+    [
+      'a function that another role may call',
+      'GRANT EXECUTE ON FUNCTION indelible.outbox_done(text, bigint[]) TO pg_monitor',
+      /pg_monitor may call outbox_done/,
+    ],
+    [
+      'the right to make things',
+      'GRANT CREATE ON SCHEMA indelible TO PUBLIC',
+      /PUBLIC may CREATE in the schema/,
+    ],
+    [
+      'attack-03: a column that compares otherwise',
+      'ALTER TABLE indelible.logs ALTER COLUMN origin TYPE text COLLATE "C"',
+      /logs has other columns/,
+    ],
+    [
+      'attack-03: a column that is generated',
+      "ALTER TABLE indelible.heads ADD COLUMN note text GENERATED ALWAYS AS ('x') STORED",
+      /heads has other columns/,
+    ],
+    [
+      'attack-03: a view in place of a table',
+      'ALTER TABLE indelible.heads RENAME TO heads_kept; CREATE VIEW indelible.heads AS SELECT * FROM indelible.heads_kept',
+      /heads is no table any more/,
+    ],
+    [
+      'another default',
+      'ALTER TABLE indelible.outbox ALTER COLUMN at SET DEFAULT now()',
+      /outbox has other columns/,
+    ],
+    [
+      'another primary key',
+      'ALTER TABLE indelible.tiles DROP CONSTRAINT tiles_pkey, ADD PRIMARY KEY (idx, log, level)',
+      /tiles has lost its primary key/,
+    ],
+    [
+      'a function that looks twice',
+      'ALTER FUNCTION indelible.outbox_take VOLATILE',
+      /outbox_take runs with other rights/,
+    ],
+    [
       'durability off for a role',
       'ALTER ROLE CURRENT_USER SET synchronous_commit = off',
       /synchronous_commit=off is set for/,
@@ -244,9 +294,11 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
   test('migrate mends functions, triggers and grants', async () => {
     await fresh();
     await pool.query(`ALTER TABLE indelible.entries DISABLE TRIGGER no_update; DROP TRIGGER no_delete ON indelible.ids;
-      GRANT UPDATE ON indelible.heads TO PUBLIC;
+      GRANT UPDATE ON indelible.heads TO PUBLIC; GRANT UPDATE (idx) ON indelible.ids TO pg_monitor;
+      GRANT EXECUTE ON FUNCTION indelible.ensure_log(text) TO pg_monitor; GRANT CREATE ON SCHEMA indelible TO PUBLIC;
+      ALTER TABLE indelible.tiles OWNER TO CURRENT_USER; ALTER FUNCTION indelible.capture() OWNER TO CURRENT_USER;
       CREATE OR REPLACE FUNCTION indelible.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`);
-    assert.ok((await doctor(databaseOf(pool))).length >= 4);
+    assert.ok((await doctor(databaseOf(pool))).length >= 9);
     await migrate(databaseOf(pool));
     assert.deepEqual(await doctor(databaseOf(pool)), []);
   });
@@ -396,6 +448,21 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
       "SELECT count(*)::int AS n FROM indelible.entries WHERE convert_from(entry, 'UTF8') LIKE '%\"seq\":599,%'",
     );
     assert.equal(rows[0].n, 1, 'events by record() are numbered, as in a folder');
+  });
+
+  test('a writer cannot make what waits in the outbox disappear: it has to be in the log', async () => {
+    const own = 'example.com/guarded';
+    await pool.query("SELECT indelible.outbox_put($1, 'waits', '{}')", [own]);
+    const { rows } = await pool.query("SELECT seq FROM indelible.outbox WHERE id = 'waits'");
+    const client = await pool.connect();
+    await client.query('SET ROLE indelible_writer');
+    await client.query('SELECT indelible.outbox_done($1, ARRAY[$2::bigint])', [own, rows[0].seq]);
+    await client.query('RESET ROLE');
+    client.release();
+    assert.equal((await pool.query("SELECT FROM indelible.outbox WHERE id = 'waits'")).rows.length, 1);
+    await assert.rejects(pool.query("SELECT indelible.outbox_put($1, 'big', repeat('x', 1048577))", [own]), {
+      code: '54000',
+    });
   });
 
   test('attack-42: one function removes disclosures, and only beside a record of it; none removes anything else', async () => {

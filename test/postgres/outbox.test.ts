@@ -190,15 +190,17 @@ describe('the outbox', { skip }, () => {
     await pool.query(`INSERT INTO indelible.outbox (origin, id, kind, body) VALUES
       ('${origin}', 'poison-1', 'event', 'no json'), ('${origin}', 'poison-2', 'event', '{"event":{"id":"other"}}'),
       ('${origin}', 'poison-3', 'event', '{"event":{"id":"poison-3","action":"log.created","actor":{"type":"a","id":"b"}},"source":{"service":"s","instance":"x"}}'),
-      ('${origin}', 'poison-4', 'row', '{}')`);
+      ('${origin}', 'poison-4', 'row', '{}'), ('${origin}', 'poison-5', 'event', '{"event":{"id":"poison-5","a\\u0000b":1}}'),
+      ('${origin}', 'poison-6', 'event', '{"event":{"id":"poison-6","action":"a.b","actor":{"type":"a","id":"b"}},"source":5}'),
+      ('${origin}', 'poison-7', 'event', 'null'), ('${origin}', 'poison-8', 'other', '[]'), ('${origin}', 'poison-9', 'event', repeat('[', 3000000))`);
     const client = await pool.connect();
     await client.query('BEGIN');
     const id = await audit.recordIn(client, { ...event, id: 'neighbour' });
     await client.query('COMMIT');
     client.release();
     await audit.awaitReceipt(id);
-    for (const poison of ['poison-1', 'poison-2', 'poison-3', 'poison-4']) {
-      await assert.rejects(audit.awaitReceipt(poison), (error) => isLogError(error, 'outbox_refused'));
+    for (let n = 1; n <= 9; n++) {
+      await assert.rejects(audit.awaitReceipt(`poison-${n}`), (error) => isLogError(error, 'outbox_refused'));
     }
     const conflict = await pool.connect();
     await conflict.query('BEGIN');
@@ -209,7 +211,7 @@ describe('the outbox', { skip }, () => {
     await audit.drainOutbox();
     const state = await audit.outboxState();
     assert.equal(state.waiting, 0);
-    assert.equal(state.refused, 5);
+    assert.equal(state.refused, 10);
     const { rows } = await pool.query("SELECT code FROM indelible.outbox_refused WHERE id = 'neighbour'");
     assert.equal(rows[0].code, 'id_conflict');
     assert.deepEqual((await audit.verify({ vkey: audit.vkey })).findings, []);
