@@ -5,4 +5,29 @@
  * the last one it saw; a time-stamping authority that signs it has seen it at that time. Neither can be made afterwards without
  * them. What they signed is kept in `anchors.db` beside the log, and travels with its proofs.
  */
-export { AnchorStore, type PublishedCheckpoint, type StampedCheckpoint } from './anchor-store.ts';
+export {
+  AnchorStore,
+  PUBLISHED_KEPT_MIN,
+  type PublishedCheckpoint,
+  readPublished,
+  type StampedCheckpoint,
+  type WitnessRecord,
+} from './anchor-store.ts';
+export {
+  addPolicyWitness,
+  type NewWitness,
+  newPolicy,
+  removePolicyWitness,
+  WITNESS_GROUP,
+} from './policy-file.ts';
+export {
+  askWitness,
+  problemOfWitnessUrl,
+  SIZE_MEDIA_TYPE,
+  WITNESS_ANSWER_BYTES_MAX,
+  WITNESS_TIMEOUT_MS_DEFAULT,
+  type WitnessAnswer,
+  type WitnessFetch,
+  type WitnessQuestion,
+} from './witness-client.ts';
+export { type WitnessState, type WitnessStates, witnessStates } from './witness-states.ts';

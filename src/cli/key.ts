@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { openLog } from '../log/index.ts';
 import type { Io } from './io.ts';
+import { mldsaKeyCommand } from './key-mldsa.ts';
 import { jsonOption, logOption } from './options.ts';
 import { printPublicKeys, readPublicKeys } from './public-keys.ts';
 
@@ -13,7 +14,7 @@ Example:
 
 /** `key --log DIR`: prints the public keys of a log. */
 export function keyCommand(io: Io): Command {
-  return new Command('key')
+  const command = new Command('key')
     .description("print a log's public keys")
     .addOption(logOption())
     .addOption(jsonOption('print them as JSON'))
@@ -22,4 +23,5 @@ export function keyCommand(io: Io): Command {
       await using log = await openLog(dir, { readOnly: true });
       await printPublicKeys(io, await readPublicKeys(log), json);
     });
+  return command.addCommand(mldsaKeyCommand(io));
 }

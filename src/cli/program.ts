@@ -18,6 +18,7 @@ import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
 import { verifyCommand } from './verify.ts';
+import { witnessCommand } from './witness.ts';
 
 const commands = [
   initCommand,
@@ -33,6 +34,7 @@ const commands = [
   keyCommand,
   pgCommand,
   serveCommand,
+  witnessCommand,
   apiKeyCommand,
 ];
 

@@ -60,7 +60,8 @@ export function serveCommand(io: Io): Command {
     .action((options: ServeOptions) => serve(io, options));
 }
 
-function parsePort(text: string): number {
+/** Reads a port. */
+export function parsePort(text: string): number {
   let port: number;
   try {
     port = parseDecimal(text);
@@ -117,7 +118,11 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
   }
 }
 
-function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string } | undefined {
+/** The certificate and the key that the options name. */
+export function tlsOf({
+  tlsCert,
+  tlsKey,
+}: Pick<ServeOptions, 'tlsCert' | 'tlsKey'>): { cert: string; key: string } | undefined {
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new UsageError('--tls-cert and --tls-key go together');
@@ -184,7 +189,7 @@ async function welcome(io: Io, { handler, data, url, key }: Welcome): Promise<vo
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
 /** Resolves when somebody asks the process to end. A second time, it ends at once. */
-function stopSignal(): Promise<undefined> {
+export function stopSignal(): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const stop = (): void => {
     for (const signal of signals) process.off(signal, stop);

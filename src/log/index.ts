@@ -33,6 +33,7 @@ export {
   AUDIT_THREADS_MAX,
   type IndexCoverage,
   type LogReport,
+  publishedOf,
   type VerifyOptions,
   verifyLog,
 } from './audit.ts';
@@ -52,7 +53,14 @@ export {
   type FollowerState,
   type FollowerStatus,
 } from './followers/index.ts';
-export { createSigner, readSigner, readVerifierKey, signerOf } from './keys.ts';
+export {
+  createMldsaKey,
+  createSigner,
+  readCosigner,
+  readSigner,
+  readVerifierKey,
+  signerOf,
+} from './keys.ts';
 export { Log } from './log.ts';
 export { createLog, createLogOver, makeLog, openLog, openLogOver, type StoreHome } from './open.ts';
 export {
@@ -63,11 +71,12 @@ export {
 } from './options.ts';
 export { type LogHome, type LogPaths, logPaths } from './paths.ts';
 export { type Glance, peekLog } from './peek.ts';
+export { PUBLISH_MS_DEFAULT } from './publisher.ts';
 export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
-export type { Behalf, Receipt, RecordResult } from './receipt.ts';
+export type { Behalf, FreshReceipt, Receipt, RecordResult, WitnessedOptions } from './receipt.ts';
 export type { Answer } from './repeats.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
@@ -78,3 +87,4 @@ export {
   type SourceWatchOptions,
   watchSources,
 } from './source-watch.ts';
+export { type PublishOptions, WITNESSED_WAIT_MS_DEFAULT } from './witnessing.ts';

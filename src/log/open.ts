@@ -11,6 +11,7 @@ import {
   checkHeartbeat,
   checkLimits,
   checkOptions,
+  checkPublish,
   type Making,
   type OpenOptions,
   SERVICE_DEFAULT,
@@ -19,6 +20,7 @@ import { type LogHome, type LogPaths, logPaths } from './paths.ts';
 import { ReaderService } from './reader-service.ts';
 import { openReader, readHere } from './reader-thread.ts';
 import { StoreReader } from './store-reader.ts';
+import { witnessSettings } from './witnessing.ts';
 import { type StoreWriterOptions, Writer } from './writer.ts';
 import { handleOf, openWriterHere, openWriterThread } from './writer-thread.ts';
 
@@ -31,6 +33,7 @@ export async function createLog(dir: string, options: CreateOptions): Promise<Lo
   checkOptions(options, 'create');
   checkLimits(options.queue);
   checkHeartbeat(options.heartbeatMs);
+  checkPublish(options);
   const { origin, rootVkey, personalIds, reuseKey, ...open } = options;
   await makeLog(dir, { origin, rootVkey, personalIds, reuseKey }, open);
   return start(dir, open, false);
@@ -69,6 +72,8 @@ function homeOf(paths: LogPaths): LogHome {
     dir: paths.dir,
     followers: paths.followers,
     anchors: paths.anchors,
+    policy: paths.policy,
+    mldsaKey: paths.mldsaKey,
     verify: (options) => auditFiles(paths, options),
     backup: (dir) => backupLog(paths, dir),
   };
@@ -89,6 +94,7 @@ export async function openLog(dir: string, options: OpenOptions = {}): Promise<L
   checkOptions(options, 'open');
   checkLimits(options.queue);
   checkHeartbeat(options.heartbeatMs);
+  checkPublish(options);
   const paths = logPaths(dir, placesOf(options));
   let announce = true;
   if (!existsSync(paths.database)) {
@@ -122,6 +128,7 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const instance = randomUUID();
   const warn = warnOf(options);
   const here = options.thread === 'caller';
+  const settings = witnessSettings(paths, options, { warn });
   const keyText = options.readOnly === true ? undefined : await keyTextOf(options);
   const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce, keyText };
   // Both halves start at once: a thread takes most of the time that opening takes.
@@ -136,7 +143,8 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const [writer, reader] = await Promise.allSettled(opening);
   if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
     const home = homeOf(paths);
-    return new Log({ home, options, instance, writer: writer.value, reader: reader.value });
+    const halves = { writer: writer.value, reader: reader.value };
+    return new Log({ home, options, instance, settings, warn, ...halves });
   }
   const opened = [writer, reader].map((half) =>
     half.status === 'fulfilled' ? half.value?.close() : undefined,
@@ -151,6 +159,7 @@ function warnOf(options: OpenOptions): (message: string) => void {
 
 /** A log whose store is no folder: what a log leaves to it, and how it is written and read. */
 export interface StoreHome extends LogHome {
+  readonly origin: string;
   /** Reads committed state, beside any writer. */
   readonly reading: LogReader;
   /** The search index, a file; '' for one that lasts as long as the process. */
@@ -167,8 +176,14 @@ export interface StoreHome extends LogHome {
 export async function openLogOver(home: StoreHome, options: OpenOptions, announce = true): Promise<Log> {
   checkLimits(options.queue);
   checkHeartbeat(options.heartbeatMs);
+  checkPublish(options);
   const { reading, index, writing } = home;
   const warn = warnOf(options);
+  const settings = witnessSettings(
+    home,
+    { ...options, readOnly: writing === undefined },
+    { ...(writing !== undefined && { origin: home.origin }), warn },
+  );
   const instance = randomUUID();
   const service = options.service ?? SERVICE_DEFAULT;
   const writer =
@@ -176,7 +191,8 @@ export async function openLogOver(home: StoreHome, options: OpenOptions, announc
     (await Writer.over(writing.store, { ...writing, service, instance, announce, isRemote: true }, { warn }));
   try {
     const reader = await ReaderService.over(await StoreReader.open(reading), { index, warn });
-    return new Log({ home, options, instance, writer: writer && handleOf(writer), reader: readHere(reader) });
+    const halves = { writer: writer && handleOf(writer), reader: readHere(reader) };
+    return new Log({ home, options, instance, settings, warn, ...halves });
   } catch (error) {
     await writer?.close();
     throw error;

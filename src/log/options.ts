@@ -1,5 +1,6 @@
 import { misuse } from '../bytes/index.ts';
 import type { CommitMeter, QueueLimits } from './queue.ts';
+import type { PublishOptions } from './witnessing.ts';
 
 /** How a log is opened. */
 export interface OpenOptions {
@@ -35,6 +36,13 @@ export interface OpenOptions {
    * since the first event.
    */
   readonly heartbeatMs?: number;
+  /**
+   * Who witnesses the log: the text of a policy (c2sp.org/tlog-policy). The file `policy` in the folder, where there is one, if not
+   * given. The newest checkpoint is shown to its witnesses as the log grows, and proofs carry what they sign.
+   */
+  readonly witnesses?: string;
+  /** How checkpoints are shown to witnesses. */
+  readonly publish?: PublishOptions;
   /** Receives warnings; `process.emitWarning` by default. */
   readonly warn?: (message: string) => void;
 }
@@ -81,6 +89,8 @@ const openNames = [
   'meter',
   'pseudonymKey',
   'heartbeatMs',
+  'witnesses',
+  'publish',
   'warn',
 ];
 const creationNames = ['origin', 'rootVkey', 'personalIds'];
@@ -110,6 +120,26 @@ export function checkOptions(given: object, of: 'open' | 'create' | 'creation'):
 export function checkHeartbeat(ms: number | undefined): void {
   if (ms === undefined || ms === 0 || (Number.isSafeInteger(ms) && ms > 0)) return;
   throw misuse('range', 'option_invalid', 'heartbeatMs must be a whole number of milliseconds, or 0');
+}
+
+/** Refuses what is no way to publish. Throws `TypeError` `option_unknown`, `RangeError` `option_invalid`. */
+export function checkPublish({ witnesses, publish }: Pick<OpenOptions, 'witnesses' | 'publish'>): void {
+  if (witnesses !== undefined && typeof witnesses !== 'string') {
+    throw misuse('type', 'option_invalid', 'witnesses must be the text of a policy');
+  }
+  for (const [name, value] of Object.entries(publish ?? {})) {
+    if (name === 'fetch') continue;
+    if (name !== 'everyMs' && name !== 'timeoutMs') {
+      throw misuse(
+        'type',
+        'option_unknown',
+        `unknown option publish.${name}: known are everyMs, timeoutMs, fetch`,
+      );
+    }
+    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) >= 1)) {
+      throw misuse('range', 'option_invalid', `publish.${name} must be a whole number of at least 1`);
+    }
+  }
 }
 
 /** Refuses limits that limit nothing. Throws `RangeError` `option_invalid`. */

@@ -15,6 +15,10 @@ export interface LogPaths {
   readonly followers: string;
   /** What outside parties have signed about the log. */
   readonly anchors: string;
+  /** The policy that names its witnesses (c2sp.org/tlog-policy), where there is one. */
+  readonly policy: string;
+  /** The key with which it signs published checkpoints a second time, where there is one; mode 0600. */
+  readonly mldsaKey: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -34,6 +38,10 @@ export interface LogHome {
   readonly followers: string;
   /** The file with what outside parties have signed. */
   readonly anchors: string;
+  /** The file of the policy that names its witnesses; '' where there can be none. */
+  readonly policy: string;
+  /** The file of its ML-DSA-44 key; '' where there can be none. */
+  readonly mldsaKey: string;
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -51,6 +59,8 @@ export function logPaths(
     index: join(at, 'index.db'),
     followers: join(at, 'followers.db'),
     anchors: join(at, 'anchors.db'),
+    policy: join(at, 'policy'),
+    mldsaKey: join(at, 'log.mldsa.key'),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),

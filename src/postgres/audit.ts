@@ -1,6 +1,6 @@
 import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
 import { parseEntry } from '../event/index.ts';
-import type { LogReport, VerifyOptions } from '../log/index.ts';
+import { type LogReport, publishedOf, type VerifyOptions } from '../log/index.ts';
 import { HASH_BYTES, TILE_WIDTH, type Tile, tileInTree } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
@@ -28,6 +28,8 @@ export interface AuditPlace {
   readonly origin: string;
   /** Where the mark lies; it is held against the log where it exists. */
   readonly mark?: string | undefined;
+  /** Where `anchors.db` lies; what witnesses signed is held against the log where it exists. */
+  readonly anchors?: string;
 }
 
 /**
@@ -93,15 +95,18 @@ class DatabaseAudit {
     this.#log = String(found['log']);
     const { vkey, policy, held, depth, onProgress } = this.#options;
     const mark = markAt(this.#place.mark);
+    const published = publishedOf(this.#place.anchors ?? '');
     const trust = policy ?? (vkey === undefined ? undefined : { vkey });
     const head = await this.#head();
     const audit = new Audit(head, {
       ...(held === undefined ? {} : { held }),
       ...(mark === undefined ? {} : { mark }),
+      ...(published.notes.length === 0 ? {} : { published: published.notes }),
       ...(trust === undefined ? {} : { trust }),
       ...(depth === undefined ? {} : { depth }),
     });
     for (const discovery of await this.#surroundings(head, audit.end)) audit.discover(discovery);
+    for (const discovery of published.discoveries) audit.discover(discovery);
     for (const span of audit.spans()) {
       const rows = await this.#rows(span);
       const tiles = await this.#tiles(leafTiles(span));

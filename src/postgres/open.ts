@@ -35,7 +35,17 @@ export const RECEIPT_WAIT_MS_DEFAULT = 10_000;
 export interface PostgresOptions
   extends Pick<
     OpenOptions,
-    'key' | 'mark' | 'service' | 'version' | 'queue' | 'meter' | 'pseudonymKey' | 'heartbeatMs' | 'warn'
+    | 'key'
+    | 'mark'
+    | 'service'
+    | 'version'
+    | 'queue'
+    | 'meter'
+    | 'pseudonymKey'
+    | 'heartbeatMs'
+    | 'witnesses'
+    | 'publish'
+    | 'warn'
   > {
   /** The origin of the log. */
   readonly origin: string;
@@ -77,6 +87,8 @@ const optionNames = [
   'meter',
   'pseudonymKey',
   'heartbeatMs',
+  'witnesses',
+  'publish',
   'warn',
 ];
 
@@ -199,15 +211,19 @@ async function open(
   const signer = options.readOnly === true ? undefined : await signerFor(options);
   const mark = markFor(options);
   const at = dir === undefined ? undefined : resolve(dir);
+  const anchors = at === undefined ? '' : join(at, 'anchors.db');
   const log = await openLogOver(
     {
+      origin,
       dir: at ?? `postgres:${origin}`,
       followers: at === undefined ? '' : join(at, 'followers.db'),
-      anchors: at === undefined ? '' : join(at, 'anchors.db'),
+      anchors,
+      policy: at === undefined ? '' : join(at, 'policy'),
+      mldsaKey: at === undefined ? '' : join(at, 'log.mldsa.key'),
       index: at === undefined ? '' : join(at, 'index.db'),
       reading: store,
       ...(signer === undefined ? {} : { writing: { store, signer: () => signer, mark } }),
-      verify: (how) => auditDatabase(database, { origin, mark: how.mark ?? mark }, how),
+      verify: (how) => auditDatabase(database, { origin, mark: how.mark ?? mark, anchors }, how),
       backup: () =>
         Promise.reject(
           misuse(
@@ -350,9 +366,11 @@ function openOptions({
   meter,
   pseudonymKey,
   heartbeatMs,
+  witnesses,
+  publish,
   warn,
 }: PostgresOptions): OpenOptions {
-  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, warn };
+  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, witnesses, publish, warn };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as OpenOptions;
 }
 

@@ -76,6 +76,11 @@ export interface AuditOptions {
    * else holds, and not counted as one of them: whoever has the log may well have this, too.
    */
   readonly mark?: string;
+  /**
+   * Checkpoints that were shown to witnesses, with what those signed, as they are kept beside the log. Each is compared with the
+   * log; whom of the witnesses to believe, and how many have to have signed, is what `trust` says.
+   */
+  readonly published?: readonly string[];
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
 }

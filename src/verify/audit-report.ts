@@ -21,6 +21,7 @@ import { type Discoveries, describe, type Finding, type FindingCode, findingCode
 import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './held.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { policyOf } from './trust.ts';
+import { compareWitnessed, type WitnessedVerdict } from './witnessed.ts';
 
 /** What the audit of a whole log has shown. Plain data, ready for JSON. */
 export interface AuditReport {
@@ -49,6 +50,8 @@ export interface AuditReport {
   readonly held?: HeldVerdict;
   /** Whether the mark beside the log agrees; absent where there is none. */
   readonly mark?: MarkVerdict;
+  /** Which witnesses vouch for how much; absent where no policy names any. */
+  readonly witnessed?: WitnessedVerdict;
 }
 
 /** All that is known when every chunk has been audited. */
@@ -112,6 +115,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
   const isBroken = [...inconsistent].some((code) => discoveries.has(code));
   const held = compareHeld(conclusion, policy, report);
   const mark = compareMark(conclusion, policy, report);
+  const witnessed = compareWitnessed(conclusion, policy, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
     ok: findings.length === 0,
@@ -126,9 +130,10 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     anchored:
       isBroken || discoveries.has('forked') || discoveries.has('rolled_back')
         ? `not consistent at size ${end}: see the findings`
-        : anchorInWords({ end, opened, held, mark }),
+        : anchorInWords({ end, held, mark, witnessed }),
     ...(held !== undefined && { held }),
     ...(mark !== undefined && { mark }),
+    ...(witnessed !== undefined && { witnessed }),
   };
 }
 
@@ -173,14 +178,14 @@ function policyInside({ logKeys }: Genesis, report: ReportOfLog): Policy | undef
   }
 }
 
-/** Verifies the signatures on the log's own checkpoint. */
+/** Verifies the signatures on the log's own checkpoint. Witnesses are not asked for: it is younger than what they have signed. */
 function openHead(
   { checkpoint }: AuditHead,
   policy: Policy,
   report: ReportOfLog,
 ): OpenedCheckpoint | undefined {
   try {
-    return openWithPolicy(checkpoint, policy);
+    return openWithPolicy(checkpoint, { ...policy, quorum: undefined });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     const code = findingOfSignature(error);
@@ -278,26 +283,35 @@ function byPlace(a: Finding, b: Finding): number {
 
 function anchorInWords({
   end,
-  opened,
   held,
   mark,
+  witnessed,
 }: {
   readonly end: number;
-  readonly opened: OpenedCheckpoint | undefined;
   readonly held: HeldVerdict | undefined;
   readonly mark: MarkVerdict | undefined;
+  readonly witnessed: WitnessedVerdict | undefined;
 }): string {
-  const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
+  const cosigners = witnessed?.witnesses ?? [];
   const agrees = [
     ...(mark?.agrees === true ? ['the mark beside the folder'] : []),
     ...(held === undefined ? [] : [`${held.agree} held outside, the largest of size ${held.size}`]),
   ];
   const words = [
     `consistent up to size ${end}`,
-    ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
+    ...cosignedInWords(end, cosigners),
     ...(agrees.length === 0 ? [] : [`agrees with ${agrees.join(' and with ')}`]),
     // The mark is no anchor: it lies where the log lies.
     ...(cosigners.length === 0 && held === undefined ? ['no outside anchor'] : []),
   ];
   return words.join('; ');
+}
+
+/** Who has cosigned how much, those of one size together. */
+function cosignedInWords(end: number, cosigners: WitnessedVerdict['witnesses']): string[] {
+  const sizes = [...new Set(cosigners.map(({ size }) => size))].sort((one, other) => other - one);
+  return sizes.map((size) => {
+    const names = cosigners.filter((cosigner) => cosigner.size === size).map(({ witness }) => witness);
+    return `cosigned ${size === end ? '' : `up to size ${size} `}by ${[...new Set(names)].join(', ')}`;
+  });
 }

@@ -64,7 +64,7 @@ export class Audit {
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
     this.#begin = this.end;
     const mark = options.mark === undefined ? [] : [options.mark];
-    const held = placesOfHeld([...(options.held ?? []), ...mark]);
+    const held = placesOfHeld([...(options.held ?? []), ...mark, ...(options.published ?? [])]);
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, this.end];
     this.request = {
       depth: options.depth ?? 'full',

@@ -84,7 +84,7 @@ export function compareMark(
 }
 
 /** The size up to which one held checkpoint agrees with the log; undefined, and a finding, if it does not. */
-function compareOne({
+export function compareOne({
   item,
   name,
   conclusion,
