@@ -13,8 +13,10 @@ import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
 import { keyTypes, openWithPolicy, parsePolicy } from 'indelible/note';
 import { parseProof, verifyProof } from 'indelible/verify';
+import { watchedLogs } from 'indelible/witness';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 import { makeWitness, policyText, serveWitness, type WitnessProcess } from '../support/witness-process.ts';
+import { startWitness } from '../witness/world.ts';
 
 const origin = 'example.com/witnessed';
 const fast = { everyMs: 20, timeoutMs: 2_000 };
@@ -338,6 +340,31 @@ describe('witnesses of others', () => {
     assert.equal(count(), 1);
     await log.close();
   });
+});
+
+test('a log that stands still is shown once, and again when it grows', async (t) => {
+  const { dir, vkey } = await newLog(t);
+  const witness = startWitness(t, watchedLogs([{ vkey }]));
+  const url = 'http://127.0.0.1:4041';
+  let count = 0;
+  const fetch = async (to: string, init: RequestInit): Promise<Response> => {
+    count += 1;
+    return witness.handler(new Request(to, init));
+  };
+  // Both keys of one witness: one request asks for both.
+  const text = policyText(
+    vkey,
+    witness.keys.map((key) => ({ vkey: key.text, url })),
+    2,
+  );
+  const publish = { ...fast, fetch };
+  await using log = await openLog(dir, { witnesses: text, publish, thread: 'caller', heartbeatMs: 0 });
+  await until(() => log.followers.list()[0]?.state === 'following' && log.followers.list()[0]!.size > 0);
+  const before = count;
+  await sleep(800);
+  assert.equal(count, before);
+  await (await log.record(signIn())).witnessed();
+  assert.equal(count, before + 1);
 });
 
 test('a log signs its published checkpoints by ML-DSA-44, too, where it has the key, and no others', async (t) => {
