@@ -7,10 +7,20 @@
  */
 export {
   AnchorStore,
+  PUBLISHED_KEPT_MIN,
   type Publication,
   type PublishedCheckpoint,
+  readPublished,
   type StampedCheckpoint,
+  type WitnessRecord,
 } from './anchor-store.ts';
+export {
+  addPolicyWitness,
+  type NewWitness,
+  newPolicy,
+  removePolicyWitness,
+  WITNESS_GROUP,
+} from './policy-file.ts';
 export { parseCertificates } from './timestamp/certificates.ts';
 export { answerAround } from './timestamp/messages.ts';
 export {
@@ -44,3 +54,14 @@ export {
   type TimestampVerdict,
   verifyTimestamp,
 } from './timestamp/verify-timestamp.ts';
+export {
+  askWitness,
+  problemOfWitnessUrl,
+  SIZE_MEDIA_TYPE,
+  WITNESS_ANSWER_BYTES_MAX,
+  WITNESS_TIMEOUT_MS_DEFAULT,
+  type WitnessAnswer,
+  type WitnessFetch,
+  type WitnessQuestion,
+} from './witness-client.ts';
+export { type WitnessState, type WitnessStates, witnessStates } from './witness-states.ts';

@@ -23,6 +23,7 @@ export const verificationCodes = [
   'malformed_key',
   'malformed_note',
   'malformed_policy',
+  'malformed_witness_request',
   'origin_mismatch',
   'policy_unsatisfied',
   'signature_invalid',

@@ -25,9 +25,11 @@ export const logErrorCodes = [
   'log_missing',
   'log_replaced',
   'mark_invalid',
+  'no_witnesses',
   'not_durable',
   'not_found',
   'not_permitted',
+  'not_witnessed',
   'outbox_refused',
   'outbox_row_invalid',
   'outcome_unknown',
@@ -46,6 +48,9 @@ export const logErrorCodes = [
   'sqlite_too_old',
   'store_contract',
   'unreachable',
+  'witness_exists',
+  'witness_missing',
+  'witness_refused',
   'worker_failed',
 ] as const;
 

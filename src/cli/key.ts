@@ -3,6 +3,7 @@ import { openLog } from '../log/index.ts';
 import type { Io } from './io.ts';
 import { revokeCommand, rotateCommand } from './key-change.ts';
 import { keyLines } from './key-lines.ts';
+import { mldsaKeyCommand } from './key-mldsa.ts';
 import { rootCommand } from './key-root.ts';
 import { wrapCommand } from './key-wrap.ts';
 import { jsonOption, logOption } from './options.ts';
@@ -33,6 +34,7 @@ export function keyCommand(io: Io): Command {
   command.addCommand(revokeCommand(io));
   command.addCommand(rootCommand(io));
   command.addCommand(wrapCommand(io));
+  command.addCommand(mldsaKeyCommand(io));
   return command;
 }
 

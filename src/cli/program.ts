@@ -26,6 +26,7 @@ import { tierCommand } from './tier.ts';
 import { timestampCommand } from './timestamp.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
+import { witnessCommand } from './witness.ts';
 
 const commands = [
   initCommand,
@@ -50,6 +51,7 @@ const commands = [
   pgCommand,
   coverageCommand,
   serveCommand,
+  witnessCommand,
   apiKeyCommand,
 ];
 

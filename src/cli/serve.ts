@@ -76,7 +76,8 @@ function parseTime(text: string): number {
   return parseDecimal(digits) * unitMs[unit]!;
 }
 
-function parsePort(text: string): number {
+/** Reads a port. */
+export function parsePort(text: string): number {
   let port: number;
   try {
     port = parseDecimal(text);
@@ -134,7 +135,11 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
   }
 }
 
-function tlsOf({ tlsCert, tlsKey }: ServeOptions): { cert: string; key: string } | undefined {
+/** The certificate and the key that the options name. */
+export function tlsOf({
+  tlsCert,
+  tlsKey,
+}: Pick<ServeOptions, 'tlsCert' | 'tlsKey'>): { cert: string; key: string } | undefined {
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new UsageError('--tls-cert and --tls-key go together');
@@ -201,7 +206,7 @@ async function welcome(io: Io, { handler, data, url, key }: Welcome): Promise<vo
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
 /** Resolves when somebody asks the process to end. A second time, it ends at once. */
-function stopSignal(): Promise<undefined> {
+export function stopSignal(): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const stop = (): void => {
     for (const signal of signals) process.off(signal, stop);

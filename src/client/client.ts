@@ -300,7 +300,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
 
   async #newest(): Promise<SignedTree> {
     const asked = await this.#history.seen();
-    const note = (await this.#ask(`/logs/${this.#log}/checkpoint`)).text();
+    const note = (await this.#ask(`/logs/${this.#log}/checkpoint?newest=true`)).text();
     const tree = this.#history.open(note);
     await this.#history.admit(tree, { asked });
     return tree;

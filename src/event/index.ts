@@ -125,6 +125,8 @@ export {
   sourceGapEvent,
   type Viewing,
   viewedEvent,
+  type WitnessRefusal,
+  witnessRefusedEvent,
 } from './own.ts';
 export { type PrepareOptions, prepareEvent } from './prepare.ts';
 export { PSEUDONYM_KEY_BYTES_MIN, pseudonym } from './pseudonym.ts';

@@ -70,6 +70,23 @@ export function sourceGapEvent(gap: SourceGapFound): AuditEvent {
   return { ...ownEvent('log.source_gap', { ...gap }), severity: 'high' };
 }
 
+/** What the refusal of a witness is recorded with. */
+export interface WitnessRefusal {
+  /** Its name in the log's policy. */
+  readonly witness: string;
+  readonly url: string;
+  /** `fork`: it holds another history than it was shown. `ahead`: it holds a longer one. */
+  readonly kind: 'fork' | 'ahead';
+  /** What it was shown. */
+  readonly size: number;
+  readonly root: string;
+}
+
+/** `log.witness_refused`: a witness holds something that this log does not continue. It is asked no more. */
+export function witnessRefusedEvent(refusal: WitnessRefusal): AuditEvent {
+  return { ...ownEvent('log.witness_refused', { ...refusal }), outcome: 'failure', severity: 'critical' };
+}
+
 /** What an erasure is recorded with. */
 export interface ErasureRequest {
   /** Whose values: `type/id`. */

@@ -1,14 +1,23 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { readPublished } from '../anchor/index.ts';
 import { misuse, VerificationError } from '../bytes/index.ts';
 import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
-import { LogError, SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_NOTADB, sqliteCode } from '../store/index.ts';
+import {
+  isLogError,
+  LogError,
+  SQLITE_CORRUPT,
+  SQLITE_ERROR,
+  SQLITE_NOTADB,
+  sqliteCode,
+} from '../store/index.ts';
 import {
   type Anchor,
   Audit,
   type AuditReport,
   type ChunkReport,
+  type Discovery,
   type Held,
   type Span,
   type Trust,
@@ -130,6 +139,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
   const mark = markOf(paths);
   const { anchors: own, tsaCertificates: certificates } = options;
   const stamps = await auditStamps({ path: paths.anchors, own, certificates });
+  const published = publishedOf(paths.anchors);
   const head = file.head();
   const trust = options.policy ?? (options.vkey === undefined ? undefined : { vkey: options.vkey });
   const whole = new Audit(head, {
@@ -137,12 +147,14 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
     ...(options.seenOutside === undefined ? {} : { anchors: options.seenOutside }),
     ...(mark === undefined ? {} : { mark }),
     stamped: stamps.stamped,
+    ...(published.notes.length === 0 ? {} : { published: published.notes }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
   });
   for (const discovery of file.surroundings(head, whole.end, claimed(head.checkpoint)))
     whole.discover(discovery);
   for (const discovery of stamps.discoveries) whole.discover(discovery);
+  for (const discovery of published.discoveries) whole.discover(discovery);
   let index: IndexCoverage | undefined;
   const auditors = await startAuditors(paths.database, whole, options.threads);
   try {
@@ -221,6 +233,17 @@ function markOf({ mark }: LogPaths): string | undefined {
     throw new LogError('io_failed', `the mark ${mark} cannot be read: ${(cause as Error).message}`, {
       cause,
     });
+  }
+}
+
+/** What was shown to witnesses, and is kept beside the log. A file that cannot be read any more is a finding, and no reason to stop. */
+export function publishedOf(path: string): { notes: string[]; discoveries: Discovery[] } {
+  try {
+    return { notes: readPublished(path), discoveries: [] };
+  } catch (error) {
+    if (!isLogError(error, 'io_failed')) throw error;
+    const what = `What witnesses have signed cannot be read: ${error.message}`;
+    return { notes: [], discoveries: [{ code: 'table_damaged', from: 0, to: 0, what, ofLog: true }] };
   }
 }
 

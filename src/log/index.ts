@@ -35,6 +35,7 @@ export {
   AUDIT_THREADS_MAX,
   type IndexCoverage,
   type LogReport,
+  publishedOf,
   type VerifyOptions,
   verifyLog,
 } from './audit.ts';
@@ -84,10 +85,12 @@ export {
 export type { ForkOptions, LeftOfLog } from './fork.ts';
 export { type KeyWorkOptions, rotateKey, withLogKeys } from './key-workplace.ts';
 export {
+  createMldsaKey,
   createSigner,
   currentSigner,
   type KeyFiles,
   newSignerKey,
+  readCosigner,
   readSigner,
   readVerifierKey,
   signerOf,
@@ -112,11 +115,12 @@ export {
 } from './options.ts';
 export { type LogHome, type LogPaths, logPaths } from './paths.ts';
 export { type Glance, peekLog } from './peek.ts';
+export { PUBLISH_MS_DEFAULT } from './publisher.ts';
 export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
-export type { Behalf, Receipt, RecordResult } from './receipt.ts';
+export type { Behalf, FreshReceipt, Receipt, RecordResult, WitnessedOptions } from './receipt.ts';
 export type { Answer } from './repeats.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
@@ -129,4 +133,5 @@ export {
 } from './source-watch.ts';
 export type { TierCircumstances } from './tier-model.ts';
 export type { TimestampResult } from './timestamps.ts';
+export { type PublishOptions, WITNESSED_WAIT_MS_DEFAULT } from './witnessing.ts';
 export type { StoreWriterOptions } from './writer.ts';

@@ -2,6 +2,10 @@ import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hexEncode, sha256, utf8Encode } from '../bytes/index.ts';
 import {
+  type Cosigner,
+  cosignerKeyFromSeed,
+  keyTypes,
+  parseCosignerKey,
   parseSignerKey,
   parseVerifierKey,
   type Signer,
@@ -16,7 +20,7 @@ import {
   replaceFile,
   syncFolder,
 } from '../platform/index.ts';
-import { LogError } from '../store/index.ts';
+import { isLogError, LogError } from '../store/index.ts';
 
 /** Most bytes of a key file: its longest are those of ML-DSA-44. */
 const KEY_BYTES_MAX = 65_536;
@@ -31,13 +35,39 @@ export function readSigner(path: string, origin?: string): Signer {
       hint: 'say where it is (key, --key), or open the log read-only',
     });
   }
+  return signerOf(readSecret(path), origin, `the key at ${path}`);
+}
+
+function readSecret(path: string): string {
   const { text, loose } = readPrivate(path);
-  if (loose) {
-    throw new LogError('key_insecure', `${path} can be read or written by others than its owner`, {
-      hint: `chmod 600 ${path}, and think about who has read it`,
-    });
+  if (!loose) return text;
+  throw new LogError('key_insecure', `${path} can be read or written by others than its owner`, {
+    hint: `chmod 600 ${path}, and think about who has read it`,
+  });
+}
+
+/** Reads a log's own ML-DSA-44 key. Throws `LogError` as {@link readSigner} does. */
+export function readCosigner(path: string, origin?: string): Cosigner {
+  let cosigner: Cosigner;
+  try {
+    cosigner = parseCosignerKey(readSecret(path).trim());
+  } catch (cause) {
+    if (isLogError(cause)) throw cause;
+    throw new LogError('key_mismatch', `the key at ${path} is not an ML-DSA-44 key`, { cause });
   }
-  return signerOf(text, origin, `the key at ${path}`);
+  const { name, type } = cosigner.key;
+  if (type === keyTypes.mldsa44 && (origin === undefined || name === origin)) return cosigner;
+  throw new LogError('key_mismatch', `the key at ${path} is not the ML-DSA-44 key of ${origin}`);
+}
+
+/**
+ * Makes the key with which a log signs its published checkpoints a second time, by ML-DSA-44: `log.mldsa.key`, mode 0600. That it
+ * lies there is the switch. Answers its verifier key. Throws `LogError` `key_exists`.
+ */
+export function createMldsaKey(path: string, origin: string): string {
+  const key = cosignerKeyFromSeed(origin, keyTypes.mldsa44, randomBytes(32));
+  if (createExclusive(path, `${key}\n`, 0o600)) return readCosigner(path, origin).key.text;
+  throw new LogError('key_exists', `there is a key at ${path} already`);
 }
 
 /** The signer that a key's text makes. Throws `LogError` `key_mismatch` as {@link readSigner} does. */

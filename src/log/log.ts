@@ -10,6 +10,7 @@ import {
   type RecordedEvent,
 } from '../event/index.ts';
 import { hashLeaf } from '../merkle/index.ts';
+import type { Policy } from '../note/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { Tier } from '../wire/index.ts';
@@ -35,13 +36,21 @@ import { Query, type QueryOptions } from './query.ts';
 import { Queue, type Waiter } from './queue.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
-import { type Behalf, One, type Receipt, type RecordResult } from './receipt.ts';
+import {
+  type Behalf,
+  type FreshReceipt,
+  One,
+  type Receipt,
+  type RecordResult,
+  type WitnessedOptions,
+} from './receipt.ts';
 import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
 import { tierOf } from './tier.ts';
 import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
 import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
+import { WITNESSED_WAIT_MS_DEFAULT, Witnessing, type WitnessSettings } from './witnessing.ts';
 import type { WriterHandle } from './writer-thread.ts';
 
 /** A log that is open. Made by `createLog` and `openLog`; calls may overlap freely. */
@@ -64,6 +73,9 @@ export class Log {
   readonly #frames: SourceFrames;
   readonly #timestamps: Timestamps;
   readonly #erasures: Erasures;
+  readonly #witnessing: Witnessing | undefined;
+  /** Put on every receipt of `record`; one function for all, since a receipt is made for every event. */
+  readonly #onReceipt: PropertyDescriptor;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -73,8 +85,10 @@ export class Log {
     instance: string;
     writer: WriterHandle | undefined;
     reader: ReaderHandle;
+    settings?: WitnessSettings | undefined;
+    warn: (message: string) => void;
   }) {
-    const { home, options, instance, writer, reader } = parts;
+    const { home, options, instance, writer, reader, settings, warn } = parts;
     this.dir = home.dir;
     this.#home = home;
     this.#options = options;
@@ -102,6 +116,17 @@ export class Log {
       ...{ reader, writer, followers: this.followers, keys: options.subjectKeys },
       outOfReach: home.outOfReach,
     });
+    this.#witnessing =
+      settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
+    const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
+    this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
+    const witnessed = (receipt: Receipt, wait?: WitnessedOptions): Promise<Receipt> =>
+      this.witnessed(receipt, wait);
+    this.#onReceipt = {
+      value: function (this: Receipt, wait?: WitnessedOptions): Promise<Receipt> {
+        return witnessed(this, wait);
+      },
+    };
   }
 
   /**
@@ -112,9 +137,9 @@ export class Log {
    * `id_conflict`, `overloaded` and `disk_full` (retryable; nothing was recorded), `outcome_unknown` (open the
    * log again and repeat with the same id), `closed`, `read_only`.
    */
-  record(event: AuditEvent): Promise<Receipt> {
-    return new Promise<Receipt>((resolve, reject) => {
-      this.#push(event, (id) => new One(id, resolve, reject));
+  record(event: AuditEvent): Promise<FreshReceipt> {
+    return new Promise<FreshReceipt>((resolve, reject) => {
+      this.#push(event, (id) => new One(id, (receipt) => resolve(this.#fresh(receipt)), reject));
     });
   }
 
@@ -132,7 +157,10 @@ export class Log {
       const refuse = (error: unknown) => resolve({ ok: false, error: error as Error });
       if (this.#queue?.full) await this.#queue.room();
       try {
-        this.#push(event, (id) => new One(id, (receipt) => resolve({ ok: true, receipt }), refuse));
+        this.#push(
+          event,
+          (id) => new One(id, (receipt) => resolve({ ok: true, receipt: this.#fresh(receipt) }), refuse),
+        );
       } catch (error) {
         refuse(error);
       }
@@ -220,15 +248,50 @@ export class Log {
     return this.#reader.get(id);
   }
 
-  /** Proves an entry under the newest checkpoint. Throws `LogError` `not_found`, `log_damaged`. */
+  /**
+   * Proves an entry: under the newest checkpoint that the quorum of witnesses has cosigned, if it covers the entry; else under the
+   * newest. Throws `LogError` `not_found`, `log_damaged`; `rolled_back` where the log is shorter than what was cosigned.
+   */
   async prove(entry: string | Receipt): Promise<Proof> {
     checkProvable(entry);
-    if (typeof entry === 'string') return this.#reader.proveId(entry);
-    const proof = await this.#reader.prove(entry.index);
+    const under = this.#witnessing?.newest()?.note;
+    if (typeof entry === 'string') return this.#reader.proveId(entry, under);
+    return this.#proveReceipt(entry, under);
+  }
+
+  /**
+   * Proves the entry at an index, as {@link prove}.
+   * @internal
+   */
+  async proveAt(index: number): Promise<Proof> {
+    return this.#reader.prove(index, this.#witnessing?.newest()?.note);
+  }
+
+  async #proveReceipt(entry: Receipt, under?: string): Promise<Proof> {
+    const proof = await this.#reader.prove(entry.index, under);
     if (base64Encode(hashLeaf(proof.entry)) === entry.leafHash) return proof;
     throw new LogError('log_damaged', `the entry at ${entry.index} is not the one that the receipt is for`, {
       hint: 'the history was rewritten, or the receipt is of another log: run verify with it held',
     });
+  }
+
+  /**
+   * Waits until the quorum of the log's witnesses has cosigned a checkpoint that covers the entry of a receipt, and that it is this
+   * entry which it covers. Answers the receipt under that checkpoint. Throws `LogError` `not_witnessed` (retryable) after
+   * `timeoutMs`, `no_witnesses`, `log_damaged`.
+   */
+  async witnessed(receipt: Receipt, options: WitnessedOptions = {}): Promise<Receipt> {
+    checkProvable(receipt);
+    const { timeoutMs = WITNESSED_WAIT_MS_DEFAULT } = options;
+    const { note } = await this.#witnesses().until(receipt.index + 1, timeoutMs);
+    await this.#proveReceipt(receipt, note);
+    const { id, index, leafHash } = receipt;
+    return { id, index, leafHash, checkpoint: note };
+  }
+
+  /** The policy that names the log's witnesses; undefined where it has none. */
+  get witnessPolicy(): Policy | undefined {
+    return this.#witnessing?.policy;
   }
 
   /** Searches: iterate over it, newest first, or take it page by page. See `docs/query.md` for the language. */
@@ -252,9 +315,13 @@ export class Log {
     return this.#reader.keys();
   }
 
-  /** The newest checkpoint. */
-  checkpoint(): Promise<SignedCheckpoint> {
-    return this.#reader.checkpoint();
+  /**
+   * The newest checkpoint; with `witnessed`, the newest that the quorum of witnesses has cosigned, cosignatures included. Throws
+   * `LogError` `no_witnesses`; `not_witnessed` where there is none yet.
+   */
+  async checkpoint(options: { readonly witnessed?: boolean } = {}): Promise<SignedCheckpoint> {
+    if (options.witnessed !== true) return this.#reader.checkpoint();
+    return this.#witnesses().until(0, 0);
   }
 
   /**
@@ -369,8 +436,20 @@ export class Log {
     await this.#queue?.drained();
     await this.followers.stop();
     this.#timestamps.close();
+    this.#witnessing?.close();
     await this.#reader.close();
     await this.#writer?.close();
+  }
+
+  #fresh(receipt: Receipt): FreshReceipt {
+    return Object.defineProperty(receipt, 'witnessed', this.#onReceipt) as FreshReceipt;
+  }
+
+  #witnesses(): Witnessing {
+    if (this.#witnessing !== undefined) return this.#witnessing;
+    throw new LogError('no_witnesses', 'this log has no witnesses', {
+      hint: 'indelible witness add URL VKEY --log DIR, or the option witnesses',
+    });
   }
 
   #push(event: AuditEvent, waiter: (id: string) => Waiter): void {

@@ -21,6 +21,7 @@ import { type LogHome, type LogPaths, logPaths } from './paths.ts';
 import { ReaderService } from './reader-service.ts';
 import { openReader, readHere } from './reader-thread.ts';
 import { StoreReader } from './store-reader.ts';
+import { witnessSettings } from './witnessing.ts';
 import { type StoreWriterOptions, Writer } from './writer.ts';
 import { handleOf, openWriterHere, openWriterThread } from './writer-thread.ts';
 
@@ -87,6 +88,8 @@ function homeOf(paths: LogPaths): LogHome {
     folder: paths.dir,
     mark: paths.mark,
     outOfReach: OUT_OF_REACH,
+    policy: paths.policy,
+    mldsaKey: paths.mldsaKey,
     verify: (options) => auditFiles(paths, options),
     backup: (dir) => backupLog(paths, dir),
   };
@@ -139,6 +142,7 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const instance = randomUUID();
   const warn = warnOf(options);
   const here = options.thread === 'caller';
+  const settings = witnessSettings(paths, options, { warn });
   const keyText = options.readOnly === true ? undefined : await keyTextOf(options);
   const writing = { paths, service: options.service ?? SERVICE_DEFAULT, instance, announce, keyText };
   // Both halves start at once: a thread takes most of the time that opening takes.
@@ -153,7 +157,8 @@ async function start(dir: string, options: OpenOptions, announce: boolean): Prom
   const [writer, reader] = await Promise.allSettled(opening);
   if (writer.status === 'fulfilled' && reader.status === 'fulfilled') {
     const home = homeOf(paths);
-    return finished(new Log({ home, options, instance, writer: writer.value, reader: reader.value }));
+    const halves = { writer: writer.value, reader: reader.value };
+    return finished(new Log({ home, options, instance, settings, warn, ...halves }));
   }
   const opened = [writer, reader].map((half) =>
     half.status === 'fulfilled' ? half.value?.close() : undefined,
@@ -175,6 +180,7 @@ async function finished(log: Log): Promise<Log> {
 
 /** A log whose store is no folder: what a log leaves to it, and how it is written and read. */
 export interface StoreHome extends LogHome {
+  readonly origin: string;
   /** Reads committed state, beside any writer. */
   readonly reading: LogReader;
   /** The search index, a file; '' for one that lasts as long as the process. */
@@ -192,6 +198,11 @@ export async function openLogOver(home: StoreHome, options: OpenOptions, announc
   checkValues(options);
   const { reading, index, writing } = home;
   const warn = warnOf(options);
+  const settings = witnessSettings(
+    home,
+    { ...options, readOnly: writing === undefined },
+    { ...(writing !== undefined && { origin: home.origin }), warn },
+  );
   const instance = randomUUID();
   const service = options.service ?? SERVICE_DEFAULT;
   const writer =
@@ -203,9 +214,8 @@ export async function openLogOver(home: StoreHome, options: OpenOptions, announc
     ));
   try {
     const reader = await ReaderService.over(await StoreReader.open(reading), { index, warn });
-    return finished(
-      new Log({ home, options, instance, writer: writer && handleOf(writer), reader: readHere(reader) }),
-    );
+    const halves = { writer: writer && handleOf(writer), reader: readHere(reader) };
+    return finished(new Log({ home, options, instance, settings, warn, ...halves }));
   } catch (error) {
     await writer?.close();
     throw error;

@@ -2,6 +2,7 @@ import { checkTimestampSettings, type TimestampSettings } from '../anchor/index.
 import { misuse } from '../bytes/index.ts';
 import type { ForkedFrom } from '../event/index.ts';
 import type { CommitMeter, QueueLimits } from './queue.ts';
+import type { PublishOptions } from './witnessing.ts';
 
 /** How a log is opened. */
 export interface OpenOptions {
@@ -44,6 +45,13 @@ export interface OpenOptions {
   readonly timestamps?: TimestampSettings;
   /** Keys under which an archive keeps the values of subjects: those of a subject that is erased are destroyed. */
   readonly subjectKeys?: SubjectKeys;
+  /**
+   * Who witnesses the log: the text of a policy (c2sp.org/tlog-policy). The file `policy` in the folder, where there is one, if not
+   * given. The newest checkpoint is shown to its witnesses as the log grows, and proofs carry what they sign.
+   */
+  readonly witnesses?: string;
+  /** How checkpoints are shown to witnesses. */
+  readonly publish?: PublishOptions;
   /** Receives warnings; `process.emitWarning` by default. */
   readonly warn?: (message: string) => void;
 }
@@ -100,6 +108,8 @@ const openNames = [
   'heartbeatMs',
   'timestamps',
   'subjectKeys',
+  'witnesses',
+  'publish',
   'warn',
 ];
 const creationNames = ['origin', 'rootVkey', 'personalIds'];
@@ -132,15 +142,36 @@ function checkHeartbeat(ms: number | undefined): void {
 }
 
 /** Refuses what is wrong in the values of options that a log is opened with. Throws a misuse `option_invalid`. */
-export function checkValues({ queue, heartbeatMs, timestamps }: OpenOptions): void {
+export function checkValues({ queue, heartbeatMs, timestamps, witnesses, publish }: OpenOptions): void {
   checkLimits(queue);
   checkHeartbeat(heartbeatMs);
   if (timestamps !== undefined) checkTimestampSettings(timestamps);
+  checkPublish(witnesses, publish);
 }
 
 /** Where warnings go. */
 export function warnOf(options: OpenOptions): (message: string) => void {
   return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
+}
+
+/** Refuses what is no way to publish. Throws `TypeError` `option_unknown`, `RangeError` `option_invalid`. */
+function checkPublish(witnesses: unknown, publish: PublishOptions | undefined): void {
+  if (witnesses !== undefined && typeof witnesses !== 'string') {
+    throw misuse('type', 'option_invalid', 'witnesses must be the text of a policy');
+  }
+  for (const [name, value] of Object.entries(publish ?? {})) {
+    if (name === 'fetch') continue;
+    if (name !== 'everyMs' && name !== 'timeoutMs') {
+      throw misuse(
+        'type',
+        'option_unknown',
+        `unknown option publish.${name}: known are everyMs, timeoutMs, fetch`,
+      );
+    }
+    if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) >= 1)) {
+      throw misuse('range', 'option_invalid', `publish.${name} must be a whole number of at least 1`);
+    }
+  }
 }
 
 /** Refuses limits that limit nothing. Throws `RangeError` `option_invalid`. */

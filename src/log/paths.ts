@@ -22,6 +22,10 @@ export interface LogPaths {
   readonly timestamps: string;
   /** Erasures that are not finished; there while one is under way. */
   readonly erasing: string;
+  /** The policy that names its witnesses (c2sp.org/tlog-policy), where there is one. */
+  readonly policy: string;
+  /** The key with which it signs published checkpoints a second time, where there is one; mode 0600. */
+  readonly mldsaKey: string;
   /** The signing key, mode 0600. */
   readonly key: string;
   /** Its verifier key, for everybody. */
@@ -47,6 +51,10 @@ export interface LogHome {
   readonly mark?: string | undefined;
   /** What no erasure reaches, in words. */
   readonly outOfReach: readonly string[];
+  /** The file of the policy that names its witnesses; '' where there can be none. */
+  readonly policy: string;
+  /** The file of its ML-DSA-44 key; '' where there can be none. */
+  readonly mldsaKey: string;
   verify(options: VerifyOptions): Promise<LogReport>;
   backup(dir: string): Promise<Backup>;
 }
@@ -66,6 +74,8 @@ export function logPaths(
     anchors: join(at, 'anchors.db'),
     timestamps: join(at, TIMESTAMPS_FILE),
     erasing: join(at, 'erasing.json'),
+    policy: join(at, 'policy'),
+    mldsaKey: join(at, 'log.mldsa.key'),
     key: places.key === undefined ? join(at, 'log.key') : resolve(places.key),
     vkey: join(at, 'log.vkey'),
     rootKey: join(at, 'root.key'),

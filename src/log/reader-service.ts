@@ -1,6 +1,6 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
 import type { Page, RecordedEvent } from '../event/index.ts';
-import { hashLeaf, type Tile } from '../merkle/index.ts';
+import { type Hash, hashLeaf, type Tile } from '../merkle/index.ts';
 import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { SCAN_ENTRIES, type Scan, Scanner } from './erasure/scan.ts';
@@ -11,6 +11,7 @@ import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
+import type { Growth } from './under.ts';
 import type { Identity } from './writer.ts';
 
 /** What is looked through for what. */
@@ -76,12 +77,16 @@ export class ReaderService {
     return this.#reader.entries(from, to);
   }
 
-  prove(index: number): Promise<Proof> {
-    return this.#reader.prove(index);
+  prove(index: number, under?: string): Promise<Proof> {
+    return this.#reader.prove(index, under);
   }
 
-  proveId(id: string): Promise<Proof> {
-    return this.#reader.proveId(id);
+  proveId(id: string, under?: string): Promise<Proof> {
+    return this.#reader.proveId(id, under);
+  }
+
+  proveGrowth(growth: Growth): Promise<Hash[]> {
+    return this.#reader.proveGrowth(growth);
   }
 
   /** The entry recorded under `id`, as it is stored. */

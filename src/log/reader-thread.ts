@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Page, RecordedEvent } from '../event/index.ts';
-import type { Tile } from '../merkle/index.ts';
+import type { Hash, Tile } from '../merkle/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { Scan } from './erasure/scan.ts';
 import type { KeyHistory } from './log-timeline.ts';
@@ -9,6 +9,7 @@ import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService, type ScanRequest } from './reader-service.ts';
 import { Remote, serve } from './rpc.ts';
+import type { Growth } from './under.ts';
 import { workerPool } from './worker-pool.ts';
 import type { Identity } from './writer.ts';
 
@@ -22,8 +23,11 @@ export interface ReaderHandle {
   keys(): Promise<KeyHistory>;
   get(id: string): Promise<RecordedEvent | undefined>;
   entries(from: number, to: number): Promise<StoredEntry[]>;
-  prove(index: number): Promise<Proof>;
-  proveId(id: string): Promise<Proof>;
+  /** Under the checkpoint `under` where it covers the entry, else under the newest. */
+  prove(index: number, under?: string): Promise<Proof>;
+  proveId(id: string, under?: string): Promise<Proof>;
+  /** The consistency proof between two sizes. */
+  proveGrowth(growth: Growth): Promise<Hash[]>;
   page(request: PageRequest): Promise<Page>;
   /** A page with the leaf of each event, and its entry if asked for. */
   rows(request: PageRequest, withEntries: boolean): Promise<Rows>;
@@ -69,8 +73,9 @@ export function readHere(service: ReaderService): ReaderHandle {
     keys: async () => service.keys(),
     get: async (id) => service.get(id),
     entries: async (from, to) => service.entries(from, to),
-    prove: async (at) => service.prove(at),
-    proveId: async (id) => service.proveId(id),
+    prove: async (at, under) => service.prove(at, under),
+    proveId: async (id, under) => service.proveId(id, under),
+    proveGrowth: (growth) => service.proveGrowth(growth),
     page: (request) => service.page(request),
     rows: (request, withEntries) => service.rows(request, withEntries),
     stats: (request) => service.stats(request),
@@ -103,8 +108,9 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     keys: () => remote.call('keys'),
     get: (id) => remote.call('get', id),
     entries: (from, to) => remote.call('entries', from, to),
-    prove: (at) => remote.call('prove', at),
-    proveId: (id) => remote.call('proveId', id),
+    prove: (at, under) => remote.call('prove', at, under),
+    proveId: (id, under) => remote.call('proveId', id, under),
+    proveGrowth: (growth) => remote.call('proveGrowth', growth),
     page: (request) => remote.call('page', request),
     rows: (request, withEntries) => remote.call('rows', request, withEntries),
     stats: (request) => remote.call('stats', request),
@@ -147,8 +153,9 @@ export function serveReader(port: MessagePort): void {
     keys: () => service().keys(),
     get: (id: string) => service().get(id),
     entries: (from: number, to: number) => service().entries(from, to),
-    prove: (index: number) => service().prove(index),
-    proveId: (id: string) => service().proveId(id),
+    prove: (index: number, under?: string) => service().prove(index, under),
+    proveId: (id: string, under?: string) => service().proveId(id, under),
+    proveGrowth: (growth: Growth) => service().proveGrowth(growth),
     page: (request: PageRequest) => service().page(request),
     rows: (request: PageRequest, withEntries: boolean) => service().rows(request, withEntries),
     stats: (request: StatsRequest) => service().stats(request),

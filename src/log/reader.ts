@@ -27,6 +27,7 @@ import { historyOf, type KeyHistory, keysOfFile, type LogKeys } from './log-time
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
+import { type Growth, proveGrowth, type SignedState, stateUnder } from './under.ts';
 
 /** A checkpoint of a log. */
 export interface SignedCheckpoint {
@@ -184,11 +185,18 @@ export class Reader implements LogReading {
   }
 
   /**
-   * Proves the entry at `index` under the newest checkpoint, and checks the proof before it leaves.
-   * Throws `LogError` `not_found`, `log_damaged`.
+   * Proves the entry at `index`, and checks the proof before it leaves: under the signed checkpoint `under` where one is given
+   * that covers the entry, else under the newest. Throws `LogError` `not_found`, `log_damaged`, and as {@link stateUnder}.
    */
-  prove(index: number): Promise<Proof> {
-    return this.#prove(index, this.head());
+  async prove(index: number, under?: string): Promise<Proof> {
+    const head = this.head();
+    const state = under && stateUnder(under, { timeline: this.#keys.timeline, size: head.size });
+    return this.#prove(index, state && index < state.size ? state : head);
+  }
+
+  /** The consistency proof between two sizes, as {@link proveGrowth}. */
+  proveGrowth(growth: Growth): Promise<Hash[]> {
+    return proveGrowth(this.#tree, growth, this.head().size);
   }
 
   /** Proves several entries under one checkpoint, the newest. As {@link prove}. */
@@ -200,10 +208,10 @@ export class Reader implements LogReading {
     return proofs;
   }
 
-  async #prove(index: number, head: Head, shared?: Map<string, Hash>): Promise<Proof> {
+  async #prove(index: number, head: SignedState, shared?: Map<string, Hash>): Promise<Proof> {
     const [stored] = index < head.size ? this.#reader.readEntries(index, index + 1) : [];
     if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
-    const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size, shared);
+    const hashes = await this.#tree.prove(planInclusion(index, head.size), this.head().size, shared);
     const leafHash = hashLeaf(stored.entry);
     const root = rootFromInclusion({ index, size: head.size, leafHash, proof: hashes });
     if (!equalBytes(root, head.root)) {
@@ -215,11 +223,11 @@ export class Reader implements LogReading {
     return { index, proof, entry: stored.entry, disclosures: stored.disclosures };
   }
 
-  /** Proves the entry recorded under `id`. Throws `LogError` `not_found`. */
-  async proveId(id: string): Promise<Proof> {
+  /** Proves the entry recorded under `id`, as {@link prove}. Throws `LogError` `not_found`. */
+  async proveId(id: string, under?: string): Promise<Proof> {
     const stored = this.find(id);
     if (stored === undefined) throw new LogError('not_found', `nothing was recorded under the id ${id}`);
-    return this.prove(stored.index);
+    return this.prove(stored.index, under);
   }
 
   /** Hashes the newest entries now, while they are as they were recorded: later they may have been changed. */

@@ -13,9 +13,21 @@ export interface Receipt {
   readonly checkpoint: string;
 }
 
+/** A receipt fresh from `record`, which can be waited upon. Printed, sent or compared it is a plain {@link Receipt}. */
+export interface FreshReceipt extends Receipt {
+  /** The receipt under a checkpoint that the quorum of the log's witnesses has cosigned: see `Log.witnessed`. */
+  witnessed(options?: WitnessedOptions): Promise<Receipt>;
+}
+
+/** How long to wait for witnesses. */
+export interface WitnessedOptions {
+  /** Milliseconds. */
+  readonly timeoutMs?: number;
+}
+
 /** What became of one of many events. */
 export type RecordResult =
-  | { readonly ok: true; readonly receipt: Receipt }
+  | { readonly ok: true; readonly receipt: FreshReceipt }
   | { readonly ok: false; readonly error: Error };
 
 /** On whose behalf a server records an event. */

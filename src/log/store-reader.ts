@@ -19,6 +19,7 @@ import { joined, type Proof, type SignedCheckpoint, widthNow } from './reader.ts
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
+import { type Growth, proveGrowth, type SignedState, stateUnder } from './under.ts';
 
 /**
  * Reads a log through a store that answers later: what `Reader` is for a file. Entries and hashes are asked for one after the
@@ -121,8 +122,14 @@ export class StoreReader implements LogReading {
     return this.store.readEntries(Math.max(0, from), Math.min(to, (await this.head()).size));
   }
 
-  async prove(index: number): Promise<Proof> {
-    return this.#prove(index, await this.head());
+  async prove(index: number, under?: string): Promise<Proof> {
+    const head = await this.head();
+    const state = under && stateUnder(under, { timeline: this.#keys.timeline, size: head.size });
+    return this.#prove(index, state && index < state.size ? state : head);
+  }
+
+  async proveGrowth(growth: Growth): Promise<Hash[]> {
+    return proveGrowth(this.#tree, growth, (await this.head()).size);
   }
 
   async proveMany(indexes: readonly number[]): Promise<Proof[]> {
@@ -133,10 +140,10 @@ export class StoreReader implements LogReading {
     return proofs;
   }
 
-  async proveId(id: string): Promise<Proof> {
+  async proveId(id: string, under?: string): Promise<Proof> {
     const stored = await this.find(id);
     if (stored === undefined) throw new LogError('not_found', `nothing was recorded under the id ${id}`);
-    return this.prove(stored.index);
+    return this.prove(stored.index, under);
   }
 
   async hashNewest({ size }: Head): Promise<void> {
@@ -165,10 +172,11 @@ export class StoreReader implements LogReading {
   /** The store is its owner's. */
   close(): void {}
 
-  async #prove(index: number, head: Head, shared?: Map<string, Hash>): Promise<Proof> {
+  async #prove(index: number, head: SignedState, shared?: Map<string, Hash>): Promise<Proof> {
     const [stored] = index < head.size ? await this.store.readEntries(index, index + 1) : [];
     if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
-    const hashes = await this.#tree.prove(planInclusion(index, head.size), head.size, shared);
+    const { size } = this.#signed!;
+    const hashes = await this.#tree.prove(planInclusion(index, head.size), size, shared);
     const leafHash = hashLeaf(stored.entry);
     if (!equalBytes(rootFromInclusion({ index, size: head.size, leafHash, proof: hashes }), head.root)) {
       throw new LogError('log_damaged', `entry ${index} does not lead to the root of the log`, {

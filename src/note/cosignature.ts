@@ -114,7 +114,7 @@ function lengthPrefixed(name: string): Uint8Array {
 }
 
 /** Eight bytes, big-endian. A DataView would wrap what does not fit, in silence, so it is refused before. */
-function uint64(value: bigint | number): Uint8Array {
+export function uint64(value: bigint | number): Uint8Array {
   if (value < 0 || value > TIMESTAMP_MAX || (typeof value === 'number' && !Number.isSafeInteger(value))) {
     throw misuse('range', 'size_out_of_range', 'A time or an index is a whole number, 0 or more.');
   }

@@ -27,6 +27,13 @@
  * Formats: c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature, c2sp.org/tlog-policy.
  */
 
+export {
+  type AddCheckpoint,
+  formatAddCheckpoint,
+  parseAddCheckpoint,
+  parseSignatureLines,
+  WITNESS_HASHES_MAX,
+} from './add-checkpoint.ts';
 export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
 export {
   type CosignedSubtree,
@@ -35,6 +42,12 @@ export {
   verifySignature,
   verifySubtreeSignature,
 } from './cosignature.ts';
+export {
+  type Cosigner,
+  type CosignerKeyType,
+  cosignerKeyFromSeed,
+  parseCosignerKey,
+} from './cosigner.ts';
 export { isKeyName } from './key-name.ts';
 export {
   formatNote,
@@ -46,8 +59,10 @@ export {
   type OpenedNote,
   openNote,
   parseNote,
+  parseSignatureLine,
   signNote,
   type VerifiedSignature,
+  withSignatures,
 } from './note.ts';
 export { type CheckpointTrust, type OpenedCheckpoint, openCheckpoint } from './open-checkpoint.ts';
 export {
@@ -62,7 +77,7 @@ export {
   satisfiesPolicy,
 } from './policy.ts';
 export type * as PortableSignatures from './signatures-portable.ts';
-export type { Ed25519Signer } from './signatures-portable.ts';
+export type { Ed25519Signer, Mldsa44Signer } from './signatures-portable.ts';
 export { parseSignerKey, SEED_BYTES, type Signer, signerKeyFromSeed } from './signer.ts';
 export {
   createVerifierKey,

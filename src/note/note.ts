@@ -107,6 +107,20 @@ export function formatSignatureLine({ name, keyId, signature }: Omit<NoteSignatu
 }
 
 /**
+ * A note with further signature lines under it, in their order; what stands there already is not repeated.
+ * Nothing is verified. Throws `malformed_note`, also where they become too many.
+ */
+export function withSignatures(bytes: Uint8Array, lines: readonly string[]): Uint8Array {
+  const { text, signatures } = parseNote(bytes);
+  const known = new Set(signatures.map(({ line }) => line));
+  const added = [...new Set(lines)].filter((line) => !known.has(line)).map(parseSignatureLine);
+  if (signatures.length + added.length > NOTE_SIGNATURES_MAX) {
+    throw malformed(`It would have more than ${NOTE_SIGNATURES_MAX} signature lines.`);
+  }
+  return formatNote({ text, signatures: [...signatures, ...added] });
+}
+
+/**
  * Takes a note apart, without verifying anything. Every byte is accounted for: `formatNote` gives them back.
  * The text may hold empty lines, so the signatures begin after the *last* one. Throws `malformed_note`.
  */
@@ -183,7 +197,8 @@ function identity({ name, keyId }: { readonly name: string; readonly keyId: numb
   return `${name} ${keyId}`;
 }
 
-function parseSignatureLine(line: string): NoteSignature {
+/** Reads one signature line, without its newline, without verifying anything. Throws `malformed_note`. */
+export function parseSignatureLine(line: string): NoteSignature {
   const space = line.indexOf(' ', LINE_PREFIX.length);
   if (!line.startsWith(LINE_PREFIX) || space < 0) throw malformed('A line among the signatures is none.');
   const name = line.slice(LINE_PREFIX.length, space);

@@ -26,7 +26,7 @@ export const SEED_BYTES = 32;
  * Go's convention for private keys, which C2SP does not define: it lets one key file serve this program and
  * Go's tools.
  */
-const PREFIX = 'PRIVATE+KEY+';
+export const PREFIX = 'PRIVATE+KEY+';
 
 /**
  * The private key of `name`, as text, from 32 random bytes: `PRIVATE+KEY+<name>+<key id>+<base64 of type and

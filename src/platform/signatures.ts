@@ -4,7 +4,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { concatBytes, hexDecode } from '../bytes/index.ts';
-import type { Ed25519Signer, PortableSignatures } from '../note/index.ts';
+import type { Ed25519Signer, Mldsa44Signer, PortableSignatures } from '../note/index.ts';
 
 /**
  * The DER that stands before a raw key, for each kind of key: node:crypto takes no raw keys synchronously.
@@ -14,6 +14,8 @@ const der = {
   ed25519Seed: hexDecode('302e020100300506032b657004220420'),
   /** SubjectPublicKeyInfo with an Ed25519 key (RFC 8410). */
   ed25519: hexDecode('302a300506032b6570032100'),
+  /** PKCS #8 with an ML-DSA-44 seed, the first of its three forms (RFC 9881, section 6). */
+  mldsa44Seed: hexDecode('3034020100300b060960864801650304031104228020'),
   /** SubjectPublicKeyInfo with an ML-DSA-44 key (RFC 9881). */
   mldsa44: hexDecode('30820532300b06096086480165030403110382052100'),
 };
@@ -38,6 +40,20 @@ export function createEd25519Signer(seed: Uint8Array): Ed25519Signer {
   });
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   const publicKey = plainBytes(spki).slice(der.ed25519.length);
+  return { publicKey, sign: (message) => plainBytes(sign(null, message, privateKey)) };
+}
+
+/** Opens the ML-DSA-44 key of a seed of 32 bytes; by the portable code where this OpenSSL knows no ML-DSA. */
+export function createMldsa44Signer(seed: Uint8Array): Mldsa44Signer {
+  let privateKey: KeyObject;
+  try {
+    const key = Buffer.from(concatBytes(der.mldsa44Seed, seed));
+    privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+  } catch {
+    return loadPortable().createMldsa44Signer(seed);
+  }
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+  const publicKey = plainBytes(spki).slice(der.mldsa44.length);
   return { publicKey, sign: (message) => plainBytes(sign(null, message, privateKey)) };
 }
 

@@ -1,6 +1,6 @@
 import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
 import { parseEntry } from '../event/index.ts';
-import { auditStamps, type LogReport, type VerifyOptions } from '../log/index.ts';
+import { auditStamps, type LogReport, publishedOf, type VerifyOptions } from '../log/index.ts';
 import { HASH_BYTES, TILE_WIDTH, type Tile, tileInTree } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
@@ -97,6 +97,7 @@ class DatabaseAudit {
     const mark = markAt(this.#place.mark);
     const { anchors: own, tsaCertificates: certificates } = this.#options;
     const stamps = await auditStamps({ path: this.#place.anchors, own, certificates });
+    const published = publishedOf(this.#place.anchors ?? '');
     const trust = policy ?? (vkey === undefined ? undefined : { vkey });
     const head = await this.#head();
     const audit = new Audit(head, {
@@ -104,11 +105,13 @@ class DatabaseAudit {
       ...(seenOutside === undefined ? {} : { anchors: seenOutside }),
       ...(mark === undefined ? {} : { mark }),
       stamped: stamps.stamped,
+      ...(published.notes.length === 0 ? {} : { published: published.notes }),
       ...(trust === undefined ? {} : { trust }),
       ...(depth === undefined ? {} : { depth }),
     });
     for (const discovery of await this.#surroundings(head, audit.end)) audit.discover(discovery);
     for (const discovery of stamps.discoveries) audit.discover(discovery);
+    for (const discovery of published.discoveries) audit.discover(discovery);
     for (const span of audit.spans()) {
       const rows = await this.#rows(span);
       const tiles = await this.#tiles(leafTiles(span));

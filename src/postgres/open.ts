@@ -46,6 +46,8 @@ export interface PostgresOptions
     | 'pseudonymKey'
     | 'heartbeatMs'
     | 'timestamps'
+    | 'witnesses'
+    | 'publish'
     | 'warn'
   > {
   /** The origin of the log. */
@@ -89,6 +91,8 @@ const optionNames = [
   'pseudonymKey',
   'heartbeatMs',
   'timestamps',
+  'witnesses',
+  'publish',
   'warn',
 ];
 
@@ -211,11 +215,15 @@ async function open(
   const signer = options.readOnly === true ? undefined : await signerFor(options);
   const mark = markFor(options);
   const at = dir === undefined ? undefined : resolve(dir);
+  const anchors = at === undefined ? '' : join(at, 'anchors.db');
   const log = await openLogOver(
     {
+      origin,
       dir: at ?? `postgres:${origin}`,
       followers: at === undefined ? '' : join(at, 'followers.db'),
-      anchors: at === undefined ? '' : join(at, 'anchors.db'),
+      anchors,
+      policy: at === undefined ? '' : join(at, 'policy'),
+      mldsaKey: at === undefined ? '' : join(at, 'log.mldsa.key'),
       outOfReach: [...OUT_OF_REACH, ...OUT_OF_REACH_POSTGRES],
       folder: at,
       mark,
@@ -231,12 +239,7 @@ async function open(
               erasing: at && join(at, 'erasing.json'),
             },
           }),
-      verify: (how) =>
-        auditDatabase(
-          database,
-          { origin, mark: how.mark ?? mark, anchors: at && join(at, 'anchors.db') },
-          how,
-        ),
+      verify: (how) => auditDatabase(database, { origin, mark: how.mark ?? mark, anchors }, how),
       backup: () =>
         Promise.reject(
           misuse(
@@ -360,9 +363,12 @@ function openOptions({
   pseudonymKey,
   heartbeatMs,
   timestamps,
+  witnesses,
+  publish,
   warn,
 }: PostgresOptions): OpenOptions {
-  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, timestamps, warn };
+  const anchoring = { timestamps, witnesses, publish };
+  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, ...anchoring, warn };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as OpenOptions;
 }
 

@@ -86,6 +86,11 @@ export interface AuditOptions {
    * of them shows that it was there before.
    */
   readonly anchors?: readonly Anchor[];
+  /**
+   * Checkpoints that were shown to witnesses, with what those signed, as they are kept beside the log. Each is compared with the
+   * log; whom of the witnesses to believe, and how many have to have signed, is what `trust` says.
+   */
+  readonly published?: readonly string[];
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
   /**

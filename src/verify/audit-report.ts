@@ -18,6 +18,7 @@ import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './
 import { type KeyEntry, type ReportedKey, reportedKeys } from './key-timeline.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { compareStamped, type StampedVerdict, stampsInWords } from './stamped.ts';
+import { compareWitnessed, type WitnessedVerdict } from './witnessed.ts';
 
 /** What the audit of a whole log has shown. Plain data, ready for JSON. */
 export interface AuditReport {
@@ -54,6 +55,8 @@ export interface AuditReport {
   readonly keys?: readonly ReportedKey[];
   /** The log that this one takes the place of, as its second entry says; absent where it takes none's. */
   readonly forkedFrom?: ForkedFrom;
+  /** Which witnesses vouch for how much; absent where no policy names any. */
+  readonly witnessed?: WitnessedVerdict;
 }
 
 /** All that is known when every chunk has been audited. */
@@ -126,6 +129,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
   const isBroken = [...inconsistent].some((code) => discoveries.has(code));
   const held = compareHeld(conclusion, believed, report);
   const mark = compareMark(conclusion, believed, report);
+  const witnessed = compareWitnessed(conclusion, believed, report);
   const stamped = compareStamped(conclusion, believed, report);
   const findings = discoveries.kept.map(describe).sort(byPlace);
   return {
@@ -142,9 +146,10 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     anchored:
       isBroken || discoveries.has('forked') || discoveries.has('rolled_back')
         ? `not consistent at size ${end}: see the findings`
-        : anchorInWords({ end, opened, held, mark, stamped }),
+        : anchorInWords({ end, held, mark, stamped, witnessed }),
     ...(held !== undefined && { held }),
     ...(mark !== undefined && { mark }),
+    ...(witnessed !== undefined && { witnessed }),
     ...(stamped !== undefined && { stamped }),
     ...keysInWords(believed),
     ...(forkedFrom !== undefined && { forkedFrom }),
@@ -162,14 +167,14 @@ function keysInWords(believed: Believed | undefined): Pick<AuditReport, 'keys'> 
   return spans.length > 1 ? { keys: reportedKeys(believed!.timeline!) } : {};
 }
 
-/** Verifies the signatures on the log's own checkpoint. */
+/** Verifies the signatures on the log's own checkpoint. Witnesses are not asked for: it is younger than what they have signed. */
 function openHead(
   { checkpoint }: AuditHead,
   believed: Believed,
   report: ReportOfLog,
 ): OpenedCheckpoint | undefined {
   try {
-    return openBelieved(checkpoint, believed);
+    return openBelieved(checkpoint, believed, { quorum: false });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     const code = findingOfSignature(error);
@@ -267,18 +272,18 @@ function byPlace(a: Finding, b: Finding): number {
 
 function anchorInWords({
   end,
-  opened,
   held,
   mark,
   stamped,
+  witnessed,
 }: {
   readonly end: number;
-  readonly opened: OpenedCheckpoint | undefined;
   readonly held: HeldVerdict | undefined;
   readonly mark: MarkVerdict | undefined;
   readonly stamped: StampedVerdict | undefined;
+  readonly witnessed: WitnessedVerdict | undefined;
 }): string {
-  const cosigners = (opened?.verified ?? []).filter(({ timestamp }) => timestamp !== undefined);
+  const cosigners = witnessed?.witnesses ?? [];
   const agrees = [
     ...(mark?.agrees === true ? ['the mark beside the folder'] : []),
     ...(held === undefined ? [] : [`${held.agree} held outside, the largest of size ${held.size}`]),
@@ -286,11 +291,20 @@ function anchorInWords({
   const isStamped = stamped?.newest.some(({ trust }) => trust === 'anchored') === true;
   const words = [
     `consistent up to size ${end}`,
-    ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.map(({ key }) => key.name).join(', ')}`]),
+    ...cosignedInWords(end, cosigners),
     ...stampsInWords(stamped),
     ...(agrees.length === 0 ? [] : [`agrees with ${agrees.join(' and with ')}`]),
     // The mark is no anchor: it lies where the log lies.
     ...(cosigners.length === 0 && held === undefined && !isStamped ? ['no outside anchor'] : []),
   ];
   return words.join('; ');
+}
+
+/** Who has cosigned how much, those of one size together. */
+function cosignedInWords(end: number, cosigners: WitnessedVerdict['witnesses']): string[] {
+  const sizes = [...new Set(cosigners.map(({ size }) => size))].sort((one, other) => other - one);
+  return sizes.map((size) => {
+    const names = cosigners.filter((cosigner) => cosigner.size === size).map(({ witness }) => witness);
+    return `cosigned ${size === end ? '' : `up to size ${size} `}by ${[...new Set(names)].join(', ')}`;
+  });
 }

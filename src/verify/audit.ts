@@ -74,8 +74,9 @@ export class Audit {
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
     this.#begin = this.end;
     const mark = options.mark === undefined ? [] : [options.mark];
-    const { stamped = [] } = options;
-    const held = placesOfHeld([...(options.held ?? []), ...mark, ...stamped.map(({ note }) => note)]);
+    const { stamped = [], published = [] } = options;
+    const notes = [...mark, ...published, ...stamped.map(({ note }) => note)];
+    const held = placesOfHeld([...(options.held ?? []), ...notes]);
     const anchored = anchors.map(({ size }) => size);
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, ...anchored, this.end];
     this.request = {

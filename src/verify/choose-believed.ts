@@ -5,6 +5,7 @@ import { type Anchor, type Believed, seenByAnchors } from './believed.ts';
 import { type KeyTimeline, timelineFrom } from './key-timeline.ts';
 import { readHead, withoutStop } from './signed-head.ts';
 import { policyOf } from './trust.ts';
+import { anchorsOfPublished } from './witnessed.ts';
 
 /** Whom an audit believes: who was named beforehand and whoever follows from it by the rules, or else who the log says may sign. */
 export function chooseBelieved(conclusion: Conclusion, report: ReportOfLog): Believed | undefined {
@@ -78,7 +79,9 @@ function isReached(
 
 /** Whether outside parties saw a state before a time: itself, or a later one that the log has and that begins with it. */
 function seenIn({ options, trees }: Conclusion): NonNullable<Believed['seenBefore']> {
-  const { anchors = [] } = options;
+  const { anchors: known = [], published = [], trust } = options;
+  const witnessed = trust === undefined ? [] : anchorsOfPublished(published, policyOf(trust));
+  const anchors = [...known, ...witnessed];
   const seenItself = seenByAnchors(anchors);
   const isOfLog = ({ size, root }: Anchor): boolean => {
     const tree = trees.get(size);

@@ -119,3 +119,4 @@ export { policyOf, type Trust } from './trust.ts';
 export { verifyCheckpoints } from './verify-checkpoints.ts';
 export { type DisclosedField, verifyDisclosure } from './verify-disclosure.ts';
 export { type ProofVerdict, verifyProof } from './verify-proof.ts';
+export type { Vouching, WitnessedVerdict } from './witnessed.ts';

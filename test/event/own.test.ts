@@ -17,6 +17,7 @@ import {
   logOpenedEvent,
   parseEntry,
   parseGenesis,
+  witnessRefusedEvent,
 } from 'indelible/event';
 import { recordSample, refusalOf, sampleEvent } from './sample.ts';
 
@@ -113,6 +114,8 @@ test('each of the others says what it has to in the open', () => {
     'log.clock_jumped',
     { stepMs: -3_600_000 },
   ]);
+  const refusal = { witness: 'W1', url: 'https://w.example', kind: 'fork', size: 9, root: 'AAAA' } as const;
+  assert.deepEqual(data(witnessRefusedEvent(refusal)), ['log.witness_refused', refusal]);
   const place = { origin: 'example.com/log', genesis: 'AAAA', change: 1 };
   const rotation = { kind: 'rotation', ...place, oldKey: 'a', newKey: 'b' } as const;
   assert.deepEqual(data(keyChangeEvent(rotation, 'note')), [

@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { isLogError } from 'indelible';
 import { utf8Encode } from 'indelible/bytes';
-import { signerKeyFromSeed } from 'indelible/note';
+import { openWithPolicy, parsePolicy, signerKeyFromSeed } from 'indelible/note';
 import {
   createPostgresLog,
   databaseOf,
@@ -18,6 +18,7 @@ import type pg from 'pg';
 import postgres from 'postgres';
 import { temporaryFolder } from '../support/folders.ts';
 import { poolOf, testServer, whyNoPostgres } from '../support/postgres.ts';
+import { makeWitness, policyText, serveWitness } from '../support/witness-process.ts';
 
 const skip = whyNoPostgres() ?? false;
 const actor = { type: 'user', id: 'u_42', name: 'Ada Example' };
@@ -41,6 +42,33 @@ describe('a log in PostgreSQL', { skip }, () => {
   after(() => pool.end());
 
   const origin = () => `example.com/log-${++count}`;
+
+  test('is witnessed as a log in a folder is: by the instance that has the policy', async (t) => {
+    const dir = temporaryFolder(t);
+    const name = origin();
+    const { vkey } = await createPostgresLog(pool, { origin: name, dir }).then(async (log) => {
+      await log.close();
+      return log;
+    });
+    const folder = `${temporaryFolder(t)}/witness`;
+    makeWitness(folder, 'w.example');
+    const text = policyText(vkey, [await serveWitness(t, folder, vkey)], 1);
+    const policy = parsePolicy(text);
+    await using audit = await openPostgresLog(pool, {
+      origin: name,
+      dir,
+      witnesses: text,
+      publish: { everyMs: 20 },
+    });
+    const receipt = await audit.record(event(1));
+    const { checkpoint } = await audit.log.witnessed(receipt, { timeoutMs: 15_000 });
+    openWithPolicy(utf8Encode(checkpoint), policy);
+    const { proof, entry } = await audit.log.prove(receipt);
+    assert.equal(verifyProof({ proof: utf8Encode(proof), entry, policy }).verified.length, 2);
+    const report = await audit.verify({ policy });
+    assert.deepEqual(report.findings, []);
+    assert.equal(report.witnessed?.witnesses[0]?.witness, 'w.example');
+  });
 
   test('records, answers repeats, reads, searches, proves, verifies', async (t) => {
     const dir = temporaryFolder(t);

@@ -57,11 +57,12 @@ export function eventRoutes(desk: Desk): Route[] {
       ...reading,
       path: '/v1/logs/{log}/events/{id}/proof',
       operationId: 'proveEvent',
-      summary: 'Proof that the entry is in the tree of the newest checkpoint (c2sp.org/tlog-proof).',
+      summary:
+        'Proof that the entry is in the tree: of the newest checkpoint that the witnesses have cosigned, if it covers it; else of the newest (c2sp.org/tlog-proof).',
       answers: { 200: { description: 'A .tlog-proof file.', contentType: 'text/plain' }, ...problems(404) },
       handle: async (call) => {
         const { index } = await find(call);
-        const { proof } = await call.log.log.reader.prove(index);
+        const { proof } = await call.log.log.proveAt(index);
         return file(proof, 'text/plain; charset=utf-8', `${call.log.name}-${index}.tlog-proof`);
       },
     },

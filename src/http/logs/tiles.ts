@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { VerificationError } from '../../bytes/index.ts';
+import { isLogError, type Log, type SignedCheckpoint } from '../../log/index.ts';
 import { parseEntriesPath, parseTilePath } from '../../merkle/index.ts';
 import type { Call, Route } from '../route.ts';
 import { problems } from './answers.ts';
@@ -21,10 +22,19 @@ export function tileRoutes(desk: Desk): Route[] {
       ...tree,
       path: '/logs/{log}/checkpoint',
       operationId: 'getCheckpoint',
-      summary: 'The newest signed checkpoint (c2sp.org/tlog-checkpoint).',
+      summary:
+        'The newest checkpoint that the witnesses have cosigned, where the log has any; else the newest (c2sp.org/tlog-checkpoint).',
+      query: {
+        properties: {
+          newest: {
+            type: 'boolean',
+            description: 'The newest of all, which covers every entry, and which no witness has seen yet.',
+          },
+        },
+      },
       answers: { 200: { description: 'A signed note.', contentType: 'text/plain' }, ...problems(404) },
-      handle: async ({ log }) => {
-        const { note } = await log.log.checkpoint();
+      handle: async ({ log, query }) => {
+        const { note } = await (query['newest'] === true ? log.log.checkpoint() : cosigned(log.log));
         return new Response(note, {
           headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' },
         });
@@ -53,6 +63,15 @@ export function tileRoutes(desk: Desk): Route[] {
       },
     },
   ];
+}
+
+/** What a reader finds cosigned it can believe; a log whose witnesses have signed nothing yet shows what it has. */
+async function cosigned(log: Log): Promise<SignedCheckpoint> {
+  if (log.witnessPolicy === undefined) return log.checkpoint();
+  return log.checkpoint({ witnessed: true }).catch((error: unknown) => {
+    if (isLogError(error, 'not_witnessed')) return log.checkpoint();
+    throw error;
+  });
 }
 
 async function bundle({ logs }: Desk, call: Call): Promise<Response> {

@@ -73,3 +73,24 @@ export interface FollowerSource {
   /** Throws `LogError` `rolled_back` where the log does not continue this state. */
   checkContinues(state: FollowerCursor): Promise<void>;
 }
+
+/** How a {@link LeaseTask} is let run. */
+export interface LeaseTurn {
+  /** Whether this process has the lease now: only then may the task act. */
+  isHolding(): boolean;
+  /** Fires when the log is closed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Work that one process does for a log without reading its entries one by one, as showing checkpoints to witnesses: it runs under
+ * the lease of the followers, beside them.
+ */
+export interface LeaseTask {
+  /** Runs until the signal fires; does nothing while the lease is another's. Never rejects. */
+  run(turn: LeaseTurn): Promise<void>;
+  /** Ends a pause, where it makes one. */
+  wake(): void;
+  /** How it is doing, as followers say it. */
+  list(): FollowerStatus[];
+}

@@ -25,6 +25,8 @@ export {
   type FollowerSource,
   type FollowerState,
   type FollowerStatus,
+  type LeaseTask,
+  type LeaseTurn,
 } from './follower.ts';
 export {
   type FollowerOptions,

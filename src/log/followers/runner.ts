@@ -5,7 +5,7 @@ import { systemClock } from '../../platform/index.ts';
 import { LogError } from '../../store/index.ts';
 import { CursorStore } from './cursors.ts';
 import { type Errand, ErrandRun } from './errand.ts';
-import type { Follower, FollowerSource, FollowerStatus } from './follower.ts';
+import type { Follower, FollowerSource, FollowerStatus, LeaseTask } from './follower.ts';
 import { Tail } from './tail.ts';
 
 /** How long a process keeps the lease without renewing it, milliseconds. */
@@ -40,6 +40,7 @@ export class FollowerRunner {
   readonly #holder = randomUUID();
   readonly #options: Required<FollowerOptions>;
   readonly #tails = new Map<string, Tail | ErrandRun>();
+  readonly #tasks = new Map<LeaseTask, Promise<void>>();
   readonly #stopping = new AbortController();
   #cursors: CursorStore | undefined;
   #lease: NodeJS.Timeout | undefined;
@@ -105,14 +106,23 @@ export class FollowerRunner {
       throw misuse('type', 'option_invalid', 'a follower needs a name: 1 to 64 of a-z 0-9 . _ -');
     }
     if (this.#tails.has(name)) throw misuse('type', 'option_invalid', `there is a follower ${name} already`);
-    this.#cursors ??= CursorStore.open(this.#path);
-    if (this.#lease === undefined) this.#keepLease();
-    return this.#cursors;
+    return this.#begin();
   }
 
-  /** How each follower is doing, in the order in which they were added. */
+  /**
+   * Starts a task that runs under the lease. Throws `LogError` `closed`, `io_failed`.
+   * @internal
+   */
+  addTask(task: LeaseTask): void {
+    if (this.#stopped !== undefined) throw new LogError('closed', 'the log is closed');
+    this.#begin();
+    this.#tasks.set(task, task.run({ isHolding: () => this.#holding, signal: this.#stopping.signal }));
+  }
+
+  /** How each follower is doing, in the order in which they were added; then the witnesses. */
   list(): FollowerStatus[] {
-    return [...this.#tails.values()].map((tail) => tail.status());
+    const tails = [...this.#tails.values()].map((tail) => tail.status());
+    return [...tails, ...[...this.#tasks.keys()].flatMap((task) => task.list())];
   }
 
   /** Followers of the log, of any process, that have seen fewer than `size` entries. */
@@ -127,6 +137,7 @@ export class FollowerRunner {
   /** Says that there may be new entries. Cheap; without it followers find them by themselves a little later. */
   wake(): void {
     for (const tail of this.#tails.values()) tail.wake();
+    for (const task of this.#tasks.keys()) task.wake();
   }
 
   /** Stops all followers, waits for batches that they are at, and gives the lease up. Idempotent. */
@@ -139,12 +150,20 @@ export class FollowerRunner {
     this.#stopping.abort(new LogError('closed', 'the log is closed'));
     clearInterval(this.#lease);
     await Promise.all([...this.#tails.values()].map((tail) => tail.stopped()));
+    await Promise.all(this.#tasks.values());
     try {
       if (this.#holding) this.#cursors?.release(this.#holder);
     } catch {
       // It runs out by itself.
     }
     this.#cursors?.close();
+  }
+
+  /** Opens the file, and takes part in the lease. */
+  #begin(): CursorStore {
+    this.#cursors ??= CursorStore.open(this.#path);
+    if (this.#lease === undefined) this.#keepLease();
+    return this.#cursors;
   }
 
   /** Takes the lease now, and again well before it runs out. */

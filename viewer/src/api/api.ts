@@ -121,8 +121,11 @@ export class Api {
 
   /** Checkpoint or tile, as `LogVerifier` asks for them. A checkpoint is always asked for anew. */
   async treeFile(log: string, path: string): Promise<Uint8Array> {
-    const cache = path === 'checkpoint' ? 'no-store' : 'default';
-    return bytesOf(await this.#send(`logs/${segment(log)}/${path}`, {}, { cache }));
+    const isCheckpoint = path === 'checkpoint';
+    // The newest of all, which covers whatever is shown: one that witnesses have cosigned is older.
+    const asked = isCheckpoint ? { newest: 'true' } : {};
+    const cache = isCheckpoint ? 'no-store' : 'default';
+    return bytesOf(await this.#send(`logs/${segment(log)}/${path}`, asked, { cache }));
   }
 
   /** The address of an export, for the browser to download by itself. */

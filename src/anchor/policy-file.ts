@@ -1,0 +1,93 @@
+import { misuse } from '../bytes/index.ts';
+import { type Policy, parsePolicy } from '../note/index.ts';
+import { LogError } from '../store/index.ts';
+
+/** The group that {@link addPolicyWitness} keeps. Who writes a policy by hand is free to use others. */
+export const WITNESS_GROUP = 'witnesses';
+
+/** A witness to be added to a policy. */
+export interface NewWitness {
+  /** Its name inside the policy: no spaces. */
+  readonly name: string;
+  readonly vkey: string;
+  /** Where it takes checkpoints; absent for one that signs by hand. */
+  readonly url?: string;
+  /** How many of all witnesses have to cosign; more than half of them if not given. */
+  readonly quorum?: number;
+}
+
+/** The policy of a log that has no witnesses yet, as text (c2sp.org/tlog-policy). */
+export function newPolicy(vkeys: readonly string[]): string {
+  return [...vkeys.map((vkey) => `log ${vkey}`), 'quorum none', ''].join('\n');
+}
+
+/**
+ * A policy with one more witness, and a quorum over all of them. Comments and other lines stay. Throws `malformed_policy`;
+ * `LogError` `witness_exists`; misuse where the policy has groups of its own, which only its author can extend.
+ */
+export function addPolicyWitness(text: string, { name, vkey, url, quorum }: NewWitness): string {
+  const policy = managed(text);
+  if (policy.witnesses.some((known) => known.name === name || known.key.text === vkey)) {
+    throw new LogError('witness_exists', `the policy has a witness of this name or key already: ${name}`, {
+      hint: 'choose another name (--name), or remove it first',
+    });
+  }
+  const line = ['witness', name, vkey, ...(url === undefined ? [] : [url])].join(' ');
+  const names = [...policy.witnesses.map((known) => known.name), name];
+  return parsed(withQuorum([...kept(text), line], names, quorum ?? majority(names.length)));
+}
+
+/** A policy without one of its witnesses. Throws as {@link addPolicyWitness}; `LogError` `witness_missing`. */
+export function removePolicyWitness(text: string, name: string): string {
+  const policy = managed(text);
+  if (!policy.witnesses.some((known) => known.name === name)) {
+    throw new LogError('witness_missing', `the policy has no witness named ${name}`);
+  }
+  const lines = kept(text).filter((line) => {
+    const [keyword, named] = itemsOf(line);
+    return keyword !== 'witness' || named !== name;
+  });
+  const names = policy.witnesses.map((known) => known.name).filter((known) => known !== name);
+  return parsed(withQuorum(lines, names, Math.min(thresholdOf(policy), majority(names.length))));
+}
+
+function majority(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+function thresholdOf({ groups }: Policy): number {
+  return groups[0]?.threshold ?? 1;
+}
+
+/** Reads a policy whose quorum is nobody, one witness, or {@link WITNESS_GROUP}: those can be kept up by rule. */
+function managed(text: string): Policy {
+  const policy = parsePolicy(text);
+  const { groups, quorum } = policy;
+  const isOurs = groups.length === 1 && groups[0]!.name === WITNESS_GROUP && quorum === WITNESS_GROUP;
+  if (isOurs || groups.length === 0) return policy;
+  throw misuse('range', 'option_invalid', 'the policy has groups of its own: edit the file by hand');
+}
+
+/** All lines but those that make up the quorum. */
+function kept(text: string): string[] {
+  const lines = text.split('\n').slice(0, -1);
+  return lines.filter((line) => !['group', 'quorum'].includes(itemsOf(line)[0] ?? ''));
+}
+
+function withQuorum(lines: readonly string[], names: readonly string[], threshold: number): string {
+  if (names.length === 0) return [...lines, 'quorum none', ''].join('\n');
+  if (!Number.isSafeInteger(threshold) || threshold < 1 || threshold > names.length) {
+    throw misuse('range', 'option_invalid', `of ${names.length} witnesses, ${threshold} cannot be asked for`);
+  }
+  const group = `group ${WITNESS_GROUP} ${threshold} ${names.join(' ')}`;
+  return [...lines, group, `quorum ${WITNESS_GROUP}`, ''].join('\n');
+}
+
+function itemsOf(line: string): string[] {
+  return line.split(/[ \t]+/).filter((item) => item !== '');
+}
+
+function parsed(text: string): string {
+  parsePolicy(text);
+  return text;
+}

@@ -1,0 +1,150 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import {
+  AnchorStore,
+  addPolicyWitness,
+  newPolicy,
+  problemOfWitnessUrl,
+  removePolicyWitness,
+  type WitnessState,
+  witnessStates,
+} from '../anchor/index.ts';
+import { type LogPaths, logPaths, openLog, readVerifierKey } from '../log/index.ts';
+import { keyTypes, POLICY_LENGTH_MAX, parsePolicy, parseVerifierKey } from '../note/index.ts';
+import { readTextFile, replaceFile } from '../platform/index.ts';
+import { UsageError } from './exit.ts';
+import type { Io } from './io.ts';
+import { given, jsonOption, logOption, parseCount } from './options.ts';
+import { show } from './terminal.ts';
+
+/** Where a witness that signs by hand takes checkpoints. */
+const BY_HAND = 'none';
+
+const addHelp = `
+Example:
+  indelible witness add https://witness.example witness.example+5f2a61c0+BKv… --log audit
+
+  Whoever opens the log for writing next shows its checkpoints to the witness, in the background.
+  More than half of the witnesses have to cosign, unless --quorum says how many.
+  The witness needs the log's key: indelible key --log audit. The URL ${BY_HAND} is for one that signs by hand.
+`;
+
+/** `witness add URL VKEY --log DIR`. */
+export function addCommand(io: Io): Command {
+  return new Command('add')
+    .description('add a witness to the policy of a log')
+    .argument('<url>', `where the witness takes checkpoints; ${BY_HAND} for one that signs by hand`)
+    .argument('<vkey>', "the witness's verifier key")
+    .addOption(logOption())
+    .option('--name <name>', "its name in the policy (default: the key's)")
+    .addOption(
+      new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount),
+    )
+    .addHelpText('after', addHelp)
+    .action(async (url: string, vkey: string, options: { log: string; name?: string; quorum?: number }) => {
+      await add(io, url, vkey, options);
+    });
+}
+
+async function add(
+  io: Io,
+  url: string,
+  vkey: string,
+  { log: dir, name, quorum }: { log: string; name?: string; quorum?: number },
+): Promise<void> {
+  const problem = url === BY_HAND ? undefined : problemOfWitnessUrl(url);
+  if (problem !== undefined) throw new UsageError(`a witness cannot be at ${url}: ${problem}`);
+  const key = parseVerifierKey(vkey);
+  const paths = logPaths(dir);
+  const text = readPolicy(paths) ?? newPolicy([await vkeyOf(dir, paths)]);
+  const witness = {
+    name: name ?? (key.type === keyTypes.mldsa44 ? `${key.name}/mldsa44` : key.name),
+    vkey,
+    ...given({ url: url === BY_HAND ? undefined : url, quorum }),
+  };
+  replaceFile(paths.policy, addPolicyWitness(text, witness));
+  // Whoever removes and adds a witness has looked into why it refused.
+  if (witness.url !== undefined && existsSync(paths.anchors))
+    withAnchors(paths, (store) => store.dropWitness(url));
+  await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
+}
+
+const listHelp = `
+Example:
+  indelible witness list --log audit
+
+  Signatures are verified; whether the log still is what was signed, verify --policy audit/policy tells.
+`;
+
+/** `witness list --log DIR`. */
+export function listCommand(io: Io): Command {
+  return new Command('list')
+    .description('print the witnesses of a log, and how far each has cosigned it')
+    .addOption(logOption())
+    .addOption(jsonOption('print them as JSON'))
+    .addHelpText('after', listHelp)
+    .action(async ({ log: dir, json }: { log: string; json?: boolean }) => {
+      const paths = logPaths(dir);
+      const policy = parsePolicy(readPolicy(paths) ?? newPolicy([]));
+      const origin = parseVerifierKey(await vkeyOf(dir, paths)).name;
+      const states = existsSync(paths.anchors)
+        ? withAnchors(paths, (store) => witnessStates(store, policy, origin))
+        : witnessStates(undefined, policy, origin);
+      if (json === true) return io.out.json(states);
+      for (const state of states.witnesses) await io.out.line(lineOf(state));
+      await io.out.line(show`${quorumWords(paths)}; cosigned so up to size ${String(states.size)}`);
+    });
+}
+
+/** `witness remove NAME --log DIR`. */
+export function removeCommand(io: Io): Command {
+  return new Command('remove')
+    .description('take a witness out of the policy of a log')
+    .argument('<name>', 'its name in the policy: see witness list')
+    .addOption(logOption())
+    .action(async (name: string, { log: dir }: { log: string }) => {
+      const paths = logPaths(dir);
+      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name));
+      await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
+    });
+}
+
+/** The text of the policy in the folder of a log; undefined where there is none. */
+export function readPolicy({ policy }: LogPaths): string | undefined {
+  return existsSync(policy) ? readTextFile(policy, POLICY_LENGTH_MAX) : undefined;
+}
+
+/** The log's verifier key; of a log in PostgreSQL, the one in the folder of its instance. */
+export async function vkeyOf(dir: string, paths: LogPaths): Promise<string> {
+  if (!existsSync(paths.database) && existsSync(paths.vkey)) return readVerifierKey(paths.vkey).text;
+  await using log = await openLog(dir, { readOnly: true });
+  return log.vkey;
+}
+
+/** Runs `act` on the log's `anchors.db`. */
+export function withAnchors<Result>({ anchors }: LogPaths, act: (store: AnchorStore) => Result): Result {
+  const store = AnchorStore.open(anchors);
+  try {
+    return act(store);
+  } finally {
+    store.close();
+  }
+}
+
+function quorumWords(paths: LogPaths): string {
+  const { witnesses, groups, quorum } = parsePolicy(readPolicy(paths) ?? newPolicy([]));
+  if (quorum === undefined) return 'no witness is asked for';
+  const group = groups.find(({ name }) => name === quorum);
+  const count = group === undefined ? 1 : group.threshold;
+  return `${count} of ${group?.members.length ?? witnesses.length} have to cosign`;
+}
+
+function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
+  const when = timestamp === undefined ? '' : `, at ${new Date(timestamp * 1000).toISOString()}`;
+  const words =
+    refusal === undefined
+      ? ''
+      : ` REFUSES: it holds ${refusal === 'fork' ? 'another history' : 'a longer history'}; run verify`;
+  return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${words}`;
+}

@@ -1,0 +1,148 @@
+// anchors.db and the policy beside it: nobody's signature is lost, and what is kept stays small.
+
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { isLogError } from 'indelible';
+import {
+  AnchorStore,
+  addPolicyWitness,
+  newPolicy,
+  PUBLISHED_KEPT_MIN,
+  removePolicyWitness,
+  witnessStates,
+} from 'indelible/anchor';
+import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseNote, parsePolicy } from 'indelible/note';
+import { temporaryFolder } from '../support/folders.ts';
+import { TestLog } from '../witness/world.ts';
+
+const log = new TestLog().grow(5);
+const cosigners = [1, 2, 3].map((byte) =>
+  parseCosignerKey(
+    cosignerKeyFromSeed(`w${byte}.example`, keyTypes.cosignatureV1, new Uint8Array(32).fill(byte)),
+  ),
+);
+const line = (at: number, size = 5, time = 1_700_000_000n) =>
+  cosigners[at]!.cosign(parseNote(log.note(size)).text, time);
+
+function opened(t: { after(act: () => void): void }, path = ''): AnchorStore {
+  const store = AnchorStore.open(path);
+  t.after(() => store.close());
+  return store;
+}
+
+describe('published checkpoints', () => {
+  test('gather signatures from two handles of one file, each once', (t) => {
+    const path = join(temporaryFolder(t as never), 'anchors.db');
+    const [one, other] = [opened(t, path), opened(t, path)];
+    const published = { size: 5, note: log.note(), at: 1 };
+    one.addSignatures(published, [line(0)]);
+    other.addSignatures(published, [line(1)]);
+    one.addSignatures(published, [line(0)]);
+    const [kept] = one.newestPublished();
+    assert.equal(parseNote(kept!.note).signatures.length, 3);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.deepEqual(AnchorStore.openReadable(path).newestPublished(), [kept]);
+  });
+
+  test('of one size are one: another history is refused', (t) => {
+    const store = opened(t);
+    store.addSignatures({ size: 5, note: log.note(), at: 1 }, []);
+    const other = log.fork(4).grow(1, 'forged');
+    assert.throws(
+      () => store.addSignatures({ size: 5, note: other.note(), at: 2 }, [line(0)]),
+      (error) => isLogError(error, 'rolled_back'),
+    );
+    assert.equal(parseNote(store.newestPublished()[0]!.note).signatures.length, 1);
+  });
+
+  test('are thinned to one an hour behind the newest, and none that has more signatures than the next', (t) => {
+    const store = opened(t);
+    const many = PUBLISHED_KEPT_MIN + 100;
+    const note = (bytes: number) => new Uint8Array(bytes);
+    for (let size = 1; size <= many; size++) {
+      store.putPublished({ size, note: note(size === 7 ? 20 : 10), at: size < 50 ? 0 : 3_600_000 });
+    }
+    store.thinPublished();
+    const sizes = store.publishedFrom(0, many).map(({ size }) => size);
+    assert.deepEqual(sizes.slice(0, 3), [7, 49, 101]);
+    assert.equal(sizes.length, PUBLISHED_KEPT_MIN + 2);
+  });
+});
+
+test('witnesses are remembered, refusals with their entry, and forgotten', (t) => {
+  const store = opened(t);
+  const url = 'https://w.example';
+  assert.equal(store.witness(url), undefined);
+  store.putWitness({ url, size: 5, at: 1 });
+  assert.deepEqual(store.witness(url), { url, size: 5, at: 1 });
+  const refusal = { kind: 'fork', entry: 'e', note: log.note() } as const;
+  store.putWitness({ url, size: 5, at: 2, refusal });
+  assert.deepEqual(store.witness(url), { url, size: 5, at: 2, refusal });
+  store.dropWitness(url);
+  assert.equal(store.witness(url), undefined);
+});
+
+test('the states of witnesses are what they signed, whatever the file says', (t) => {
+  const store = opened(t);
+  const text = cosigners.reduce(
+    (policy, { key }, at) => addPolicyWitness(policy, { name: `W${at}`, vkey: key.text }),
+    newPolicy([log.signer.vkey]),
+  );
+  const policy = parsePolicy(text);
+  const origin = log.signer.name;
+  assert.equal(witnessStates(undefined, policy, origin).size, 0);
+  store.addSignatures({ size: 3, note: log.note(3), at: 1 }, [line(0, 3), line(1, 3), line(2, 3)]);
+  store.addSignatures({ size: 5, note: log.note(5), at: 2 }, [line(0)]);
+  // A line that is over another checkpoint spoils the note that it stands under.
+  store.addSignatures({ size: 4, note: log.note(4), at: 2 }, [line(0, 4), line(1, 5)]);
+  const { size, witnesses } = witnessStates(store, policy, origin);
+  assert.equal(size, 3);
+  assert.deepEqual(
+    witnesses.map((one) => one.size),
+    [5, 3, 3],
+  );
+  assert.equal(witnessStates(store, policy, 'another').size, 0);
+});
+
+describe('the policy of a log', () => {
+  const vkeys = cosigners.map(({ key }) => key.text);
+  const add = (text: string, at: number, more: object = {}) =>
+    addPolicyWitness(text, { name: `W${at}`, vkey: vkeys[at]!, url: `https://w${at}.example`, ...more });
+  const empty = newPolicy([log.signer.vkey]);
+
+  test('grows by one witness at a time, more than half of whom have to cosign', () => {
+    assert.equal(parsePolicy(empty).quorum, undefined);
+    let text = `# ours\n${empty}`;
+    const thresholds = [0, 1, 2].map((at) => {
+      text = add(text, at);
+      return parsePolicy(text).groups[0]!.threshold;
+    });
+    assert.deepEqual(thresholds, [1, 2, 2]);
+    assert.match(text, /^# ours\n/);
+    const fewer = removePolicyWitness(text, 'W1');
+    assert.deepEqual(parsePolicy(fewer).groups[0]!.members, ['W0', 'W2']);
+    const none = removePolicyWitness(removePolicyWitness(fewer, 'W0'), 'W2');
+    assert.equal(none, `# ours\n${empty}`);
+  });
+
+  test('takes a quorum that fits, and no other', () => {
+    const text = add(add(empty, 0), 1, { quorum: 1 });
+    assert.equal(parsePolicy(text).groups[0]!.threshold, 1);
+    for (const quorum of [0, 4, 1.5]) {
+      assert.throws(() => add(text, 2, { quorum }), { code: 'option_invalid' });
+    }
+  });
+
+  test('refuses a name or key twice, one that is not there, and groups of somebody’s own', () => {
+    const text = add(empty, 0);
+    assert.throws(() => add(text, 0), { code: 'witness_exists' });
+    assert.throws(() => add(text, 1, { name: 'W0' }), { code: 'witness_exists' });
+    assert.throws(() => removePolicyWitness(text, 'W9'), { code: 'witness_missing' });
+    const own = `witness A ${vkeys[0]}\ngroup g any A\nquorum g\n`;
+    assert.throws(() => add(own, 1), { code: 'option_invalid' });
+    assert.throws(() => add(empty, 1, { name: 'a b' }), { code: 'malformed_policy' });
+    assert.throws(() => add(empty, 1, { name: 'a\nquorum none' }), { code: 'malformed_policy' });
+  });
+});

@@ -1,0 +1,151 @@
+// The commands around witnesses, as somebody new would use them; servers are real processes.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLog, openLog } from 'indelible';
+import { temporaryFolder } from '../support/folders.ts';
+import { makeWitness, serveWitness } from '../support/witness-process.ts';
+import { type Ended, indelible } from './cli-process.ts';
+
+/** The log is made in this process: starting another one takes most of the time of a command. */
+async function world(t: TestContext) {
+  const cwd = temporaryFolder(t);
+  const run = (words: string, input?: string): Ended =>
+    indelible(words.split(' '), { cwd, ...(input === undefined ? {} : { input }) });
+  const ok = (words: string, input?: string): string => {
+    const { status, stdout, stderr } = run(words, input);
+    assert.equal(status, 0, stdout + stderr);
+    return stdout;
+  };
+  const log = await createLog(join(cwd, 'audit'), { origin: 'example.com/audit', thread: 'caller' });
+  await log.close();
+  const { vkey } = log;
+  return { cwd, run, ok, vkey };
+}
+
+test('a witness is added in one line, and proofs and verify demand it from then on', async (t) => {
+  const { cwd, ok, run, vkey } = await world(t);
+  makeWitness(join(cwd, 'w'), 'w.example');
+  const witness = await serveWitness(t, join(cwd, 'w'), vkey);
+  ok(`witness add ${witness.url} ${witness.vkey} --log audit`);
+  // Until it has signed, the policy is not satisfied.
+  const before = run('verify audit --policy audit/policy');
+  assert.equal(before.status, 1);
+  assert.match(before.stdout, /quorum witnesses has cosigned no checkpoint/);
+  {
+    await using log = await openLog(join(cwd, 'audit'), { publish: { everyMs: 20 } });
+    await (await log.record({ id: 'e-1', action: 'a.b', actor: { type: 'user', id: 'u' } })).witnessed();
+  }
+  const listed = JSON.parse(ok('witness list --log audit --json'));
+  assert.ok(listed.size >= 2);
+  assert.match(ok('verify audit --policy audit/policy'), /cosigned (up to size \d+ )?by w\.example/);
+  ok('prove --log audit e-1 --out p.tlog-proof --entry e.json');
+  ok('verify --proof p.tlog-proof --entry e.json --policy audit/policy');
+  ok('witness remove w.example --log audit');
+  assert.match(readFileSync(join(cwd, 'audit/policy'), 'utf8'), /quorum none/);
+});
+
+test('serve: its statuses, a stop that is graceful, and no start without its database', async (t) => {
+  const { cwd, run, vkey } = await world(t);
+  makeWitness(join(cwd, 'w'), 'w.example');
+  const witness = await serveWitness(t, join(cwd, 'w'), vkey);
+  const answer = await fetch(`${witness.url}/add-checkpoint`, { method: 'POST', body: 'nonsense' });
+  assert.equal(answer.status, 400);
+  witness.child.kill('SIGTERM');
+  for (let waited = 0; witness.child.exitCode === null && waited < 5_000; waited += 20) await sleep(20);
+  assert.equal(witness.child.exitCode, 0);
+  for (const end of ['', '-wal', '-shm']) rmSync(join(cwd, `w/witness.db${end}`), { force: true });
+  const { status, stderr } = run(`witness serve --data w --vkey ${vkey} --port 0`);
+  assert.equal(status, 3);
+  assert.match(stderr, /witness_missing/);
+  assert.equal(run('witness init --data w --name w.example').status, 3);
+  assert.equal(run('witness serve --data w').status, 2);
+});
+
+test('a witness beyond loopback needs TLS, or a proxy that speaks it', async (t) => {
+  const { cwd, run, vkey } = await world(t);
+  makeWitness(join(cwd, 'w'), 'w.example');
+  const { status, stderr } = run(`witness serve --data w --vkey ${vkey} --host 0.0.0.0 --port 0`);
+  assert.equal(status, 2);
+  assert.match(stderr, /--tls-cert/);
+});
+
+describe('by hand', () => {
+  test('request, sign, add-signature, twice; the second with a proof', async (t) => {
+    const { cwd, ok, run, vkey } = await world(t);
+    const witness = makeWitness(join(cwd, 'w'), 'w.example');
+    assert.equal(run('witness add-signature nothing --log audit').status, 3);
+    ok(`witness add none ${witness} --log audit`);
+    writeFileSync(join(cwd, 'request'), ok('witness request --log audit'));
+    const signature = ok(`witness sign request --data w --vkey ${vkey}`);
+    assert.match(signature, /^— w\.example \S+\n$/);
+    ok('witness add-signature - --log audit', signature);
+    {
+      await using log = await openLog(join(cwd, 'audit'), { thread: 'caller' });
+      await log.record({ action: 'a.b', actor: { type: 'user', id: 'u_1' } });
+    }
+    writeFileSync(join(cwd, 'later'), ok('witness request --log audit'));
+    const refused = run(`witness sign later --data w --vkey ${vkey}`);
+    assert.equal(refused.status, 3);
+    assert.match(refused.stderr, /--old 1/);
+    writeFileSync(join(cwd, 'later'), ok('witness request --log audit --old 1'));
+    writeFileSync(join(cwd, 'signature'), ok(`witness sign later --data w --vkey ${vkey}`));
+    assert.match(ok('witness add-signature signature --log audit'), /up to size 3/);
+    assert.match(ok('verify audit --policy audit/policy'), /cosigned by w\.example/);
+    assert.equal(statSync(join(cwd, 'audit/anchors.db')).mode & 0o777, 0o600);
+    // Where the log has forgotten the checkpoint, the request brings it back.
+    for (const end of ['', '-wal', '-shm']) rmSync(join(cwd, `audit/anchors.db${end}`), { force: true });
+    assert.equal(run('witness add-signature signature --log audit').status, 1);
+    ok('witness add-signature signature --log audit --request later');
+    // A signature of somebody else is none.
+    const other = makeWitness(join(cwd, 'x'), 'x.example');
+    assert.ok(other);
+    const foreign = ok(`witness sign request --data x --vkey ${vkey}`);
+    assert.equal(run('witness add-signature - --log audit', foreign).status, 1);
+  });
+
+  test('a checkpoint alone, a second history, and a log that is not watched', async (t) => {
+    const { cwd, ok, run, vkey } = await world(t);
+    makeWitness(join(cwd, 'w'), 'w.example');
+    const body = ok('witness request --log audit');
+    writeFileSync(join(cwd, 'checkpoint'), body.slice(body.indexOf('\n\n') + 2));
+    for (const _ of ['first', 'again']) ok(`witness sign checkpoint --data w --vkey ${vkey}`);
+    // The same key signs another beginning.
+    const key = join(cwd, 'audit/log.key');
+    const twin = { origin: 'example.com/audit', key, reuseKey: true, thread: 'caller' } as const;
+    await (await createLog(join(cwd, 'other'), twin)).close();
+    const forked = ok('witness request --log other').replace('old 0', 'old 1');
+    const refused = run(`witness sign - --data w --vkey ${vkey}`, forked);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /consistency_invalid/);
+    const unknown = run(`witness sign - --data w --vkey ${vkey} --origin example.com/other`, body);
+    assert.equal(unknown.status, 3);
+    const spoilt = run(
+      `witness sign - --data w --vkey ${vkey}`,
+      body.replace(/^— .*$/m, `— example.com/audit ${'A'.repeat(92)}`),
+    );
+    assert.equal(spoilt.status, 1);
+  });
+});
+
+test('key mldsa makes the key of a second signature, once', async (t) => {
+  const { cwd, ok, run } = await world(t);
+  assert.match(ok('key mldsa --log audit'), /^example\.com\/audit\+[0-9a-f]{8}\+B/);
+  assert.equal(statSync(join(cwd, 'audit/log.mldsa.key')).mode & 0o777, 0o600);
+  assert.equal(run('key mldsa --log audit').status, 3);
+});
+
+test('what is wrong on the command line is said before anything is written', async (t) => {
+  const { cwd, run, vkey } = await world(t);
+  const witness = makeWitness(join(cwd, 'w'), 'w.example');
+  assert.equal(run(`witness add ftp://w.example ${witness} --log audit`).status, 2);
+  assert.equal(run('witness add https://w.example nonsense --log audit').status, 1);
+  // The log's own key is no witness's.
+  assert.equal(run(`witness add https://w.example ${vkey} --log audit`).status, 1);
+  assert.equal(run(`witness add https://w.example ${witness} --log audit --quorum 2`).status, 2);
+  assert.equal(run('witness remove w.example --log audit').status, 3);
+  assert.equal(existsSync(join(cwd, 'audit/policy')), false);
+});
