@@ -126,6 +126,14 @@ export const scenarios: readonly Listing[] = [
     large: true,
   },
   {
+    name: 'publish',
+    module: 'scenarios/publish.ts',
+    about:
+      'publish the large log to a folder, verify it from there (tree, then every entry), restore it; peak memory',
+    large: true,
+    once: true,
+  },
+  {
     name: 'verify',
     module: 'scenarios/verify.ts',
     about: 'verify the whole log: one thread, two threads, hashes and tree only; peak memory',

@@ -206,6 +206,14 @@ export class Log {
   }
 
   /**
+   * The file with what outside parties have signed; '' where there is none.
+   * @internal
+   */
+  get anchorsPath(): string {
+    return this.#home.anchors;
+  }
+
+  /**
    * Whether nothing is left but to close it and open it again: its writer does not know what it wrote, or its thread has ended.
    * @internal
    */

@@ -247,13 +247,13 @@ export class Reader implements LogReading {
   bundle(index: number, width: number): Uint8Array | undefined {
     if (width > widthNow(this.head().size, 0, index)) return undefined;
     const begin = index * TILE_WIDTH;
-    const entries = this.#reader.readEntries(begin, begin + width);
+    const entries = this.#reader.readEntryBytes(begin, begin + width);
     if (entries.length !== width) {
       throw new LogError('log_damaged', `entries are missing between ${begin} and ${begin + width}`, {
         hint: 'run verify: it names everything that was changed',
       });
     }
-    return encodeEntryBundle(entries.map(({ entry }) => entry));
+    return encodeEntryBundle(entries);
   }
 
   close(): void {

@@ -15,6 +15,9 @@ export const SUBJECT_KEYS_FILE = 'subject-keys.db';
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
 
+/** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
+const CATCH_UP_MS_MIN = 200;
+
 /** How a log is published. */
 export interface PublishOptions {
   /** Where to: `file:///path`, `s3://bucket/prefix`, or a store that is open already and stays its owner's. */
@@ -69,26 +72,52 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   }
   let covered = 0;
   let work: Promise<Work> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  let later: NodeJS.Timeout | undefined;
+  const publish = async (): Promise<void> => {
+    work ??= open(log, options);
+    try {
+      const published = await (await work).publisher.publish();
+      covered = published.size;
+      if (published.added > 0) onPublished?.(published);
+    } catch (error) {
+      // The place may have changed, or be reachable again: it is opened anew.
+      const failed = work;
+      work = undefined;
+      await failed.then(({ close }) => close()).catch(() => {});
+      throw error;
+    }
+  };
+  const inTurn = (): Promise<void> => {
+    const mine = turn.then(publish);
+    turn = mine.catch(() => {});
+    return mine;
+  };
+  /** Witnesses may lag behind the log: what they cosign later is published later, although nothing is recorded then. */
+  const catchUp = (to: number, signal: AbortSignal): void => {
+    clearTimeout(later);
+    if (covered >= to || signal.aborted) return;
+    const again = (): void => {
+      if (!signal.aborted)
+        void inTurn().then(
+          () => catchUp(to, signal),
+          () => catchUp(to, signal),
+        );
+    };
+    later = setTimeout(again, Math.max(everyMs, CATCH_UP_MS_MIN)).unref();
+  };
   return {
     name,
     batchMax: 4096,
     async apply({ to, signal }: FollowerBatch): Promise<void> {
-      // Witnesses may lag behind the log: what they have not cosigned is published with what comes next.
       if (to <= covered) return;
-      work ??= open(log, options);
-      try {
-        const { publisher } = await work;
-        const published = await publisher.publish();
-        covered = published.size;
-        if (published.added > 0) onPublished?.(published);
-      } catch (error) {
-        // The place may have changed, or be reachable again: it is opened anew.
-        const failed = work;
-        work = undefined;
-        await failed.then(({ close }) => close()).catch(() => {});
-        throw error;
-      }
+      await inTurn();
+      catchUp(to, signal);
       await pause(everyMs, signal);
+      if (!signal.aborted) return;
+      clearTimeout(later);
+      await work?.then(({ close }) => close()).catch(() => {});
+      work = undefined;
     },
   };
 }
@@ -104,14 +133,22 @@ async function open(
   options: PublishOptions,
   onProgress?: PublishOptions['onProgress'],
 ): Promise<Work> {
-  const { to, disclosures = true, subjectKeys = join(log.dir, SUBJECT_KEYS_FILE) } = options;
+  const { to, disclosures = true, subjectKeys } = options;
+  const keysPath = subjectKeys ?? join(log.dir, SUBJECT_KEYS_FILE);
+  if (disclosures && subjectKeys === undefined && !existsSync(log.dir)) {
+    throw misuse(
+      'type',
+      'option_invalid',
+      'a log that lives in no folder needs subjectKeys: where their keys are to lie',
+    );
+  }
   const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
-  const keys = disclosures ? SubjectKeys.open(subjectKeys, randomBytes) : undefined;
+  const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
   const publisher = new Publisher({
     source: sourceOf(log),
     store,
     disclosures: keys && new DisclosureArchive(store, keys),
-    cosigned: () => newestCosigned(join(log.dir, 'anchors.db')),
+    cosigned: () => newestCosigned(log.anchorsPath),
     onProgress,
   });
   const close = async (): Promise<void> => {
@@ -136,7 +173,7 @@ function sourceOf(log: Log): PublishSource {
 
 /** The newest checkpoint that was shown to witnesses, with what they have signed. */
 function newestCosigned(path: string): Uint8Array | undefined {
-  if (!existsSync(path)) return undefined;
+  if (path === '' || !existsSync(path)) return undefined;
   const anchors = AnchorStore.open(path);
   try {
     return anchors.newestPublished()[0]?.note;

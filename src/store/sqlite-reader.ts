@@ -38,6 +38,7 @@ export function unpackDisclosures(texts: Uint8Array): string[] {
 export class SqliteReader implements LogReader {
   readonly #head: StatementSync;
   readonly #entries: StatementSync;
+  readonly #bytes: StatementSync;
   readonly #id: StatementSync;
   readonly #tile: StatementSync;
 
@@ -48,6 +49,10 @@ export class SqliteReader implements LogReader {
        WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx`,
     );
     this.#entries.setReturnArrays(true);
+    this.#bytes = db.prepare(
+      `SELECT e.idx, ${bounded('e.entry', limits.entryBytesMax)}, NULL FROM entries e WHERE e.idx >= ? AND e.idx < ? ORDER BY e.idx`,
+    );
+    this.#bytes.setReturnArrays(true);
     this.#id = db.prepare('SELECT idx FROM ids WHERE id = ?');
     this.#id.setReturnArrays(true);
     this.#tile = db.prepare(`SELECT ${bounded('hashes', TILE_BYTES)} FROM tiles WHERE level = ? AND idx = ?`);
@@ -80,6 +85,13 @@ export class SqliteReader implements LogReader {
 
   readEntries(from: number, to: number): StoredEntry[] {
     return this.readRows(from, to).map(trusted);
+  }
+
+  readEntryBytes(from: number, to: number): Uint8Array[] {
+    const rows = inOurWords('entries cannot be read', () =>
+      this.#bytes.all(from, to),
+    ) as unknown as RowOfEntry[];
+    return rows.map(([index, entry, texts]) => trusted({ index, entry, texts }).entry);
   }
 
   findIds(ids: readonly string[]): Map<string, number> {

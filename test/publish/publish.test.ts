@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { openLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
 import { decodeEntryBundle } from 'indelible/merkle';
 import { Publisher, publishLog, publishTiles, verifyPublished } from 'indelible/publish';
 import { DirectoryTileStore, type TileStore } from 'indelible/store';
@@ -219,6 +220,24 @@ test('a follower publishes what is recorded, from where its last life stopped', 
   again.followers.add(publishTiles(again, { to: urlOf(folder), everyMs: 0 }));
   await publishedSize(folder, (await again.checkpoint()).size);
   assert.equal((await verifyPublished(urlOf(folder), { vkey: log.vkey, threads: 0 })).ok, true);
+});
+
+test('the newest cosigned checkpoint is published rather than the newest, and the next when it is there', async (t) => {
+  const folder = join(temporaryFolder(t), 'pub');
+  const log = await smallLog(t, 5);
+  const cosigned = await log.checkpoint();
+  const anchors = AnchorStore.open(join(log.dir, 'anchors.db'));
+  t.after(() => anchors.close());
+  const put = ({ size, note }: { size: number; note: string }) =>
+    anchors.putPublished({ size, note: Buffer.from(note), at: 0 });
+  put(cosigned);
+  await grow(log, 5);
+  log.followers.add(publishTiles(log, { to: urlOf(folder), everyMs: 0 }));
+  await publishedSize(folder, cosigned.size);
+  assert.equal(readFileSync(join(folder, 'checkpoint'), 'utf8'), cosigned.note);
+  const newest = await log.checkpoint();
+  put(newest);
+  await publishedSize(folder, newest.size);
 });
 
 async function publishedSize(folder: string, size: number): Promise<void> {

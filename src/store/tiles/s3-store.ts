@@ -139,7 +139,8 @@ export class S3TileStore implements TileStore {
           ? there?.bytes === expected
           : equalBytes(there.bytes, expected);
       if (!isExpected) throw moved(this.place);
-      const condition = there === undefined ? { IfNoneMatch: '*' } : { IfMatch: there.etag };
+      const condition =
+        there === undefined ? { IfNoneMatch: '*' } : { IfMatch: spelled(there.etag, attempt) };
       const error = await this.#put(CHECKPOINT_PATH, note, condition);
       if (error === undefined) return;
       const failure = failureOf(error);
@@ -250,6 +251,11 @@ export class S3TileStore implements TileStore {
     if (attempt + 1 >= ATTEMPTS_MAX) throw inS3Words(error, this.place);
     await sleep(PAUSE_MS_MIN * 2 ** attempt);
   }
+}
+
+/** An ETag as it was given, and in turn without its quotes: Ceph gives it with them and takes it without. */
+function spelled(etag: string | undefined, attempt: number): string | undefined {
+  return attempt % 2 === 0 ? etag : etag?.replace(/^"(.*)"$/, '$1');
 }
 
 /** A failure in our own words, but for those that the caller acts upon. */

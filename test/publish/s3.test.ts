@@ -1,0 +1,106 @@
+// A whole log in a bucket: published while three requests in ten fail, verified, attacked past the lock, restored.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { erasedEvent } from 'indelible/event';
+import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
+import { SubjectKeys } from 'indelible/store';
+import { temporaryFolder } from '../support/folders.ts';
+import { type Fault, S3Double } from '../support/s3-double.ts';
+import { grow, smallLog, urlOf } from './world.ts';
+
+const place = 's3://archive/logs/audit';
+
+test('T14: three requests in ten fail, and what is published is whole, once, and locked', async (t) => {
+  const double = await S3Double.start(t);
+  const log = await smallLog(t, 700);
+  const faults: readonly Fault[] = [
+    'slow-down',
+    'error-after',
+    'lost-after',
+    'truncated',
+    'wrong-etag',
+    'error-before',
+  ];
+  let state = 11;
+  double.behaviour.fault = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state % 10 < 3 ? faults[state % faults.length] : undefined;
+  };
+  const s3 = { client: double.client(t), retention: { days: 10 }, timeoutMs: 2_000 };
+  for (let step = 0; step < 2; step += 1) {
+    await publishLog(log, { to: place, s3 });
+    const report = await verifyPublished(place, {
+      vkey: log.vkey,
+      s3,
+      subjectKeys: join(log.dir, 'subject-keys.db'),
+      threads: 0,
+    });
+    assert.deepEqual(
+      [report.ok, report.size],
+      [true, (await log.checkpoint()).size],
+      JSON.stringify(report.findings),
+    );
+    await grow(log, 20);
+  }
+  for (const [key, versions] of double.objects) {
+    if (key.includes('/probe/')) continue;
+    assert.ok(key.endsWith('/checkpoint') || versions.length === 1, key);
+    for (const { mode, until } of versions)
+      assert.ok(mode === 'COMPLIANCE' && until! > Date.now() + 9 * 86_400_000, key);
+  }
+});
+
+test('attack 45: written over, hidden, rolled back in the bucket: found, and restored from what the lock kept', async (t) => {
+  const double = await S3Double.start(t);
+  const log = await smallLog(t, 300);
+  const s3 = { client: double.client(t), retention: { days: 10 } };
+  await publishLog(log, { to: place, s3, disclosures: false });
+  const older = double.newest('logs/audit/checkpoint')!.bytes!;
+  await grow(log, 300);
+  await publishLog(log, { to: place, s3, disclosures: false });
+  const { size, note } = await log.checkpoint();
+
+  double.overwrite(
+    'logs/audit/tile/entries/000',
+    Buffer.from(double.newest('logs/audit/tile/entries/000')!.bytes!).fill(1),
+  );
+  double.overwrite('logs/audit/tile/0/001', undefined);
+  double.overwrite('logs/audit/checkpoint', older);
+  const verify = (more: object) =>
+    verifyPublished(place, { vkey: log.vkey, threads: 0, held: [note], s3, ...more });
+  const { findings } = await verify({});
+  const codes = new Set(findings.map(({ code }) => code));
+  for (const code of ['bundle_malformed', 'tile_mismatch', 'rolled_back'] as const)
+    assert.ok(codes.has(code), code);
+
+  const oldest = { ...s3, oldestVersions: true };
+  const honest = await verify({ s3: oldest });
+  assert.deepEqual([honest.ok, honest.size], [true, size], JSON.stringify(honest.findings));
+  const to = join(temporaryFolder(t), 'restored');
+  assert.equal((await restoreLog({ from: place, to, vkey: log.vkey, s3: oldest })).size, size);
+  await using reader = await openPublished(place, log.vkey, { s3: oldest });
+  assert.equal((await reader.get(5)).index, 5);
+});
+
+test('an erasure reaches the archive: its values are noise, its record excuses them, and later values have a new key', async (t) => {
+  const log = await smallLog(t, 200);
+  const folder = join(temporaryFolder(t), 'pub');
+  const subjectKeys = join(log.dir, 'subject-keys.db');
+  await publishLog(log, { to: urlOf(folder) });
+  const before = SubjectKeys.reading(subjectKeys);
+  const key = Buffer.from(before.find('user/u_1')!);
+  before.close();
+  const { size: below } = await log.checkpoint();
+  await log.recordOwn(erasedEvent({ subject: 'user/u_1', below, reason: 'asked to' }));
+  await grow(log, 200);
+  await publishLog(log, { to: urlOf(folder) });
+  const report = await verifyPublished(urlOf(folder), { vkey: log.vkey, subjectKeys, threads: 0 });
+  assert.deepEqual([report.ok, report.counts.missing], [true, 0], JSON.stringify(report.findings));
+  assert.ok(report.counts.erased >= 120 && report.counts.present > 800, JSON.stringify(report.counts));
+  for (const name of readdirSync(log.dir).filter((file) => file.startsWith('subject-keys'))) {
+    assert.ok(!readFileSync(join(log.dir, name)).includes(key), name);
+  }
+});
