@@ -178,7 +178,7 @@ describe('the table', () => {
   test('where the root key lies is told', () => {
     const of = (rootKey: TierFacts['rootKey']): string =>
       rowOf(tierOf({ ...bare, rootKey }), 'copies the files').answered;
-    assert.deepEqual([of('here'), of('elsewhere'), of('unknown')], ['none', 'whole', 'none']);
+    assert.deepEqual([of('here'), of('elsewhere'), of('unknown')], ['none', 'part', 'none']);
   });
 });
 
