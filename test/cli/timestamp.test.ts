@@ -135,7 +135,7 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
     const words = [
       /^example\.com\/audit · 1 entry · root \S{44}\n {2}yes {2}chained {7}1 entry under one root; /,
       /^ {2}no {3}witnessed {5}no policy names a witness, and none cosigns$/m,
-      /^ {2}yes {2}time-stamped {2}ours, less than a minute ago, up to size 1$/m,
+      /^ {2}yes {2}time-stamped {2}ours, .* ago, up to size 1$/m,
       /^whoever holds the signing key can sign another history, or show two: in part\n {2}answered by {2}time-stamped up to size 1 by ours; /m,
       /^ {2}unseen {7}show another history to somebody who has none of this/m,
       /^the operator and every witness together can invent a history from its beginning: in part$/m,

@@ -97,7 +97,7 @@ test("the integrity page tells the server's audit apart from its own check, and 
   assert.ok(partCount > 0, 'the disk: mark and audit');
   assert.equal(await exposure.getByText('In part', { exact: true }).count(), partCount);
   for (const { who, unseen } of rows)
-    await exposure.getByRole('row').filter({ hasText: who }).getByText(unseen).waitFor();
+    await exposure.getByRole('row').filter({ hasText: who }).getByText(unseen).last().waitFor();
   const vouchers = page.getByRole('table').filter({ hasText: 'time-stamped' }).filter({ hasText: 'chained' });
   for (const { says } of layers) await vouchers.getByText(says).waitFor();
   assert.equal(await vouchers.getByText('Yes', { exact: true }).count(), 2, 'chained and signed');
