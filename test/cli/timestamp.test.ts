@@ -61,12 +61,6 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
       2,
       'a name is taken once',
     );
-    assert.equal(indelible(['timestamp', 'add', 'ftp://x', '--log', log]).status, 2);
-    assert.equal(
-      indelible(['timestamp', 'add', tsa.url, '--log', log, '--name', 'x', '--ca', join(log, 'log.vkey')])
-        .status,
-      2,
-    );
     assert.equal(indelible(['timestamp', 'add', tsa.url, '--log', base]).status, 3, 'there is no log');
     const host = done(indelible(['timestamp', 'add', 'http://tsa.example.com:8080/x', '--log', log])).stderr;
     assert.match(
@@ -74,7 +68,6 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
       /^tsa\.example\.com-8080 is asked .*, by whatever certificate it shows: pin it with --ca\./,
     );
     done(indelible(['timestamp', 'remove', 'tsa.example.com-8080', '--log', log]));
-    assert.equal(indelible(['timestamp', 'remove', 'tsa.example.com-8080', '--log', log]).status, 3);
 
     const now = done(await started(['timestamp', 'now', '--log', log]));
     assert.match(now.stdout, /^ours {2}\d{4}-\S+Z {2}up to size 1 {2}by O=Test, CN=tsa\n$/);
@@ -87,7 +80,7 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
     assert.equal(JSON.parse(line!).stamped.size, 1);
 
     const verified = done(indelible(['verify', log, '--vkey', vkey, '--tsa-ca', chain.root.cert])).stdout;
-    assert.match(verified, /^ {2}stamped {3}1 of 1 time-stamp agree$/m);
+    assert.match(verified, /^ {2}stamped {3}1 of 1 time-stamps agree$/m);
     assert.match(
       verified,
       /^ {2}anchored {2}consistent up to size 1; time-stamped by ours at \S+Z up to size 1; agrees with the mark beside the folder$/m,
