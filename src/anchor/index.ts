@@ -4,6 +4,16 @@
  * A log's own signature says nothing against whoever holds its key. A witness that cosigns a checkpoint has seen that it continues
  * the last one it saw; a time-stamping authority that signs it has seen it at that time. Neither can be made afterwards without
  * them. What they signed is kept in `anchors.db` beside the log, and travels with its proofs.
+ *
+ * A time-stamp (RFC 3161) is over the *text* of a checkpoint's note, so that cosignatures and another key of the log change nothing:
+ *
+ * ```ts
+ * const { token } = await requestTimestamp({ name: 'tsa', url, certificates: pem }, { text, now: Date.now() });
+ * const { time, trust } = await verifyTimestamp({ text, token, certificates: parseCertificates(pem) });
+ * ```
+ *
+ * Everything that comes from outside is an attacker's until it is verified. `timestamp/der.ts` refuses what is not strict DER before
+ * any parser sees it, `timestamp/token.ts` takes apart without believing, `timestamp/verify-timestamp.ts` believes.
  */
 export {
   AnchorStore,

@@ -84,10 +84,9 @@ function sealedWords({ counts, sealed, depth }: LogReport): Shown {
 }
 
 function stampedWords({ given, agree, newest }: NonNullable<LogReport['stamped']>): Shown {
-  const noun = given === 1 ? 'time-stamp' : 'time-stamps';
   const isKnown = newest.some(({ trust }) => trust === 'anchored');
   const pin = isKnown || agree === 0 ? '' : ', by certificates that came with them; name yours with --tsa-ca';
-  return show`${group(agree)} of ${group(given)} ${noun} agree${pin}`;
+  return show`${group(agree)} of ${group(given)} time-stamps agree${pin}`;
 }
 
 function heldWords(held: readonly Held[]): Shown {

@@ -39,7 +39,7 @@ export function tierLines(tier: Tier, paint: Painter): Shown[] {
     none: paint('red', 'open'),
   };
   return [
-    show`${paint('bold', tier.origin)} · ${group(tier.size)} ${tier.size === 1 ? 'entry' : 'entries'}`,
+    show`${paint('bold', tier.origin)} · ${group(tier.size)} ${tier.size === 1 ? 'entry' : 'entries'} · root ${tier.root}`,
     ...tier.layers.map(
       ({ name, holds, says }) =>
         show`  ${holds ? paint('green', 'yes') : paint('dim', 'no ')}  ${name.padEnd(width)}  ${says}`,

@@ -131,7 +131,10 @@ function keyHolder(facts: TierFacts, reach: Reach, served: TierCircumstances | u
     reach.witnessed > 0
       ? undefined
       : 'show another history to somebody who has none of this, since no witness compares what is shown to whom';
-  const unseen = [rest, outside === 0 ? 'show two histories' : split].filter((part) => part !== undefined);
+  const unseen =
+    outside === 0
+      ? ['rewrite all of it, or show two histories: only what others keep tells']
+      : [rest, split].filter((part) => part !== undefined);
   return row(
     `whoever holds the signing key${served === undefined ? '' : ', which lies on this server'}`,
     'sign another history, or show two',
@@ -165,7 +168,7 @@ function copier({ rootKey }: TierFacts): Exposure {
   return row(who, 'take the signing key', {
     answeredBy: 'the root key is not kept here, and can name another signing key',
     unseen: 'sign as the log until its owner notices',
-    answered: 'whole',
+    answered: 'part',
   });
 }
 

@@ -415,7 +415,7 @@ export class Log {
       home: this.#home,
       origin: this.origin,
       checkpoint: await this.checkpoint(),
-      settings: this.#timestamps.settings(),
+      settings: () => this.#timestamps.settings(),
       checkContinues: (state) => this.#reader.checkContinues(state),
       now: systemClock.wall(),
     });

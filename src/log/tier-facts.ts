@@ -7,7 +7,7 @@ import {
   type PublishedCheckpoint,
   type TimestampSettings,
 } from '../anchor/index.ts';
-import { base64Encode, utf8Encode, VerificationError } from '../bytes/index.ts';
+import { base64Encode, isMisuse, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
   type OpenedCheckpoint,
   openWithPolicy,
@@ -39,8 +39,8 @@ export interface TierSources {
   readonly home: LogHome;
   readonly origin: string;
   readonly checkpoint: SignedCheckpoint;
-  /** The settings of its time-stamps; undefined where there are none. */
-  readonly settings: TimestampSettings | undefined;
+  /** The settings of its time-stamps; undefined where there are none. Throws a misuse where the file is wrong. */
+  readonly settings: () => TimestampSettings | undefined;
   /** Throws `LogError` `rolled_back` where the log does not continue this state. */
   readonly checkContinues: (state: { readonly size: number; readonly root: string }) => Promise<void>;
   /** The wall clock, milliseconds since the epoch. */
@@ -120,8 +120,9 @@ async function witnessesOf(
     const cosigned = opened?.verified.filter(({ timestamp }) => timestamp !== undefined) ?? [];
     if (opened === undefined || cosigned.length === 0) continue;
     const { size, root } = opened.checkpoint;
-    if (!(await continues(sources, { size, root: base64Encode(root) }))) {
-      contradictions.push(`Witnesses have cosigned ${size} entries of another history than this one.`);
+    const history = await compare(sources, { size, root: base64Encode(root) });
+    if (history !== 'this') {
+      contradictions.push(`Witnesses have cosigned ${size} entries of ${history}.`);
       continue;
     }
     const names = [...new Set(cosigned.map(({ key }) => key.name))];
@@ -158,8 +159,8 @@ async function stampsOf(
   sources: TierSources,
   contradictions: string[],
 ): Promise<TierFacts['stamped']> {
-  const { settings, now } = sources;
-  const authorities = settings?.authorities ?? [];
+  const { now } = sources;
+  const authorities = authoritiesOf(sources, contradictions);
   const certificates = (name: string) => {
     const authority = authorities.find((known) => known.name === name);
     return authority && certificatesOf(authority);
@@ -178,6 +179,17 @@ async function stampsOf(
   return [...found.values()];
 }
 
+/** A file of settings that cannot be read is told, and says no more than if it were not there. */
+function authoritiesOf({ settings }: TierSources, contradictions: string[]) {
+  try {
+    return settings()?.authorities ?? [];
+  } catch (error) {
+    if (!isMisuse(error) && !(error instanceof LogError)) throw error;
+    contradictions.push(`The settings of its time-stamps cannot be read: ${error.message}`);
+    return [];
+  }
+}
+
 async function stampFact(
   { authority, note, verdict }: Stamped,
   sources: TierSources,
@@ -190,10 +202,12 @@ async function stampFact(
   const { time, trust } = verdict;
   try {
     const { size, root, origin } = parseCheckpoint(parseNote(utf8Encode(note)).text);
-    if (origin === sources.origin && (await continues(sources, { size, root: base64Encode(root) }))) {
+    const state = { size, root: base64Encode(root) };
+    const history = origin === sources.origin ? await compare(sources, state) : 'another log';
+    if (history === 'this') {
       return { authority, size, timeMs: Date.parse(time), isVerified: trust === 'anchored' };
     }
-    contradictions.push(`${authority} has time-stamped ${size} entries of another history at ${time}.`);
+    contradictions.push(`${authority} has time-stamped, at ${time}, ${size} entries of ${history}.`);
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     contradictions.push(`What ${authority} time-stamped at ${time} is no checkpoint.`);
@@ -201,15 +215,19 @@ async function stampFact(
   return undefined;
 }
 
-async function continues(
+/** Of which history a signed state is: this one, or another one in words. */
+async function compare(
   { checkContinues }: TierSources,
   state: { readonly size: number; readonly root: string },
-): Promise<boolean> {
+): Promise<
+  'this' | 'another history than this one' | 'a history with which this damaged log cannot be compared'
+> {
   try {
     await checkContinues(state);
-    return true;
+    return 'this';
   } catch (error) {
-    if (isLogError(error, 'rolled_back')) return false;
+    if (isLogError(error, 'rolled_back')) return 'another history than this one';
+    if (isLogError(error, 'log_damaged')) return 'a history with which this damaged log cannot be compared';
     throw error;
   }
 }

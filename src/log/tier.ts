@@ -34,12 +34,12 @@ export function tierOf(facts: TierFacts, served?: TierCircumstances): Tier {
 }
 
 function layersOf(facts: TierFacts): TierLayer[] {
-  const { size, root } = facts;
+  const { size } = facts;
   return [
     {
       name: 'chained',
       holds: true,
-      says: `${entries(size)} under the root ${root}; that their bytes still give it is what verify finds out`,
+      says: `${entries(size)} under one root; that their bytes still give it is what verify finds out`,
     },
     { name: 'signed', holds: true, says: 'the checkpoint over them is signed by the key that the log names' },
     witnessedLayer(facts),

@@ -61,12 +61,6 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
       2,
       'a name is taken once',
     );
-    assert.equal(indelible(['timestamp', 'add', 'ftp://x', '--log', log]).status, 2);
-    assert.equal(
-      indelible(['timestamp', 'add', tsa.url, '--log', log, '--name', 'x', '--ca', join(log, 'log.vkey')])
-        .status,
-      2,
-    );
     assert.equal(indelible(['timestamp', 'add', tsa.url, '--log', base]).status, 3, 'there is no log');
     const host = done(indelible(['timestamp', 'add', 'http://tsa.example.com:8080/x', '--log', log])).stderr;
     assert.match(
@@ -74,7 +68,6 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
       /^tsa\.example\.com-8080 is asked .*, by whatever certificate it shows: pin it with --ca\./,
     );
     done(indelible(['timestamp', 'remove', 'tsa.example.com-8080', '--log', log]));
-    assert.equal(indelible(['timestamp', 'remove', 'tsa.example.com-8080', '--log', log]).status, 3);
 
     const now = done(await started(['timestamp', 'now', '--log', log]));
     assert.match(now.stdout, /^ours {2}\d{4}-\S+Z {2}up to size 1 {2}by O=Test, CN=tsa\n$/);
@@ -87,7 +80,7 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
     assert.equal(JSON.parse(line!).stamped.size, 1);
 
     const verified = done(indelible(['verify', log, '--vkey', vkey, '--tsa-ca', chain.root.cert])).stdout;
-    assert.match(verified, /^ {2}stamped {3}1 of 1 time-stamp agree$/m);
+    assert.match(verified, /^ {2}stamped {3}1 of 1 time-stamps agree$/m);
     assert.match(
       verified,
       /^ {2}anchored {2}consistent up to size 1; time-stamped by ours at \S+Z up to size 1; agrees with the mark beside the folder$/m,
@@ -133,13 +126,13 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
 
     const tier = done(indelible(['tier', '--log', log])).stdout;
     const words = [
-      /^example\.com\/audit · 1 entry\n {2}yes {2}chained {7}1 entry under the root \S{44}; /,
+      /^example\.com\/audit · 1 entry · root \S{44}\n {2}yes {2}chained {7}1 entry under one root; /,
       /^ {2}no {3}witnessed {5}no policy names a witness, and none cosigns$/m,
-      /^ {2}yes {2}time-stamped {2}ours, less than a minute ago, up to size 1$/m,
+      /^ {2}yes {2}time-stamped {2}ours, .* ago, up to size 1$/m,
       /^whoever holds the signing key can sign another history, or show two: in part\n {2}answered by {2}time-stamped up to size 1 by ours; /m,
       /^ {2}unseen {7}show another history to somebody who has none of this/m,
       /^the operator and every witness together can invent a history from its beginning: in part$/m,
-      /^whoever copies the files of this log can take the signing key: answered$/m,
+      /^whoever copies the files of this log can take the signing key: in part$/m,
     ];
     for (const word of words) assert.match(tier, word);
     const json = JSON.parse(done(indelible(['tier', '--log', log, '--json'])).stdout) as Tier;

@@ -93,9 +93,11 @@ test("the integrity page tells the server's audit apart from its own check, and 
   const openCount = rows.filter(({ answered }) => answered === 'none').length;
   assert.ok(openCount > 0);
   assert.equal(await exposure.getByText('Open', { exact: true }).count(), openCount);
-  assert.equal(await exposure.getByText('In part', { exact: true }).count(), 1, 'the disk: mark and audit');
+  const partCount = rows.filter(({ answered }) => answered === 'part').length;
+  assert.ok(partCount > 0, 'the disk: mark and audit');
+  assert.equal(await exposure.getByText('In part', { exact: true }).count(), partCount);
   for (const { who, unseen } of rows)
-    await exposure.getByRole('row').filter({ hasText: who }).getByText(unseen).waitFor();
+    await exposure.getByRole('row').filter({ hasText: who }).getByText(unseen).last().waitFor();
   const vouchers = page.getByRole('table').filter({ hasText: 'time-stamped' }).filter({ hasText: 'chained' });
   for (const { says } of layers) await vouchers.getByText(says).waitFor();
   assert.equal(await vouchers.getByText('Yes', { exact: true }).count(), 2, 'chained and signed');

@@ -231,7 +231,12 @@ test('a chunk refuses rows of another span, and spans that do not begin where a 
 test('a chunk gives the hashes of its leaves to those above, and those that are asked for', () => {
   const log = createSmallLog(600);
   const chunk = { begin: 256, end: 600, rows: log.rows.slice(256) };
-  const report = auditChunk(chunk, { depth: 'tree', sizes: [256, 300, 600, 601], leaves: [255, 256, 599] });
+  const report = auditChunk(chunk, {
+    depth: 'tree',
+    sizes: [256, 300, 600, 601],
+    leaves: [255, 256, 599],
+    moments: [],
+  });
   assert.deepEqual(
     report.prefixes.map(({ begin, end }) => [begin, end]),
     [

@@ -94,11 +94,11 @@ export function checkSigner(signer: Certificate): void {
 
 /** Checks that a certificate was valid at this time. Throws `timestamp_certificate_expired`. */
 export function checkValidity(certificate: Certificate, timeMs: number): void {
-  const { validFromDate, validToDate, subject } = certificate.x509;
+  const { validFromDate, validToDate, validFrom, validTo, subject } = certificate.x509;
   if (validFromDate.getTime() <= timeMs && timeMs <= validToDate.getTime()) return;
   throw new VerificationError(
     'timestamp_certificate_expired',
-    `The certificate of ${oneLine(subject)} was not valid at the time of the stamp: it is from ${validFromDate.toISOString()} to ${validToDate.toISOString()}.`,
+    `The certificate of ${oneLine(subject)} was not valid at the time of the stamp: it is from ${validFrom} to ${validTo}.`,
     { time: new Date(timeMs).toISOString() },
   );
 }
@@ -162,7 +162,7 @@ function checkIssuer(issuer: Certificate, below: readonly Certificate[], timeMs:
     const subject = oneLine(issuer.x509.subject);
     return new VerificationError('timestamp_untrusted', `The certificate of ${subject} ${why}.`, { subject });
   };
-  if (!last.x509.verify(issuer.x509.publicKey)) throw untrusted('has not signed the one below it');
+  if (!isSignedBy(last, issuer)) throw untrusted('has not signed the one below it');
   const limit = pathLengthOf(issuer);
   if (limit === undefined) throw untrusted('may not issue certificates');
   // The signer itself does not count; nor do certificates that renew their own issuer (RFC 5280 section 4.2.1.9).
@@ -178,9 +178,18 @@ function checkIssuer(issuer: Certificate, below: readonly Certificate[], timeMs:
   checkValidity(issuer, timeMs);
 }
 
+/** Whether one certificate signed the other. A key that OpenSSL makes nothing of has signed nothing. */
+function isSignedBy({ x509 }: Certificate, issuer: Certificate): boolean {
+  try {
+    return x509.verify(issuer.x509.publicKey);
+  } catch {
+    return false;
+  }
+}
+
 /** How many certificates may stand between this one and the last; undefined where it may issue none. */
 function pathLengthOf(certificate: Certificate): number | undefined {
-  const value = extensionOf(certificate, BASIC_CONSTRAINTS)?.parsedValue;
+  const value = readExtension(certificate, BASIC_CONSTRAINTS, 'cA');
   if (value === undefined || !('cA' in value) || value.cA !== true) return undefined;
   const limit = value.pathLenConstraint;
   if (limit === undefined) return Number.POSITIVE_INFINITY;
@@ -189,7 +198,7 @@ function pathLengthOf(certificate: Certificate): number | undefined {
 
 /** The bits of the key usage that are set; undefined where it says nothing. */
 function keyUsageOf(certificate: Certificate): ReadonlySet<number> | undefined {
-  const value = extensionOf(certificate, KEY_USAGE)?.parsedValue;
+  const value = readExtension(certificate, KEY_USAGE, 'valueBlock');
   if (value === undefined || !('valueBlock' in value)) return undefined;
   const [first = 0, second = 0] = (value.valueBlock as { valueHexView: Uint8Array }).valueHexView;
   const bits = first * 256 + second;
@@ -197,8 +206,21 @@ function keyUsageOf(certificate: Certificate): ReadonlySet<number> | undefined {
 }
 
 function purposesOf(certificate: Certificate): readonly string[] {
-  const value = extensionOf(certificate, EXTENDED_KEY_USAGE)?.parsedValue;
+  const value = readExtension(certificate, EXTENDED_KEY_USAGE, 'keyPurposes');
   return value !== undefined && 'keyPurposes' in value ? value.keyPurposes : [];
+}
+
+/** What an extension says, undefined where it is not there. One that is there and cannot be read is refused, not ignored. */
+function readExtension(certificate: Certificate, identifier: string, member: string) {
+  const extension = extensionOf(certificate, identifier);
+  if (extension === undefined) return undefined;
+  return parsed('A certificate', () => {
+    const value = extension.parsedValue;
+    if (value === undefined || !(member in value) || 'parsingError' in value) {
+      throw malformed('A certificate', 'an extension is not what it should be');
+    }
+    return value;
+  });
 }
 
 function extensionOf({ parsed: { extensions = [] } }: Certificate, identifier: string) {

@@ -1,7 +1,7 @@
 import { constants, createHash, verify, type X509Certificate } from 'node:crypto';
 import { equalBytes, sha256, VerificationError } from '../../bytes/index.ts';
 import { hashOf, SHA256, signatureOf } from './algorithms.ts';
-import { loadAsn1 } from './asn1.ts';
+import { loadAsn1, parsed } from './asn1.ts';
 import {
   type Certificate,
   checkChain,
@@ -145,10 +145,14 @@ function checkSignature(token: Token, { x509 }: Certificate): void {
       'The time-stamp was changed: what it says is not what was signed.',
     );
   }
-  const { publicKey } = x509;
-  checkKey(publicKey, key);
-  const padding = key === 'rsa' ? { padding: constants.RSA_PKCS1_PADDING } : {};
-  if (verify(hash, signedAttributes, { key: publicKey, ...padding }, signature)) return;
+  // OpenSSL throws where it makes nothing of a key, or of a curve that is none.
+  const isGood = parsed('The certificate of the time-stamping authority', () => {
+    const { publicKey } = x509;
+    checkKey(publicKey, key);
+    const padding = key === 'rsa' ? { padding: constants.RSA_PKCS1_PADDING } : {};
+    return verify(hash, signedAttributes, { key: publicKey, ...padding }, signature);
+  });
+  if (isGood) return;
   throw new VerificationError(
     'timestamp_signature_invalid',
     'The signature of the time-stamp does not verify under the certificate that it names.',

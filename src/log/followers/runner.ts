@@ -65,10 +65,11 @@ export class FollowerRunner {
    * name is no name or is taken, `LogError` `closed`, `io_failed`.
    */
   add(follower: Follower): void {
-    const cursors = this.#admit(follower.name);
+    this.#checkName(follower.name);
     if (typeof follower.apply !== 'function') {
       throw misuse('type', 'option_invalid', `the follower ${follower.name} has no function apply`);
     }
+    const cursors = this.#admit(follower.name);
     const tail = new Tail({
       follower,
       source: this.#source,
@@ -88,6 +89,7 @@ export class FollowerRunner {
    * @internal
    */
   addErrand(errand: Errand): void {
+    this.#checkName(errand.name);
     this.#admit(errand.name);
     const run = new ErrandRun({
       errand,
@@ -99,12 +101,15 @@ export class FollowerRunner {
     run.start();
   }
 
-  /** Looks at a name, and sees to the lease under which its owner is run. */
-  #admit(name: string): CursorStore {
+  #checkName(name: unknown): void {
     if (this.#stopped !== undefined) throw new LogError('closed', 'the log is closed');
     if (typeof name !== 'string' || !namePattern.test(name)) {
       throw misuse('type', 'option_invalid', 'a follower needs a name: 1 to 64 of a-z 0-9 . _ -');
     }
+  }
+
+  /** Takes a name, and sees to the lease under which its owner is run. */
+  #admit(name: string): CursorStore {
     if (this.#tails.has(name)) throw misuse('type', 'option_invalid', `there is a follower ${name} already`);
     return this.#begin();
   }

@@ -245,7 +245,7 @@ function Vouchers({ tier: { layers, contradictions } }: { tier: Tier }) {
     >
       {contradictions.length > 0 && (
         <div className="alarm" role="alert">
-          <strong>What outside parties signed contradicts this log.</strong>
+          <strong>What outside parties signed does not fit this log.</strong>
           <ul>
             {contradictions.map((said) => (
               <li key={said}>{said}</li>
