@@ -62,7 +62,9 @@ export {
   openAuthorisation,
   type ReportedKey,
   reportedKeys,
+  type SignedBy,
 } from './key-timeline.ts';
+export { PinnedKey, type PinnedKeyOptions } from './pinned-key.ts';
 export {
   formatProof,
   PROOF_BYTES_MAX,
