@@ -51,6 +51,7 @@ function verifierOf(log: Log, { seen, vkey }: { seen?: SeenCheckpoint; vkey?: st
 
 test('a page that pinned the key before it was replaced goes on, and one whose log was signed by a stranger does not', async (t) => {
   const folder = path.join(temporaryFolder(t), 'log');
+  const origin = 'viewer.example/log';
   const root = parseSignerKey(newSignerKey(`${origin}/root`));
   const log = await createLog(folder, { origin, rootVkey: root.vkey });
   t.after(() => log.close());
