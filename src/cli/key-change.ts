@@ -34,7 +34,7 @@ interface ChangeOptions {
 
 const rotateHelp = `
 Examples:
-  indelible key rotate --log audit --root-key /media/offline/root.key
+  indelible key rotate --log audit --root-key offline/root.key
 
   With the root key on another machine:
   indelible key rotate --log audit --request rotate.json
@@ -47,7 +47,7 @@ Examples:
 
 const revokeHelp = `
 Example:
-  indelible key revoke --log audit --root-key /media/offline/root.key --since 2026-01-31T12:00:00Z
+  indelible key revoke --log audit --root-key offline/root.key --since 2026-01-31T12:00:00Z
 
   Revokes the key that signs now, which is replaced in the same step; or, with --vkey, one that was replaced before.
   What it signed from then on is not believed any more, unless an outside party had seen it before.

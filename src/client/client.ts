@@ -11,7 +11,7 @@ import {
   type sourceActions,
   sourceEvent,
 } from '../event/index.ts';
-import { verifyProof } from '../verify/index.ts';
+import { type KeyEntry, verifyProof } from '../verify/index.ts';
 import { Connection } from './connection.ts';
 import { type Delivered, Delivery } from './delivery.ts';
 import { History, type SignedTree } from './history.ts';
@@ -26,10 +26,12 @@ import {
   TIMEOUT_MS_DEFAULT,
 } from './options.ts';
 import { Outbox, type Outcome } from './outbox.ts';
+import { readAnswer } from './problems.ts';
 import { Query } from './query.ts';
 import { Reading } from './reading.ts';
 import { formatSent, parseSent, type Receipt } from './receipt.ts';
 import { every, isoTime, pause, uuidv7, wallMs } from './runtime.ts';
+import { keyEntriesOf } from './shown.ts';
 import type { ClientState } from './state.ts';
 
 /** The event is on this machine's disk, and will be delivered; there is no receipt yet. */
@@ -101,7 +103,12 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     const connection = new Connection({ ...place, key, timeoutMs, fetch: fetcher });
     this.#connection = connection;
     const store = state?.checkpoints ?? { read: () => undefined, write: () => true };
-    const history = new History({ vkey, store, fetchTile: (path) => this.#fetchTile(path) });
+    const history = new History({
+      vkey,
+      store,
+      fetchTile: (path) => this.#fetchTile(path),
+      fetchKeys: () => this.#fetchKeys(),
+    });
     this.#history = history;
     this.#reading = new Reading({
       history,
@@ -169,13 +176,21 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     const { entry: bytes, disclosures, index } = (await this.#reading.one(id)).shown;
     const path = `/v1/logs/${this.#log}/events/${encodeURIComponent(id)}/proof`;
     const proof = (await this.#ask(path)).text();
-    const verdict = verifyProof({ proof: utf8Encode(proof), entry: bytes, policy: { vkey: this.vkey } });
+    const note = proof.slice(proof.indexOf('\n\n') + 2);
+    // Where the key was replaced since, the one that follows from ours is found here.
+    if (proof.includes('\n\n')) await this.#history.open(note);
+    const { timeline } = this.#history;
+    const verdict = verifyProof({
+      proof: utf8Encode(proof),
+      entry: bytes,
+      policy: { vkey: this.vkey },
+      ...(timeline !== undefined && { timeline }),
+    });
     const isMeant = typeof entry === 'string' || base64Encode(verdict.leafHash) === entry.leafHash;
     if (verdict.index !== index || !isMeant) {
       const message = `The server proves another entry than that of ${id}.`;
       throw new VerificationError('receipt_invalid', message, { id, index: verdict.index });
     }
-    const note = proof.slice(proof.indexOf('\n\n') + 2);
     await this.#history.admit({ size: verdict.size, root: verdict.root, note }, { asked });
     return { index, proof, entry: bytes, disclosures };
   }
@@ -301,7 +316,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   async #newest(): Promise<SignedTree> {
     const asked = await this.#history.seen();
     const note = (await this.#ask(`/logs/${this.#log}/checkpoint?newest=true`)).text();
-    const tree = this.#history.open(note);
+    const tree = await this.#history.open(note);
     await this.#history.admit(tree, { asked });
     return tree;
   }
@@ -313,6 +328,18 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
       if (isLogError(error, 'not_found')) return undefined;
       throw error;
     }
+  }
+
+  /** The entries from which the log's keys follow. An older server does not tell. */
+  async #fetchKeys(): Promise<readonly KeyEntry[]> {
+    let text: string;
+    try {
+      text = (await this.#ask(`/v1/logs/${this.#log}/keys`)).text();
+    } catch (error) {
+      if (isLogError(error, 'not_found')) return [];
+      throw error;
+    }
+    return keyEntriesOf(readAnswer(text));
   }
 
   #ask(path: string): ReturnType<Connection['ask']> {

@@ -77,7 +77,8 @@ export class Delivery {
       throw invalidAnswer(`${texts.length} events were sent, and it has ${results.length} results`);
     }
     const receipts = results.map(receiptOf);
-    const tree = answer['checkpoint'] === undefined ? undefined : history.open(textOf(answer, 'checkpoint'));
+    const tree =
+      answer['checkpoint'] === undefined ? undefined : await history.open(textOf(answer, 'checkpoint'));
     if (tree !== undefined)
       await history.admit(tree, { asked, known: await this.#known(receipts, texts, tree) });
     for (let from = 0; from < receipts.length; from += TOGETHER_MAX) {

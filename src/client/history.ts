@@ -10,8 +10,7 @@ import {
   tilePath,
   verifyConsistency,
 } from '../merkle/index.ts';
-import { openWithPolicy, type Policy } from '../note/index.ts';
-import { policyOf } from '../verify/index.ts';
+import { type KeyEntry, type KeyTimeline, PinnedKey } from '../verify/index.ts';
 import { invalidAnswer } from './problems.ts';
 import { wallMs } from './runtime.ts';
 import type { CheckpointStore } from './state.ts';
@@ -36,6 +35,8 @@ export interface HistoryOptions {
   readonly store: CheckpointStore;
   /** The bytes of a tile, by its path below the log's prefix; undefined where the server has no such file. */
   readonly fetchTile: (path: string) => Promise<Uint8Array | undefined>;
+  /** The entries from which the log's keys follow; none where the server does not say. */
+  readonly fetchKeys: () => Promise<readonly KeyEntry[]>;
 }
 
 /**
@@ -45,7 +46,7 @@ export interface HistoryOptions {
  * `rolled_back`. The last checkpoint moves only forward, and only after the check.
  */
 export class History {
-  readonly #policy: Policy;
+  readonly #key: PinnedKey;
   readonly #options: HistoryOptions;
   #seen: SignedTree | undefined;
   #loaded: Promise<void> | undefined;
@@ -59,7 +60,10 @@ export class History {
 
   constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#policy = policyOf({ vkey: options.vkey });
+    const { vkey, fetchKeys } = options;
+    const readLeaves = ({ size, root }: KnownRoot, indexes: readonly number[]): Promise<readonly Hash[]> =>
+      this.#tilesOf({ size, root }).readHashes(indexes.map((index) => ({ level: 0, index })));
+    this.#key = new PinnedKey({ trust: { vkey }, fetchKeys, readLeaves });
   }
 
   /** The largest tree that was admitted, what is kept from an earlier life included. */
@@ -69,9 +73,14 @@ export class History {
     return this.#seen;
   }
 
-  /** Opens a checkpoint under the pinned key. Throws `VerificationError`. */
-  open(note: string): SignedTree {
-    const { size, root } = openWithPolicy(utf8Encode(note), this.#policy).checkpoint;
+  /** The keys of the log; undefined while the one that was given has been enough. */
+  get timeline(): KeyTimeline | undefined {
+    return this.#key.timeline;
+  }
+
+  /** Opens a checkpoint under the pinned key, or one that follows from it. Throws `VerificationError`. */
+  async open(note: string): Promise<SignedTree> {
+    const { size, root } = (await this.#key.open(utf8Encode(note))).checkpoint;
     return { size, root, note };
   }
 
@@ -113,12 +122,12 @@ export class History {
 
   async #load(): Promise<void> {
     this.#kept = await this.#options.store.read();
-    if (this.#kept !== undefined) this.#seen = this.#openKept(this.#kept);
+    if (this.#kept !== undefined) this.#seen = await this.#openKept(this.#kept);
   }
 
-  #openKept(note: string): SignedTree {
+  async #openKept(note: string): Promise<SignedTree> {
     try {
-      return this.open(note);
+      return await this.open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       const message = `The checkpoint that this client keeps is not this log's. ${cause.message}`;
@@ -165,7 +174,7 @@ export class History {
     }
   }
 
-  #tilesOf({ size, root }: SignedTree): TileAuthenticator {
+  #tilesOf({ size, root }: KnownRoot): TileAuthenticator {
     const kept = this.#tiles;
     if (kept !== undefined && kept.size === size && equalBytes(kept.root, root)) return kept.tiles;
     const tiles = new TileAuthenticator({ size, root, readTiles: this.#readTiles });
@@ -201,7 +210,7 @@ export class History {
         this.#kept = undefined;
         continue;
       }
-      const tree = this.#openKept(there);
+      const tree = await this.#openKept(there);
       if (tree.size < this.#seen.size) await this.#verifyContinues(tree, this.#seen, []);
       else {
         await this.#verifyContinues(this.#seen, tree, []);

@@ -130,6 +130,11 @@ const logShapes = {
     checkpoint: note,
     isPublic: flag,
   }),
+  LogKeys: object({
+    vkey: text,
+    rootVkey: { type: ['string', 'null'] },
+    entries: list(object({ index: count, entry: text })),
+  }),
   LogList: object({ logs: list(to('Log')), 'unreadable?': list(logName), 'next?': logName }),
   Audit: object({
     startedAt: time,

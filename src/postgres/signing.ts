@@ -65,6 +65,7 @@ export async function withPostgresLogKeys<Result>(
   }
 }
 
+/** Where the key of this instance lies, if in a file. */
 export function keyPath({ key, dir }: PostgresOptions): string | undefined {
   if (typeof key === 'string') return key;
   return dir === undefined ? undefined : join(dir, 'log.key');

@@ -97,7 +97,9 @@ export {
   openAuthorisation,
   type ReportedKey,
   reportedKeys,
+  type SignedBy,
 } from './key-timeline.ts';
+export { PinnedKey, type PinnedKeyOptions } from './pinned-key.ts';
 export { readHead } from './signed-head.ts';
 export {
   CLOCKS_APART_MS_MAX,

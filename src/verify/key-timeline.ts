@@ -166,6 +166,33 @@ export function reportedKeys({ spans }: KeyTimeline): ReportedKey[] {
   }));
 }
 
+/**
+ * The notes in the entries of changes, and the keys that may have signed each: for those who verify signatures before they are asked
+ * about. What is no change has none.
+ */
+export function authorisationsIn(first: Uint8Array, changes: Iterable<KeyEntry>): SignedBy[] {
+  const { rootKey } = parseGenesis(parseEntry(first));
+  if (rootKey === null) return [];
+  const root = parseVerifierKey(rootKey);
+  const found: SignedBy[] = [];
+  for (const { entry } of changes) {
+    try {
+      const change = keyChangeOf(parseEntry(entry));
+      const old = change.kind === 'rotation' ? [parseVerifierKey(change.oldKey)] : [];
+      found.push({ note: utf8Encode(change.authorisation), keys: [root, ...old] });
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+    }
+  }
+  return found;
+}
+
+/** A note, and the keys that may have signed it. */
+export interface SignedBy {
+  readonly note: Uint8Array;
+  readonly keys: readonly VerifierKey[];
+}
+
 type Writable = { -readonly [Name in keyof KeySpan]: KeySpan[Name] };
 
 class Builder {

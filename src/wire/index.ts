@@ -33,7 +33,15 @@ export type {
 } from './events.ts';
 export type { ApiKey, ApiKeyCreated, ApiKeyRequest, KeyList, Scope } from './keys.ts';
 export { scopes } from './keys.ts';
-export type { AuditSummary, LogList, LogRequest, LogSummary, SourceGap, Verification } from './logs.ts';
+export type {
+  AuditSummary,
+  LogKeyList,
+  LogList,
+  LogRequest,
+  LogSummary,
+  SourceGap,
+  Verification,
+} from './logs.ts';
 export type { Problem } from './problem.ts';
 export { PROBLEM_TYPE } from './problem.ts';
 export type { Exposure, Tier, TierLayer, TierPublication, TierStamp } from './tier.ts';

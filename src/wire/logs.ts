@@ -25,6 +25,17 @@ export interface LogSummary {
   readonly isPublic: boolean;
 }
 
+/**
+ * `GET /v1/logs/{log}/keys`: who signs the log, as the server says, and the entries from which a verifier follows it by itself. They lie
+ * in the open.
+ */
+export interface LogKeyList {
+  readonly vkey: string;
+  readonly rootVkey: string | null;
+  /** The first entry, and every change of keys, by rising index; the bytes in standard base64. */
+  readonly entries: readonly { readonly index: number; readonly entry: string }[];
+}
+
 /** `GET /v1/logs`: those that the credential may see. */
 export interface LogList {
   readonly logs: readonly LogSummary[];

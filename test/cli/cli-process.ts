@@ -42,6 +42,28 @@ export async function started(words: readonly string[]): Promise<Ended> {
   return ended;
 }
 
+/** The same with an environment and an input, for commands that talk to something that runs in this process. */
+export async function startedWith(
+  words: readonly string[],
+  { env, input = '' }: { readonly env?: Readonly<Record<string, string>>; readonly input?: string },
+): Promise<Ended> {
+  const child = spawn(process.execPath, [program, ...words], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const ended = { status: null as number | null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    ended.stderr += text;
+  });
+  ended.status = await new Promise((resolve) => child.on('close', resolve));
+  return ended;
+}
+
 /** What receipts and events have in common, as far as tests look. */
 export interface JsonLine {
   readonly id: string;

@@ -244,6 +244,8 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(400, 'GET', '/v1/logs?limit=0', { key });
     await witness.expect(401, 'GET', '/v1/logs');
     await witness.expect(200, 'GET', '/v1/logs/gamma', { key });
+    await witness.expect(200, 'GET', '/v1/logs/gamma/keys', { key });
+    await witness.expect(404, 'GET', '/v1/logs/nobody/keys', { key });
     await witness.expect(404, 'GET', '/v1/logs/nobody', { key });
     await witness.expect(200, 'PATCH', '/v1/logs/gamma', { key, json: { isPublic: false } });
     await witness.expect(400, 'PATCH', '/v1/logs/gamma', { key, json: {} });

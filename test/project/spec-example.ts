@@ -1,9 +1,16 @@
 // The worked example of the pages under spec/, made by our own code out of constants.
 
-import { hexEncode, utf8Decode, utf8Encode } from 'indelible/bytes';
-import { type AuditEvent, entryText, genesisEvent, prepareEvent, sealDraft } from 'indelible/event';
+import { base64Encode, hexEncode, utf8Decode, utf8Encode } from 'indelible/bytes';
+import {
+  type AuditEvent,
+  entryText,
+  formatKeyStatement,
+  genesisEvent,
+  prepareEvent,
+  sealDraft,
+} from 'indelible/event';
 import { EMPTY_ROOT, Frontier, type Hash, hashLeaf, planInclusion } from 'indelible/merkle';
-import { formatCheckpoint, parseSignerKey, signerKeyFromSeed, signNote } from 'indelible/note';
+import { formatCheckpoint, parseSignerKey, type Signer, signerKeyFromSeed, signNote } from 'indelible/note';
 import { formatProof } from 'indelible/verify';
 
 const origin = 'log.example/spec';
@@ -72,8 +79,19 @@ export function buildSpecExample(): SpecExample {
     root: `${hexEncode(root)}\n`,
     checkpoint,
     proof,
+    rotation: rotationOf(signer, leaves[0]!),
   };
   return { seed, vkey: signer.vkey, entries, disclosures, leaves, root, checkpoint, proof, blocks };
+}
+
+/** The note that puts another key in the place of the example's. */
+function rotationOf(signer: Signer, genesis: Hash): string {
+  const root = parseSignerKey(signerKeyFromSeed(rootOrigin, rootSeed));
+  const nextSeed = Uint8Array.from({ length: 32 }, (_, at) => 64 + at);
+  const { vkey: newKey } = parseSignerKey(signerKeyFromSeed(origin, nextSeed));
+  const place = { origin, genesis: base64Encode(genesis), change: 1 };
+  const text = formatKeyStatement({ kind: 'rotation', ...place, oldKey: signer.vkey, newKey });
+  return utf8Decode(signNote(text, [signer, root]));
 }
 
 function makeEntry(event: AuditEvent, at: number, random: (bytes: number) => Uint8Array) {

@@ -10,7 +10,9 @@ import { fencesOf } from './scratch.ts';
 import * as second from './second-verifier.ts';
 import { buildSpecExample, specEvent } from './spec-example.ts';
 
-const pages = ['entry', 'sealing', 'checkpoint', 'proof'].flatMap((name) => fencesOf(`spec/${name}.md`));
+const pages = ['entry', 'sealing', 'checkpoint', 'proof', 'keys'].flatMap((name) =>
+  fencesOf(`spec/${name}.md`),
+);
 const example = buildSpecExample();
 
 /** What the pages show in the block of this language. */

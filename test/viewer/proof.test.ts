@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test, { type TestContext } from 'node:test';
-import { createLog, type Log, openLog } from 'indelible';
+import { createLog, type Log, newSignerKey, openLog, rotateKey } from 'indelible';
 import { base64Encode } from 'indelible/bytes';
 import { parseTilePath } from 'indelible/merkle';
+import { parseSignerKey } from 'indelible/note';
 import { LogVerifier, type Row, type SeenCheckpoint } from '../../viewer/src/proof/index.ts';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 
@@ -43,9 +44,29 @@ function verifierOf(log: Log, { seen, vkey }: { seen?: SeenCheckpoint; vkey?: st
       assert.ok(tile, `${name} is not there`);
       return tile;
     },
+    fetchKeys: async () => (await log.keys()).entries,
     now: () => new Date('2026-01-31T12:00:00Z'),
   });
 }
+
+test('a page that pinned the key before it was replaced goes on, and one whose log was signed by a stranger does not', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'log');
+  const origin = 'viewer.example/log';
+  const root = parseSignerKey(newSignerKey(`${origin}/root`));
+  const log = await createLog(folder, { origin, rootVkey: root.vkey });
+  t.after(() => log.close());
+  await log.record(signIn('a'));
+  const before = verifierOf(log);
+  assert.equal((await before.refresh()).state, 'sealed');
+  await rotateKey(folder, root);
+  await log.record(signIn('b'));
+  const rows = await rowsOf(log);
+  assert.deepEqual(new Set(await statesOf(before, rows)), new Set(['sealed']));
+  for (const vkey of [root.vkey, (await log.keys()).vkey])
+    assert.equal((await verifierOf(log, { vkey }).refresh()).state, 'sealed', vkey);
+  const stranger = parseSignerKey(newSignerKey(origin)).vkey;
+  assert.equal((await verifierOf(log, { vkey: stranger }).refresh()).state, 'broken');
+});
 
 const statesOf = async (verifier: LogVerifier, rows: readonly Row[]): Promise<string[]> =>
   (await verifier.check(rows)).map(({ verdict }) => verdict.state);

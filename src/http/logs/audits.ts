@@ -182,7 +182,7 @@ export class Audits {
       const told = findings.slice(0, FINDINGS_MAX);
       return done({ depth, size, isIntact, findings: told }, isIntact ? baseOf(range) : undefined);
     }
-    const whole = told(await log.verify({ vkey: log.vkey, threads: 1 }));
+    const whole = told(await log.verify({ vkey: (await log.keys()).vkey, threads: 1 }));
     if (!whole.isIntact) return done({ depth: 'whole', ...whole }, undefined);
     // A log may be sound and another than it was: what an earlier audit authenticated has to be in it still, and stays the measure
     // until somebody has looked into it.

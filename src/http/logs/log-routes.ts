@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { LogList, LogRequest, LogSummary } from '../../wire/index.ts';
+import { base64Encode } from '../../bytes/index.ts';
+import type { LogKeyList, LogList, LogRequest, LogSummary } from '../../wire/index.ts';
 import type { Call, Route } from '../route.ts';
 import { shape } from '../shapes.ts';
 import { problems } from './answers.ts';
@@ -78,6 +79,20 @@ function oneLogRoutes(desk: Desk): Route[] {
       handle: async ({ log }) => json(await summaryOf(log)),
     },
     {
+      method: 'GET',
+      path: '/v1/logs/{log}/keys',
+      operationId: 'getLogKeys',
+      summary:
+        'The entries from which it follows who signs the log: the first one, and every change of keys.',
+      access: ['write', 'read', 'audit', 'admin'],
+      forViewerTokens: true,
+      answers: {
+        200: { description: 'The keys, and where they come from.', schema: shape('LogKeys') },
+        ...problems(404),
+      },
+      handle: async ({ log }) => json(await keysOf(log)),
+    },
+    {
       method: 'PATCH',
       path: '/v1/logs/{log}',
       operationId: 'changeLog',
@@ -129,7 +144,17 @@ async function list({ logs }: Desk, { caller, query }: Call): Promise<Response> 
 /** The summary of a log that is open. */
 async function summaryOf({ name, log, isPublic }: Call['log']): Promise<LogSummary> {
   const { size, root, note } = await log.checkpoint();
-  return { name, origin: log.origin, vkey: log.vkey, size, root, checkpoint: note, isPublic };
+  const { vkey } = await log.keys();
+  return { name, origin: log.origin, vkey, size, root, checkpoint: note, isPublic };
+}
+
+async function keysOf({ log }: Call['log']): Promise<LogKeyList> {
+  const { vkey, rootVkey, entries } = await log.keys();
+  return {
+    vkey,
+    rootVkey,
+    entries: entries.map(({ index, entry }) => ({ index, entry: base64Encode(entry) })),
+  };
 }
 
 async function mustBe(summary: Promise<LogSummary | undefined>): Promise<LogSummary> {

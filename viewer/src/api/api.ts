@@ -6,6 +6,7 @@ import type {
   EventPage,
   EventWire,
   KeyList,
+  LogKeyList,
   LogList,
   LogRequest,
   LogSummary,
@@ -74,6 +75,11 @@ export class Api {
 
   log(name: string, signal?: AbortSignal): Promise<LogSummary> {
     return this.#json(`v1/logs/${segment(name)}`, {}, { signal });
+  }
+
+  /** The entries from which the log's keys follow. */
+  logKeys(name: string): Promise<LogKeyList> {
+    return this.#json(`v1/logs/${segment(name)}/keys`, {}, {});
   }
 
   createLog(request: LogRequest): Promise<LogSummary> {

@@ -7,6 +7,7 @@ import {
   parseNote,
   type VerifierKey,
 } from '../../../src/note/index.ts';
+import type { SignedBy } from '../../../src/verify/index.ts';
 
 /**
  * Signatures by the browser's own WebCrypto: the third body of `#signatures`, a fifth of the size of the portable one.
@@ -22,9 +23,13 @@ const TIMESTAMP_BYTES = 8;
 
 let mldsa: typeof import('@noble/post-quantum/ml-dsa.js') | undefined;
 
-/** Verifies the lines of a note that any of `keys` claims to have signed. */
-export async function settleSignatures(bytes: Uint8Array, keys: readonly VerifierKey[]): Promise<void> {
+/** Verifies the lines of each note that any of its keys claims to have signed. What was settled before is forgotten. */
+export async function settleSignatures(asked: readonly SignedBy[]): Promise<void> {
   settled.clear();
+  for (const { note, keys } of asked) await settleNote(note, keys);
+}
+
+async function settleNote(bytes: Uint8Array, keys: readonly VerifierKey[]): Promise<void> {
   const { text, signatures } = parseNote(bytes);
   for (const signature of signatures) {
     const known = keys.find(({ name, keyId }) => name === signature.name && keyId === signature.keyId);

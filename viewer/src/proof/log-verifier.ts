@@ -16,8 +16,7 @@ import {
   tilePath,
   verifyConsistency,
 } from '../../../src/merkle/index.ts';
-import { openWithPolicy } from '../../../src/note/index.ts';
-import { policyOf, type Trust } from '../../../src/verify/index.ts';
+import { type KeyEntry, PinnedKey, type Trust } from '../../../src/verify/index.ts';
 import { settleSignatures } from './browser-signatures.ts';
 import type { CheckedRow, HeadVerdict, Row, RowVerdict, SeenCheckpoint, SignedHead } from './model.ts';
 import { type OpenedRow, openRow } from './open-row.ts';
@@ -28,6 +27,8 @@ export interface LogVerifierOptions {
   readonly seen: SeenCheckpoint | undefined;
   fetchCheckpoint(): Promise<Uint8Array>;
   fetchTile(path: string): Promise<Uint8Array>;
+  /** The entries from which the log's keys follow, where the server tells: asked for when another key than the pinned one signs. */
+  fetchKeys?(): Promise<readonly KeyEntry[]>;
   now(): Date;
 }
 
@@ -39,6 +40,7 @@ export interface LogVerifierOptions {
  */
 export class LogVerifier {
   readonly #options: LogVerifierOptions;
+  readonly #key: PinnedKey;
   #seen: SeenCheckpoint | undefined;
   #verdict: HeadVerdict | undefined;
   #authenticator: TileAuthenticator | undefined;
@@ -53,6 +55,13 @@ export class LogVerifier {
   constructor(options: LogVerifierOptions) {
     this.#options = options;
     this.#seen = options.seen;
+    this.#key = new PinnedKey({
+      trust: options.trust,
+      fetchKeys: async () => (await options.fetchKeys?.()) ?? [],
+      readLeaves: (tree, indexes) =>
+        this.#authenticatorOf(tree).readHashes(indexes.map((index) => ({ level: 0, index }))),
+      settle: settleSignatures,
+    });
   }
 
   /** The last verdict about the log; undefined before the first. */
@@ -89,14 +98,9 @@ export class LogVerifier {
   }
 
   async #advance(): Promise<HeadVerdict> {
-    const { trust, fetchCheckpoint, now } = this.#options;
+    const { fetchCheckpoint, now } = this.#options;
     const bytes = await fetchCheckpoint();
-    const policy = policyOf(trust);
-    await settleSignatures(
-      bytes,
-      [...policy.logs, ...policy.witnesses].map(({ key }) => key),
-    );
-    const { checkpoint, note, verified } = openWithPolicy(bytes, policy);
+    const { checkpoint, note, verified } = await this.#key.open(bytes);
     const { origin, size, root } = checkpoint;
     const last = this.#seen;
     if (this.#authenticator !== undefined && last?.size === size) requireSameRoot(last, root);

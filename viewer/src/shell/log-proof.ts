@@ -1,3 +1,4 @@
+import { base64Decode } from '../../../src/bytes/index.ts';
 import type { EventWire } from '../../../src/wire/index.ts';
 import type { Api } from '../api/api.ts';
 import {
@@ -138,6 +139,10 @@ export class LogProof {
       seen: this.#pins.seen(this.log),
       fetchCheckpoint: () => this.#api.treeFile(this.log, 'checkpoint'),
       fetchTile: (path) => this.#api.treeFile(this.log, path),
+      fetchKeys: async () => {
+        const { entries } = await this.#api.logKeys(this.log);
+        return entries.map(({ index, entry }) => ({ index, entry: base64Decode(entry) }));
+      },
       now: () => new Date(),
     });
     await this.#verifier.refresh();
