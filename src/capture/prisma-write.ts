@@ -63,19 +63,19 @@ const operations: Readonly<Record<string, Perform>> = {
     return { result: await shaped(row, words, how), events: [how.capture.created(how.model.name, row)] };
   },
   update: async (words, how) => {
-    const before = await how.delegate.findUnique({ ...only(words, 'where'), omit: how.model.whole });
+    const before = await how.delegate.findUnique({ ...taken(words, 'where'), omit: how.model.whole });
     const row = (await how.query(whole(words, how))) as RowValues;
     return { result: await shaped(row, words, how), events: changed(how, before, row) };
   },
   upsert: async (words, how) => {
-    const before = await how.delegate.findUnique({ ...only(words, 'where'), omit: how.model.whole });
+    const before = await how.delegate.findUnique({ ...taken(words, 'where'), omit: how.model.whole });
     const row = (await how.query(whole(words, how))) as RowValues;
     return { result: await shaped(row, words, how), events: changed(how, before, row) };
   },
   delete: async (words, how) => {
     const shape = shapeOf(words);
     const answer =
-      shape === undefined ? undefined : await how.delegate.findUnique({ ...only(words, 'where'), ...shape });
+      shape === undefined ? undefined : await how.delegate.findUnique({ ...taken(words, 'where'), ...shape });
     const row = (await how.query(whole(words, how))) as RowValues;
     return { result: answer ?? row, events: [how.capture.deleted(how.model.name, row)] };
   },
@@ -120,7 +120,7 @@ const operations: Readonly<Record<string, Perform>> = {
 async function rowsBefore(words: Words, { capture, model, delegate }: Performing): Promise<RowValues[]> {
   if (words.limit !== undefined) throw capture.refuse('a bulk write with limit', 'Find the keys first.');
   const before = await delegate.findMany({
-    ...only(words, 'where'),
+    ...taken(words, 'where'),
     take: capture.rowsMax + 1,
     omit: model.whole,
   });
@@ -182,6 +182,6 @@ function refuseNested({ data, create, update }: Words, { model, capture }: Perfo
   }
 }
 
-function only<K extends keyof Words>(words: Words, name: K): Pick<Words, K> | Record<never, never> {
+function taken<K extends keyof Words>(words: Words, name: K): Pick<Words, K> | Record<never, never> {
   return words[name] === undefined ? {} : { [name]: words[name] };
 }

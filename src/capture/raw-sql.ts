@@ -43,9 +43,12 @@ export function controlsTransaction(sql: string): boolean {
   return statementsIn(sql).some((text) => transactionWords.has(firstWord(text)));
 }
 
+/** The statements in a text, in both readings of a dollar: PostgreSQL quotes with it, and SQLite does not. */
 function statementsIn(sql: string): string[] {
-  const bare = withoutQuoted(sql).toLowerCase();
-  return bare.split(';').filter((text) => text.trim() !== '');
+  const readings = sql.includes('$')
+    ? [withoutQuoted(sql, dollarQuoted), withoutQuoted(sql, plainQuoted)]
+    : [withoutQuoted(sql, plainQuoted)];
+  return readings.flatMap((bare) => bare.toLowerCase().split(';')).filter((text) => text.trim() !== '');
 }
 
 function firstWord(statement: string): string {
@@ -64,10 +67,10 @@ export function mayWrite(sql: string): boolean {
   });
 }
 
+const plainQuoted = /--[^\n]*|\/\*[\s\S]*?\*\/|e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`/gi;
+const dollarQuoted = new RegExp(`\\$(\\w*)\\$[\\s\\S]*?\\$\\1\\$|${plainQuoted.source}`, 'gi');
+
 /** A text without comments, texts and quoted names: what is inside them says nothing about the statement. */
-function withoutQuoted(sql: string): string {
-  return sql.replace(
-    /--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`/gi,
-    ' ',
-  );
+function withoutQuoted(sql: string, quoted: RegExp): string {
+  return sql.replace(quoted, ' ');
 }
