@@ -107,6 +107,7 @@ export { type EventCode, EventError, eventCodes } from './refusal.ts';
 export { sameEvent } from './repeat.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';
+export { isSentence, SENTENCE_CHARACTERS_MAX } from './sentence.ts';
 export {
   SeqCounter,
   type SeqRange,

@@ -15,6 +15,7 @@ export const FILE_LINES_MAX = 400;
 
 const packages: Readonly<Record<string, readonly string[]>> = {
   http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
+  capture: ['fastify', 'hono'],
   cli: ['commander', 'pg', 'postgres'],
 };
 
