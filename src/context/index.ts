@@ -3,8 +3,6 @@
  * by every `record` below it, through every `await`.
  *
  * ```ts
- * import { asActor, onBehalfOf } from 'indelible/context';
- *
  * await asActor({ type: 'service', id: 'billing' }, async () => {
  *   await log.record({ action: 'invoice.sent' });                 // actor: service/billing
  *   await onBehalfOf({ type: 'user', id: 'u_42' }, () => log.record({ action: 'invoice.voided' }));

@@ -1,5 +1,5 @@
-// The wrappers as Next.js calls them: functions from Request to Response, and server actions. The same under a real
-// `next build` and `next start` is test/faults-large/next.test.ts, which takes too long for every day.
+// The wrappers as Next.js calls them: functions from Request to Response, and server actions that throw what `next/navigation`
+// throws. No Next.js server runs here: building an application of it takes longer than all of these tests.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
