@@ -82,6 +82,11 @@ export const scenarios: readonly Listing[] = [
       'POST of single events over 64 connections, then of batches of 100 over eight; peak memory of the server',
   },
   {
+    name: 'capture-http',
+    module: 'scenarios/capture-http.ts',
+    about: 'an Express application over 64 connections: bare, with the context set, with every call recorded',
+  },
+  {
     name: 'pg-trigger-chain',
     module: 'baselines/pg-trigger-chain.ts',
     about:

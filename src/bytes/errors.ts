@@ -92,6 +92,12 @@ export const misuseCodes = [
   'random_bytes_missing',
   'recorded_at_invalid',
   'source_seq_invalid',
+  // context
+  'context_unavailable',
+  // capture: what a catalogue of events refuses.
+  'action_unknown',
+  'metadata_invalid',
+  'target_missing',
   // log
   'argument_invalid',
   'cursor_invalid',

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseDecimal } from '../bytes/index.ts';
+import { parseDecimal, parseJson } from '../bytes/index.ts';
 import { createHandler, type Handler, type Listening, listen, operatorLogger } from '../http/index.ts';
+import { readTextFile } from '../platform/index.ts';
 import { dataOption } from './api-key.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
@@ -18,7 +19,11 @@ interface ServeOptions extends SignInFlags {
   readonly publicUrl?: string;
   readonly metricsPort?: number;
   readonly eraseDelay?: number;
+  readonly sentences?: string;
 }
+
+/** Bytes of a file of sentences. */
+const SENTENCES_BYTES_MAX = 1024 * 1024;
 
 const help = `
 Example:
@@ -49,6 +54,7 @@ export function serveCommand(io: Io): Command {
     )
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'private key, PEM')
+    .option('--sentences <file>', 'JSON: what happened, in words, by action; the viewer shows it')
     .option('--public-url <url>', 'where others reach this server, as https://audit.example.com')
     .addOption(
       new Option(
@@ -88,6 +94,11 @@ export function parsePort(text: string): number {
   return port;
 }
 
+/** Checked by the handler, as everything that it is given. */
+function sentencesIn(file: string): Readonly<Record<string, string>> {
+  return parseJson(readTextFile(file, SENTENCES_BYTES_MAX)) as Readonly<Record<string, string>>;
+}
+
 async function serve(io: Io, options: ServeOptions): Promise<void> {
   const { data, behindProxy, publicUrl } = options;
   const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
@@ -105,6 +116,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(oidc === undefined ? {} : { oidc }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(options.eraseDelay === undefined ? {} : { erasureDelayMs: options.eraseDelay }),
+    ...(options.sentences === undefined ? {} : { sentences: sentencesIn(options.sentences) }),
     ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),
   });
   const listening: Listening[] = [];

@@ -1,7 +1,7 @@
 import { openStateFolder, warn as warnHere } from '#client-state';
 import { base64Encode, isLogError, misuse, utf8Encode, VerificationError } from '../bytes/index.ts';
+import { type ContextualEvent, currentSource, fillEvent } from '../context/index.ts';
 import {
-  type AuditEvent,
   type Filter,
   type PageOptions,
   prepareEvent,
@@ -131,13 +131,14 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
   /**
    * Records one event. Resolves when the server has it on its disk and in its tree, and this client has verified that; a
    * repeat (same id, same event) resolves with the same `id`, `index` and `leafHash`. A client that spools may resolve with
-   * `{ id, isSpooled: true }` instead: then the event is on this machine's disk.
+   * `{ id, isSpooled: true }` instead: then the event is on this machine's disk. What it leaves out of `actor` and `context` is
+   * taken from the context around the call (`indelible/context`).
    *
    * Rejects with `EventError` where the event is refused; `VerificationError` where the server's evidence fails, above all
    * `forked`, `rolled_back`, `receipt_invalid`; `LogError`: `id_conflict`, `unreachable`, `overloaded`, `credential_refused`,
    * `spool_full`, `closed`.
    */
-  async record(event: AuditEvent): Promise<Recorded<Mode>> {
+  async record(event: ContextualEvent): Promise<Recorded<Mode>> {
     return this.#send(event, true);
   }
 
@@ -145,7 +146,7 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
    * Records many events, in their order; each has its own result, and a refused one fails no other. Where more events are
    * handed in than may wait, it waits for room. Never rejects for an event's sake.
    */
-  async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult<Mode>[]> {
+  async recordMany(events: Iterable<ContextualEvent>): Promise<RecordResult<Mode>[]> {
     const results: Promise<RecordResult<Mode>>[] = [];
     for (const event of events) {
       if (this.#outbox.isFull) await Promise.race(results.slice(-1));
@@ -241,11 +242,14 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
     await kept.then(() => this.#history.flush()).catch(ignoreAway);
   }
 
-  async #send(event: AuditEvent, isCounted: boolean): Promise<Recorded<Mode>> {
+  async #send(given: ContextualEvent, isCounted: boolean): Promise<Recorded<Mode>> {
     const now = wallMs();
+    // The client's own frames are nobody's deed.
+    const { event, names: filled } = isCounted ? fillEvent(given) : { event: given, names: [] };
     const id = (event as { id?: string } | undefined)?.id ?? uuidv7(now);
     const handedInAt = isoTime(now);
-    const { version, pseudonymKey } = this.#options;
+    const { pseudonymKey } = this.#options;
+    const version = this.#options.version ?? currentSource().version;
     const seq = isCounted ? this.#seq.next : null;
     const source = { instance: this.#instance, seq, ...(version === undefined ? {} : { version }) };
     // Checked here as the server will check it: a bad event is refused alone, and before it takes a number.
@@ -257,7 +261,8 @@ export class AuditClient<Mode extends OnFailure = 'block'> {
       personalIds: pseudonymKey === undefined ? 'allow' : 'pseudonymise',
       ...(pseudonymKey === undefined ? {} : { pseudonymKey }),
     });
-    const outcome = this.#outbox.push(formatSent(event, id, { ...source, handedInAt }));
+    const claim = { ...source, handedInAt, ...(filled.length > 0 && { filled }) };
+    const outcome = this.#outbox.push(formatSent(event as object, id, claim));
     if (seq !== null) this.#seq.take();
     if (isCounted) this.#beginFrames();
     return this.#settled(id, seq, await outcome);

@@ -96,8 +96,11 @@ function checkSame(
   if (opened.event.withheld.length > 0) {
     throw invalid(sent, 'is for an entry of which values are withheld, or have been erased since');
   }
+  // What surrounded the first delivery may differ from what surrounds a repeat. What this process sent itself is held to every word.
+  const isOwn = entry.source.instance === sent.source.instance && entry.source.seq === sent.source.seq;
   const draft = prepareEvent(sent.event, {
     id: sent.id,
+    filled: isOwn ? [] : (sent.source.filled ?? []),
     occurredAt: sent.source.handedInAt,
     now: new Date(sent.source.handedInAt).getTime(),
     // What the server says of the source is its own, and not compared.

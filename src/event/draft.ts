@@ -10,7 +10,9 @@ import { digestDisclosure, SALT_BYTES } from './disclosure.ts';
  * canonical JSON never holds raw:
  *
  *     draft  = id US flags US text *(US hole US text)
- *     flags  = 2("0" / "1") count      ; was the id given, was occurredAt given; how many fields are sealed
+ *     flags  = 2("0" / "1") count *("," name)
+ *                                      ; was the id given, was occurredAt given; how many fields are sealed; the fields of
+ *                                      ; `context` that the caller did not write
  *     hole   = "n"                     ; the nonce
  *            / "t"                     ; recordedAt
  *            / "g" count *(US field)   ; the digests of sealed fields of one object, sorted
@@ -60,11 +62,17 @@ export interface DraftHead {
   readonly givenOccurredAt: boolean;
   /** How many fields are sealed in all. */
   readonly fields: number;
+  /** The fields of `context` that came from around the call: see `PrepareOptions.filled`. */
+  readonly filled?: readonly string[];
 }
 
 /** Puts a draft together. */
-export function formatDraft({ id, givenId, givenOccurredAt, fields }: DraftHead, text: string): Draft {
-  return `${id}${SEPARATOR}${givenId ? '1' : '0'}${givenOccurredAt ? '1' : '0'}${fields}${SEPARATOR}${text}`;
+export function formatDraft(
+  { id, givenId, givenOccurredAt, fields, filled = [] }: DraftHead,
+  text: string,
+): Draft {
+  const flags = `${givenId ? '1' : '0'}${givenOccurredAt ? '1' : '0'}${[fields, ...filled].join(',')}`;
+  return `${id}${SEPARATOR}${flags}${SEPARATOR}${text}`;
 }
 
 /** The id of a draft's event. */
@@ -80,6 +88,8 @@ export interface SealedDraft {
   /** Whether the caller gave the id, so that a repeat is possible. */
   readonly givenId: boolean;
   readonly givenOccurredAt: boolean;
+  /** The fields of `context` that came from around the call. */
+  readonly filled: readonly string[];
   /** The entry up to the time. */
   readonly before: string;
   /** The entry from behind the time on. */
@@ -95,7 +105,8 @@ export interface SealedDraft {
 export function sealDraft(draft: Draft, random: (bytes: number) => Uint8Array): SealedDraft {
   const parts = draft.split(SEPARATOR);
   const flags = parts[1]!;
-  const fields = Number(flags.slice(2));
+  const [count, ...filled] = flags.slice(2).split(',');
+  const fields = Number(count);
   const bytes = random((fields + 1) * SALT_BYTES);
   if (bytes.length !== (fields + 1) * SALT_BYTES) {
     throw misuse(
@@ -110,6 +121,7 @@ export function sealDraft(draft: Draft, random: (bytes: number) => Uint8Array): 
     id: parts[0]!,
     givenId: flags[0] === '1',
     givenOccurredAt: flags[1] === '1',
+    filled,
     before,
     after,
     disclosures,

@@ -155,6 +155,7 @@ export { sameEvent } from './repeat.ts';
 export { type Reveal, revealed, revealPointer } from './reveal.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';
+export { isSentence, SENTENCE_CHARACTERS_MAX } from './sentence.ts';
 export {
   SeqCounter,
   type SeqRange,

@@ -53,6 +53,11 @@ export interface PrepareOptions {
   readonly personalIds: PersonalIds;
   /** The key of `personalIds: 'pseudonymise'`. */
   readonly pseudonymKey?: Uint8Array;
+  /**
+   * The fields of the event's `context` that stand there because of where it was recorded, and not because the caller wrote them:
+   * another request that repeats the event may bring others. Letters and digits alone.
+   */
+  readonly filled?: readonly string[];
   /** Set by the log for its own entries: lets `log.*` through, and ids that look personal. */
   readonly own?: boolean;
 }
@@ -110,7 +115,8 @@ class Preparation {
     if (plan !== undefined) checkFound(plan);
     const givenId = given.id !== undefined;
     const givenOccurredAt = given.occurredAt !== undefined;
-    const draft = formatDraft({ id, givenId, givenOccurredAt, fields: this.#sealer.fields }, text);
+    const { filled = [] } = this.#options;
+    const draft = formatDraft({ id, givenId, givenOccurredAt, fields: this.#sealer.fields, filled }, text);
     this.#checkSize(draft);
     return draft;
   }

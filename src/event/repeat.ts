@@ -8,8 +8,8 @@ import { escapeStep } from './refusal.ts';
 /**
  * Whether a draft that bears the id of an entry is the same event handed in again: equal in everything that
  * the caller said, with the disclosures joined. `recordedAt`, `nonce` and `source` are the log's and not
- * compared, except for the credential; nor is `occurredAt` where the repeat did not give it. A value that was
- * erased matches anything.
+ * compared, except for the credential; nor is `occurredAt` where the repeat did not give it, nor what was filled into the
+ * repeat's `context`. A value that was erased matches anything.
  */
 export function sameEvent(draft: Draft, entry: Entry, disclosures: readonly string[]): boolean {
   // Both are brought into one form by the road that the entry took. The salts do not matter, but no two may
@@ -20,7 +20,20 @@ export function sameEvent(draft: Draft, entry: Entry, disclosures: readonly stri
   const again = openEntry(repeated, sealed.disclosures, 0).event;
   const { event } = openEntry(entry, disclosures, 0);
   if (sealed.givenOccurredAt && again.occurredAt !== event.occurredAt) return false;
-  return new Comparison(event).same(compared(again), compared(event), '');
+  const [left, right] = [compared(again), compared(event)];
+  // A context of which something is withheld is compared as it is: what is left of it says what it may lack.
+  const isWhole = !event.withheld.some(({ path }) => path === '/context' || path.startsWith('/context/'));
+  if (sealed.filled.length > 0 && isWhole) for (const side of [left, right]) setAside(side, sealed.filled);
+  return new Comparison(event).same(left, right, '');
+}
+
+/** Takes these fields out of the context, and the context itself where nothing else is in it. */
+function setAside(event: Record<string, JsonValue>, names: readonly string[]): void {
+  const { context } = event;
+  if (context === undefined) return;
+  const rest = Object.entries(context as JsonObject).filter(([name]) => !names.includes(name));
+  if (rest.length === 0) delete event['context'];
+  else event['context'] = Object.fromEntries(rest);
 }
 
 /** Instead of random bytes: every 16 of them differ from every other 16. */
@@ -29,7 +42,7 @@ function countingBytes(length: number): Uint8Array {
 }
 
 /** What is compared of an event. */
-function compared(event: RecordedEvent): JsonObject {
+function compared(event: RecordedEvent): Record<string, JsonValue> {
   const {
     index: _index,
     occurredAt: _occurred,
@@ -38,7 +51,7 @@ function compared(event: RecordedEvent): JsonObject {
     withheld: _withheld,
     ...rest
   } = event;
-  return rest as unknown as JsonObject;
+  return { ...rest } as unknown as Record<string, JsonValue>;
 }
 
 /** Compares a repeat with what is stored, of which some values may be withheld. */

@@ -1,5 +1,6 @@
 import { type CommitMeter, isLogError } from '../log/index.ts';
 import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
+import type { ViewerSession } from '../wire/index.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Credentials } from './credentials.ts';
 import { ServerDatabase } from './database.ts';
@@ -44,6 +45,8 @@ export class Foundation {
   /** Tells the requests of one process from those of another. */
   readonly instance = Array.from(randomBytes(4), (byte) => byte.toString(16).padStart(2, '0')).join('');
   readonly proxies: TrustedProxies;
+  /** What the viewer is told with its session. */
+  readonly sentences: Pick<ViewerSession, 'sentences'>;
   readonly keys: ApiKeys;
   readonly sessions: Sessions;
   readonly tokens: ViewerTokens;
@@ -71,6 +74,7 @@ export class Foundation {
     this.logger = logger;
     this.publicUrl = publicUrl === undefined ? undefined : new URL(publicUrl);
     this.proxies = new TrustedProxies(options.trustedProxies ?? []);
+    this.sentences = options.sentences === undefined ? {} : { sentences: { ...options.sentences } };
     this.#database = new ServerDatabase(data);
     this.keys = new ApiKeys(this.#database, clock);
     this.sessions = new Sessions(this.#database, clock);

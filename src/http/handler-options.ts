@@ -1,4 +1,5 @@
 import { misuse } from '../bytes/index.ts';
+import { isSentence } from '../event/index.ts';
 import type { Clock } from '../platform/index.ts';
 import type { Rate } from './limits.ts';
 import { checkOidcOptions, type OidcOptions } from './sign-in/index.ts';
@@ -24,6 +25,8 @@ export interface HandlerOptions {
   readonly underWayMax?: number;
   /** How people sign in to the viewer by an OpenID provider; by one-time links alone if absent. */
   readonly oidc?: OidcOptions;
+  /** What happened, in words, by action: the viewer shows it. A catalogue has them as `catalogue.sentences`. */
+  readonly sentences?: Readonly<Record<string, string>>;
   /** Receives one line for each trouble; nothing by default. Never a credential, nor the content of an event. */
   readonly logger?: Logger;
   /** How long an approved erasure waits before it is done, milliseconds; {@link ERASURE_DELAY_MS_DEFAULT} by default. */
@@ -53,10 +56,14 @@ const names = [
   'rate',
   'underWayMax',
   'oidc',
+  'sentences',
   'logger',
   'erasureDelayMs',
   'clock',
 ];
+
+/** Actions that may have a sentence. */
+export const SENTENCES_MAX = 1000;
 
 /** Refuses options that nobody reads, by name, and values that cannot be. */
 export function checkHandlerOptions(options: HandlerOptions): void {
@@ -77,6 +84,22 @@ export function checkHandlerOptions(options: HandlerOptions): void {
     throw misuse('range', 'option_invalid', 'erasureDelayMs must be a whole number of milliseconds');
   }
   if (options.oidc !== undefined) checkOidcOptions(options.oidc);
+  if (options.sentences !== undefined) checkSentences(options.sentences);
+}
+
+function checkSentences(sentences: unknown): void {
+  const entries = Object.entries(Object(sentences));
+  if (typeof sentences !== 'object' || Array.isArray(sentences) || entries.length > SENTENCES_MAX) {
+    throw misuse('type', 'option_invalid', `sentences must be texts by action, at most ${SENTENCES_MAX}`);
+  }
+  const [wrong] =
+    entries.find(([action, text]) => !/^[a-z0-9_.-]{1,128}$/.test(action) || !isSentence(text)) ?? [];
+  if (wrong === undefined) return;
+  throw misuse(
+    'type',
+    'option_invalid',
+    `sentences: that of ${wrong} is none: {actor} did something to {target}`,
+  );
 }
 
 /** A logger that says nothing. */

@@ -37,7 +37,7 @@ export function sessionRoutes(house: Foundation): Route[] {
       access: 'anyone',
       forViewerTokens: true,
       answers: { 200: { description: 'The caller.', schema: shape('Session') } },
-      handle: async ({ caller }) => Response.json(sessionOf(caller!)),
+      handle: async ({ caller }) => Response.json({ ...sessionOf(caller!), ...house.sentences }),
     },
     {
       method: 'DELETE',

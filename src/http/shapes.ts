@@ -252,6 +252,7 @@ const doorShapes = {
     'log?': logName,
     'filter?': text,
     'expiresAt?': time,
+    'sentences?': { type: 'object', additionalProperties: text },
   }),
   Link: object({ url: text, expiresAt: time }),
   ViewerToken: object({

@@ -1,4 +1,5 @@
 import { base64Encode } from '../bytes/index.ts';
+import { type ContextualEvent, currentSource, fillEvent } from '../context/index.ts';
 import {
   type AuditEvent,
   type Draft,
@@ -131,13 +132,14 @@ export class Log {
 
   /**
    * Records one event. Resolves when it is on the disk and in the tree; a repeat (same id, same event)
-   * resolves with the same `id`, `index` and `leafHash`.
+   * resolves with the same `id`, `index` and `leafHash`. What it leaves out of `actor` and `context` is taken from the context
+   * around the call (`indelible/context`); what was taken from there does not tell a repeat from another event.
    *
    * Rejects with `EventError` where the event is refused (nothing was recorded), and with `LogError`:
    * `id_conflict`, `overloaded` and `disk_full` (retryable; nothing was recorded), `outcome_unknown` (open the
    * log again and repeat with the same id), `closed`, `read_only`.
    */
-  record(event: AuditEvent): Promise<FreshReceipt> {
+  record(event: ContextualEvent): Promise<FreshReceipt> {
     return new Promise<FreshReceipt>((resolve, reject) => {
       this.#push(event, (id) => new One(id, (receipt) => resolve(this.#fresh(receipt)), reject));
     });
@@ -148,7 +150,7 @@ export class Log {
    * Sent together, they share transactions. Where more events are handed in than may wait, it waits for room.
    * Never rejects for an event's sake.
    */
-  async recordMany(events: Iterable<AuditEvent>): Promise<RecordResult[]> {
+  async recordMany(events: Iterable<ContextualEvent>): Promise<RecordResult[]> {
     checkEvents(events);
     const results = [];
     for (const event of events) {
@@ -173,7 +175,7 @@ export class Log {
    * @internal
    */
   recordFor(event: unknown, behalf: Behalf): Promise<Receipt> {
-    const { service, credential, counted, occurredAt } = behalf;
+    const { service, credential, counted, occurredAt, filled = [] } = behalf;
     const { instance } = this.#source;
     const source = {
       ...(counted ?? { instance, seq: null }),
@@ -181,7 +183,7 @@ export class Log {
       ...(credential === undefined ? {} : { credential }),
     };
     return new Promise<Receipt>((resolve, reject) => {
-      const given = { source, ...(occurredAt === undefined ? {} : { occurredAt }) };
+      const given = { source, filled, ...(occurredAt === undefined ? {} : { occurredAt }) };
       this.#take(this.#draft(event, given), (id) => new One(id, resolve, reject));
     });
   }
@@ -233,8 +235,12 @@ export class Log {
    * The draft of an event that is recorded later, by whoever holds the log then: as {@link record} would make it.
    * @internal
    */
-  draft(event: unknown, source: Omit<EventSource, 'seq'> = this.#source): Draft {
-    return this.#draft(event, { source: { ...source, seq: null } });
+  draft(
+    event: unknown,
+    source: Omit<EventSource, 'seq'> = this.#source,
+    surroundings: { readonly filled?: readonly string[]; readonly occurredAt?: string } = {},
+  ): Draft {
+    return this.#draft(event, { ...surroundings, source: { ...source, seq: null } });
   }
 
   /**
@@ -460,9 +466,14 @@ export class Log {
     });
   }
 
-  #push(event: AuditEvent, waiter: (id: string) => Waiter): void {
+  #push(given: ContextualEvent, waiter: (id: string) => Waiter): void {
     const seq = this.#frames.next;
-    const draft = this.#draft(event, { source: { ...this.#source, seq } });
+    const { event, names } = fillEvent(given);
+    const { service, version } = this.#options;
+    // What was told when the log was opened wins over the part of the application that acts.
+    const told = { ...(service !== undefined && { service }), ...(version !== undefined && { version }) };
+    const source = { ...this.#source, ...currentSource(), ...told, seq };
+    const draft = this.#draft(event, { source, filled: names });
     this.#take(draft, (id) => this.#frames.heard(seq, waiter(id)));
     this.#frames.take();
   }
@@ -474,19 +485,28 @@ export class Log {
     this.#reader.wake();
   }
 
-  #draft(event: unknown, given: { source: EventSource; own?: boolean; occurredAt?: string }): Draft {
-    const { source, own = false, occurredAt } = given;
+  #draft(event: unknown, given: Drafting): Draft {
+    const { source, own = false, occurredAt, filled = [] } = given;
     const now = systemClock.wall();
     return prepareEvent(event, {
       id: uuidv7(now),
       occurredAt: occurredAt ?? isoTime(now),
       now,
       source,
+      filled,
       own,
       personalIds: this.#personalIds,
       ...(this.#options.pseudonymKey === undefined ? {} : { pseudonymKey: this.#options.pseudonymKey }),
     });
   }
+}
+
+/** What the log says of an event that it drafts. */
+interface Drafting {
+  readonly source: EventSource;
+  readonly own?: boolean;
+  readonly occurredAt?: string;
+  readonly filled?: readonly string[];
 }
 
 let timeMs = Number.NaN;

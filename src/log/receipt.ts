@@ -38,6 +38,8 @@ export interface Behalf {
   readonly credential?: string;
   /** The start of the process that the event comes from, and its count there; without them nothing is counted. */
   readonly counted?: { readonly instance: string; readonly seq: number | null; readonly version?: string };
+  /** The fields of its `context` that the sender's surroundings wrote, and not the caller. */
+  readonly filled?: readonly string[];
   /** When it happened, if the event does not say: RFC 3339, UTC, milliseconds. Now, if not given. */
   readonly occurredAt?: string;
 }

@@ -13,3 +13,4 @@ export {
   writeDurable,
 } from './files.ts';
 export { randomBytes, uuidv7 } from './random.ts';
+export { TrustedProxies } from './trusted-proxies.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { base64Encode, misuse, utf8Encode } from '../bytes/index.ts';
-import type { AuditEvent } from '../event/index.ts';
+import type { ContextualEvent } from '../context/index.ts';
 import {
   createLogOver,
   createSigner,
@@ -115,12 +115,12 @@ export class PostgresLog {
   }
 
   /** Records an event by itself; see `Log.record`. Needs the signing key. */
-  record(event: AuditEvent): Promise<Receipt> {
+  record(event: ContextualEvent): Promise<Receipt> {
     return this.log.record(event);
   }
 
   /** Records an event with a transaction of the application's; see `Outbox.recordIn`. */
-  recordIn(transaction: ApplicationTransaction, event: AuditEvent): Promise<string> {
+  recordIn(transaction: ApplicationTransaction, event: ContextualEvent): Promise<string> {
     return this.#outbox.recordIn(transaction, event);
   }
 
@@ -253,7 +253,11 @@ async function open(
     announce,
   );
   const { personalIds } = log.reader.identity;
-  const outbox = new Outbox({ origin, service, personalIds, ...(version === undefined ? {} : { version }) });
+  const told = {
+    ...(options.service !== undefined && { service }),
+    ...(version !== undefined && { version }),
+  };
+  const outbox = new Outbox({ origin, personalIds, ...told });
   const sequencer = new Sequencer({
     log,
     database: options.outbox === undefined ? database : databaseOf(options.outbox),

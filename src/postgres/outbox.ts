@@ -1,6 +1,13 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { misuse } from '../bytes/index.ts';
+import {
+  currentActor as actorHere,
+  type ContextualEvent,
+  currentContext,
+  currentSource,
+  fillEvent,
+  runInContext,
+} from '../context/index.ts';
 import {
   type Actor,
   type AuditEvent,
@@ -29,6 +36,10 @@ export interface OutboxOptions {
 export interface OutboxBody {
   readonly event: AuditEvent;
   readonly source: { readonly service: string; readonly instance: string; readonly version?: string };
+  /** The fields of the event's `context` that it took from around the call. */
+  readonly filled?: readonly string[];
+  /** When it was handed in: its `occurredAt` where it does not say, which does not tell a repeat from another event. */
+  readonly handedInAt?: string;
 }
 
 /**
@@ -38,6 +49,7 @@ export interface OutboxBody {
 export class Outbox {
   readonly origin: string;
   readonly #source: OutboxBody['source'];
+  readonly #told: { readonly service?: string; readonly version?: string };
   readonly #personalIds: PersonalIds;
 
   constructor(options: OutboxOptions) {
@@ -47,15 +59,20 @@ export class Outbox {
     const { origin, service = SERVICE_DEFAULT, version, personalIds = 'refuse' } = options;
     this.origin = origin;
     this.#personalIds = personalIds;
+    this.#told = {
+      ...(options.service !== undefined && { service }),
+      ...(version !== undefined && { version }),
+    };
     this.#source = { service, instance: randomUUID(), ...(version === undefined ? {} : { version }) };
   }
 
   /**
    * Records an event with the transaction: it becomes an entry if that commits, and never was if not. Resolves with the event's id when
-   * the statement has been sent and answered; `awaitReceipt(id)` waits for the entry. Throws `EventError` where the event is refused
+   * the statement has been sent and answered; `awaitReceipt(id)` waits for the entry. What it leaves out is taken from the context around
+   * the call, as by `Log.record`. Throws `EventError` where the event is refused
    * (the transaction is as it was), and `LogError` `schema_missing`, `not_permitted`, `unreachable` where the statement fails.
    */
-  async recordIn(transaction: ApplicationTransaction, event: AuditEvent): Promise<string> {
+  async recordIn(transaction: ApplicationTransaction, event: ContextualEvent): Promise<string> {
     const call = callWithin(transaction);
     const { id, body } = this.#prepare(event);
     try {
@@ -67,7 +84,10 @@ export class Outbox {
   }
 
   /** Checks the event by the rules of the log, so that what is wrong is said to whoever can mend it. */
-  #prepare(given: AuditEvent): { readonly id: string; readonly body: string } {
+  #prepare(said: ContextualEvent): { readonly id: string; readonly body: string } {
+    const { event: filledEvent, names: filled } = fillEvent(said);
+    const given = filledEvent as AuditEvent;
+    const source = { ...this.#source, ...currentSource(), ...this.#told };
     const now = systemClock.wall();
     const occurredAt = new Date(now).toISOString();
     const made = uuidv7(now);
@@ -75,11 +95,13 @@ export class Outbox {
       id: made,
       occurredAt,
       now,
-      source: { ...this.#source, seq: null },
+      source: { ...source, seq: null },
+      filled,
       personalIds: this.#personalIds === 'pseudonymise' ? 'allow' : this.#personalIds,
     });
-    const event = { ...given, id: given.id ?? made, occurredAt: given.occurredAt ?? occurredAt };
-    return { id: event.id, body: JSON.stringify({ event, source: this.#source } satisfies OutboxBody) };
+    const event = { ...given, id: given.id ?? made };
+    const body: OutboxBody = { event, source, handedInAt: occurredAt, ...(filled.length > 0 && { filled }) };
+    return { id: event.id, body: JSON.stringify(body) };
   }
 }
 
@@ -89,16 +111,20 @@ export interface Acting {
   readonly context?: EventContext | undefined;
 }
 
-const acting = new AsyncLocalStorage<Acting>();
-
-/** Runs `work` on behalf of somebody: {@link withActor} finds out by itself within it, through every `await`. */
+/**
+ * Runs `work` on behalf of somebody: {@link withActor} finds out by itself within it, through every `await`, and so does every
+ * `record`: it is the context of `indelible/context`. Where it says no `context`, the one around it stays.
+ */
 export function runAs<T>(who: Acting, work: () => T): T {
-  return acting.run(who, work);
+  const around = currentContext();
+  const context = who.context ?? around?.context;
+  return runInContext({ ...around, actor: who.actor, ...(context !== undefined && { context }) }, work);
 }
 
 /** On whose behalf this code runs, as a framework or {@link runAs} has said. */
 export function currentActor(): Acting | undefined {
-  return acting.getStore();
+  const actor = actorHere();
+  return actor === undefined ? undefined : { actor, context: currentContext()?.context };
 }
 
 /**

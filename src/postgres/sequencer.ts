@@ -295,9 +295,12 @@ class Move implements Intake {
       };
       return draftCaptured(captured, (event) => this.#log.draft(event));
     }
-    const { event, source } = parseJson(body) as unknown as OutboxBody;
+    const { event, source, filled, handedInAt } = parseJson(body) as unknown as OutboxBody;
     if (event?.id !== id)
       throw new LogError('outbox_row_invalid', 'the row and its event have different ids');
-    return this.#log.draft(event, source);
+    return this.#log.draft(event, source, {
+      ...(filled !== undefined && { filled }),
+      ...(handedInAt !== undefined && { occurredAt: handedInAt }),
+    });
   }
 }

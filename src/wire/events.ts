@@ -43,6 +43,11 @@ export interface SourceClaim {
    * late, and this does not count as given when a repeat is compared.
    */
   readonly handedInAt?: string;
+  /**
+   * The fields of the event's `context` that stand there because of the request in which it was recorded, at most 32. Another
+   * request that repeats the event may bring others, and they do not count when a repeat is compared.
+   */
+  readonly filled?: readonly string[];
 }
 
 /** One event in the body of `POST /v1/logs/{log}/events`: alone, in an array, or a line of NDJSON. */

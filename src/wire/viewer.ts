@@ -32,4 +32,6 @@ export interface ViewerSession {
   readonly log?: string;
   readonly filter?: string;
   readonly expiresAt?: string;
+  /** What happened, in words, by action: as the server's operator wrote it. */
+  readonly sentences?: Readonly<Record<string, string>>;
 }

@@ -7,8 +7,10 @@ import { globSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
+import { type Log, openLog } from 'indelible';
 import { createHandler, type Handler, ServerKeys } from 'indelible/http';
 import { databaseOf, migrate } from 'indelible/postgres';
+import { expectRecorded } from 'indelible/testing';
 import { verifyProof } from 'indelible/verify';
 import type { LogSummary, ReceiptWire } from 'indelible/wire';
 import { startHandler, startListening } from '../http/server.ts';
@@ -18,7 +20,8 @@ import { run, scratchFolder } from './scratch.ts';
 import { projectRoot } from './source-tree.ts';
 
 const frameworks = ['express', 'fastify', 'hono', 'node-http'];
-const others = ['client', 'next-route'];
+const capturing = ['express', 'fastify', 'hono', 'node-http', 'nestjs'];
+const others = ['client', 'next-route', 'capture-next-route'];
 const orms = ['drizzle', 'kysely', 'prisma'];
 /** What each prints. */
 const auth: Readonly<Record<string, readonly string[]>> = {
@@ -89,6 +92,54 @@ for (const name of frameworks) {
     assert.ok(keys.list().some(({ lastUsedAt }) => lastUsedAt !== undefined));
   });
 }
+
+/** What an application has recorded of one call by u_1: its own event, and the call. */
+async function mustHaveRecorded(log: Log, route: string, context: Record<string, string>): Promise<void> {
+  const expected = { actor: 'user/u_1', context };
+  await expectRecorded(
+    log,
+    { action: 'invoice.voided', targets: ['invoice/in_7'], ...expected },
+    { times: 1 },
+  );
+  const metadata = { route, status: 201 };
+  await expectRecorded(
+    log,
+    { action: 'api.called', metadata, outcome: 'success', ...expected },
+    { times: 1 },
+  );
+}
+
+for (const name of capturing) {
+  test(`examples/capture-${name}.ts records who did what, and stops`, async (context) => {
+    const dir = path.join(scratchFolder(context), 'audit');
+    const child = spawn(process.execPath, [`examples/capture-${name}.ts`, dir, '0'], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    context.after(() => child.kill('SIGKILL'));
+    const exit = once(child, 'exit');
+    const url = `${await firstLine(child)}/invoices/in_7/void`;
+    const headers = { 'content-type': 'application/json', 'x-user': 'u_1', 'user-agent': 'suite/1' };
+    const answer = await fetch(url, { method: 'POST', headers, body: '{"reason":"twice"}' });
+    assert.deepEqual([answer.status, await answer.json()], [201, { voided: 'in_7' }]);
+    child.kill('SIGTERM');
+    assert.deepEqual(await exit, [0, null]);
+    await using log = await openLog(dir, { readOnly: true });
+    await mustHaveRecorded(log, '/invoices/:id/void', { ip: '127.0.0.1', userAgent: 'suite/1' });
+  });
+}
+
+test('examples/capture-next-route.ts records who did what, as a route handler of Next.js', async (context) => {
+  process.env['AUDIT_DIR'] = path.join(scratchFolder(context), 'audit');
+  const { POST } = await import('../../examples/capture-next-route.ts');
+  const { auditLog } = globalThis as { auditLog?: Promise<Log> };
+  context.after(async () => (await auditLog)?.close());
+  const headers = { 'x-user': 'u_1', 'x-forwarded-for': '198.51.100.1, 203.0.113.9' };
+  const request = new Request('http://localhost:3000/invoices/in_7/void', { method: 'POST', headers });
+  const answer = await POST(request, { params: Promise.resolve({ id: 'in_7' }) });
+  assert.deepEqual([answer.status, await answer.json()], [201, { voided: 'in_7' }]);
+  await mustHaveRecorded((await auditLog)!, '/invoices/[id]/void', { ip: '203.0.113.9' });
+});
 
 const inOrders = [
   ...inTransactions.map((library) => ({
@@ -170,7 +221,13 @@ test('every example is among those that are run', (context) => {
   const found = globSync('examples/*.ts', { cwd: projectRoot }).map((file) => path.basename(file, '.ts'));
   assert.deepEqual(
     found.sort(),
-    [...frameworks, ...others, ...Object.keys(auth), ...inOrders.map(({ name }) => name)].sort(),
+    [
+      ...frameworks,
+      ...others,
+      ...capturing.map((name) => `capture-${name}`),
+      ...Object.keys(auth),
+      ...inOrders.map(({ name }) => name),
+    ].sort(),
   );
   const refused = run(
     process.execPath,

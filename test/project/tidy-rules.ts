@@ -16,7 +16,7 @@ export const FILE_LINES_MAX = 400;
 const packages: Readonly<Record<string, readonly string[]>> = {
   store: ['@aws-sdk/client-s3'],
   anchor: ['asn1js', 'pkijs'],
-  capture: ['drizzle-orm', 'typescript'],
+  capture: ['drizzle-orm', 'fastify', 'hono', 'typescript'],
   http: ['hono', '@hono/node-server', 'ajv', 'pino', 'prom-client', 'openid-client'],
   cli: ['commander', 'pg', 'postgres', '@aws-sdk/client-kms'],
 };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { RecordedEvent } from 'indelible';
-import { linkOf, sentenceOf } from '../../viewer/src/drawer/sentence.ts';
+import { learnSentences, linkOf, sentenceOf } from '../../viewer/src/drawer/sentence.ts';
 import { visible } from '../../viewer/src/drawer/visible.ts';
 import { chipsOf, withoutChip, withTerm, withTimes } from '../../viewer/src/query/chips.ts';
 import { completionsOf, wordAt } from '../../viewer/src/query/completion.ts';
@@ -91,6 +91,17 @@ test('an event reads as a sentence, with or without a template', () => {
     'Ada sent the invoice in_7.',
   );
   assert.equal(words({ action: 'user.signed_in' }), 'Ada signed in.');
+});
+
+test("sentences of the server's operator stand before those of the viewer, but not for what the log says of itself", () => {
+  const targets = [{ type: 'invoice', id: 'in_7' }];
+  learnSentences({ 'invoice.sent': '{actor} mailed {target}', 'log.viewed': 'nobody looked', 'a.b': 7 });
+  assert.equal(words({ action: 'invoice.sent', targets }), 'Ada mailed in_7.');
+  assert.equal(words({ action: 'log.viewed' }), 'Ada looked at this log.');
+  assert.equal(words({ action: 'a.b' }), 'Ada: a b.');
+  learnSentences();
+  assert.equal(words({ action: 'invoice.sent', targets }), 'Ada sent the invoice in_7.');
+  assert.equal(words({ action: 'constructor', targets }), 'Ada constructor the invoice in_7.');
 });
 
 test('attack 28: only an https address without a user is a link', () => {

@@ -9,7 +9,11 @@ export interface Claimed {
   readonly behalf: Behalf;
 }
 
-const claimNames = ['instance', 'seq', 'version', 'handedInAt'];
+const claimNames = ['instance', 'seq', 'version', 'handedInAt', 'filled'];
+
+/** Fields that `filled` may name. */
+const FILLED_MAX = 32;
+
 const timeText = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**
@@ -34,7 +38,7 @@ export function claimOf(sent: unknown, caller: Caller): Claimed {
       `Known: ${claimNames.join(', ')}.`,
     );
   }
-  const { instance, seq, version, handedInAt } = source as Readonly<Record<string, unknown>>;
+  const { instance, seq, version, handedInAt, filled } = source as Readonly<Record<string, unknown>>;
   if (typeof instance !== 'string')
     throw refuse('event_field_invalid', '/instance', 'must be a text', 'A UUID of the process start.');
   const isCount = seq === null || (typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= 0);
@@ -43,7 +47,15 @@ export function claimOf(sent: unknown, caller: Caller): Claimed {
   if (version !== undefined && typeof version !== 'string')
     throw refuse('event_field_invalid', '/version', 'must be a text', 'Leave it out.');
   const counted = { instance, seq, ...(version === undefined ? {} : { version }) };
-  return { event, behalf: { ...base, counted, ...handedIn(handedInAt) } };
+  return { event, behalf: { ...base, counted, ...handedIn(handedInAt), ...filledIn(filled) } };
+}
+
+function filledIn(names: unknown): { readonly filled?: readonly string[] } {
+  if (names === undefined) return {};
+  const isList = Array.isArray(names) && names.length <= FILLED_MAX;
+  if (isList && names.every((name) => typeof name === 'string' && /^[A-Za-z][A-Za-z0-9]{0,63}$/.test(name)))
+    return { filled: names };
+  throw refuse('event_field_invalid', '/filled', 'must be a list of names', 'Names of fields of context.');
 }
 
 function handedIn(time: unknown): { readonly occurredAt?: string } {

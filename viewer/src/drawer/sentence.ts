@@ -55,6 +55,22 @@ const templates: Readonly<Record<string, string>> = {
   'log.source_gap': 'Events of a source are missing',
 };
 
+/** What the server's operator wrote for actions of their own; it stands before what is here. */
+let learned: Readonly<Record<string, string>> = {};
+
+/** Takes the sentences of a server. What is not a text is left out. */
+export function learnSentences(sentences: Readonly<Record<string, unknown>> = {}): void {
+  const texts = Object.entries(sentences).filter(([, text]) => typeof text === 'string');
+  learned = Object.fromEntries(texts) as Record<string, string>;
+}
+
+function templateOf(event: RecordedEvent): string {
+  const find = (from: Readonly<Record<string, string>>): string | undefined =>
+    Object.hasOwn(from, event.action) ? from[event.action] : undefined;
+  // What the log says of itself is not the operator's to reword.
+  return (event.action.startsWith('log.') ? undefined : find(learned)) ?? find(templates) ?? fallback(event);
+}
+
 const endings: Readonly<Record<string, string>> = {
   failure: ' (failed)',
   denied: ' (denied)',
@@ -63,7 +79,7 @@ const endings: Readonly<Record<string, string>> = {
 
 /** An event in plain words. It never stands in for the event itself, which is shown below it. */
 export function sentenceOf(event: RecordedEvent): Piece[] {
-  const template = templates[event.action] ?? fallback(event);
+  const template = templateOf(event);
   const pieces = template.split(/(\{\w+\})/).flatMap((part): Piece[] => {
     if (part === '{actor}') return [{ party: event.actor }];
     if (part === '{source}') return [event.source.service];

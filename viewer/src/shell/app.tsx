@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-quer
 import { type ReactNode, useEffect, useMemo, useState } from 'react';
 import type { LogList, ViewerSession } from '../../../src/wire/index.ts';
 import { Api, ApiError } from '../api/api.ts';
+import { learnSentences } from '../drawer/sentence.ts';
 import { EventsScreen } from '../events/events-screen.tsx';
 import { Pins } from '../proof/index.ts';
 import { EntityScreen } from '../screens/entity-screen.tsx';
@@ -60,7 +61,10 @@ function Session({ options }: { options: ViewerOptions }) {
     staleTime: Infinity,
   });
   if (session.isPending) return <p className="empty muted">Loading…</p>;
-  if (session.data !== undefined) return <Signed {...{ options, api }} session={session.data} />;
+  if (session.data !== undefined) {
+    learnSentences(session.data.sentences);
+    return <Signed {...{ options, api }} session={session.data} />;
+  }
   if (session.error instanceof ApiError && session.error.status === 401) {
     if (options.isEmbedded) return <p className="empty muted">This view has expired.</p>;
     return <SignIn message="You are not signed in." api={api} />;
