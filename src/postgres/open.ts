@@ -37,7 +37,7 @@ export const RECEIPT_WAIT_MS_DEFAULT = 10_000;
 export interface PostgresOptions
   extends Pick<
     OpenOptions,
-    'key' | 'mark' | 'service' | 'version' | 'queue' | 'meter' | 'pseudonymKey' | 'heartbeatMs' | 'warn'
+    'key' | 'mark' | 'service' | 'version' | 'queue' | 'meter' | 'pseudonymKey' | 'heartbeatMs' | 'subjectKeys' | 'warn'
   > {
   /** The origin of the log. */
   readonly origin: string;
@@ -79,6 +79,7 @@ const optionNames = [
   'meter',
   'pseudonymKey',
   'heartbeatMs',
+  'subjectKeys',
   'warn',
 ];
 
@@ -355,9 +356,10 @@ function openOptions({
   meter,
   pseudonymKey,
   heartbeatMs,
+  subjectKeys,
   warn,
 }: PostgresOptions): OpenOptions {
-  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, warn };
+  const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, subjectKeys, warn };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as OpenOptions;
 }
 
