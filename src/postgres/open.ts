@@ -37,7 +37,16 @@ export const RECEIPT_WAIT_MS_DEFAULT = 10_000;
 export interface PostgresOptions
   extends Pick<
     OpenOptions,
-    'key' | 'mark' | 'service' | 'version' | 'queue' | 'meter' | 'pseudonymKey' | 'heartbeatMs' | 'subjectKeys' | 'warn'
+    | 'key'
+    | 'mark'
+    | 'service'
+    | 'version'
+    | 'queue'
+    | 'meter'
+    | 'pseudonymKey'
+    | 'heartbeatMs'
+    | 'subjectKeys'
+    | 'warn'
   > {
   /** The origin of the log. */
   readonly origin: string;
