@@ -47,7 +47,11 @@ export async function openMemoryLog(options: MemoryLogOptions = {}): Promise<Log
   const home = {
     dir: `memory:${randomUUID()}`,
     followers: ':memory:',
-    anchors: ':memory:',
+    anchors: '',
+    policy: '',
+    mldsaKey: '',
+    outOfReach: [],
+    origin,
     reading: store,
     index: '',
     writing: { store, signer: () => signer, mark: undefined },

@@ -150,6 +150,8 @@ export class Committer {
       const state = await this.#catchUp(transaction);
       if (state !== undefined && mark?.due(state.head, clock.monotonic())) this.#moveMark(state);
       await this.#at('taken');
+      //  An erasure takes its values away here, in this transaction (`erasure/eraser.ts`): they are gone when the entry that
+      //  says so is there, at 4, and not before. If we die until then, they are all still there.
       const { drafts, sealed } = given ?? (await this.#takeIn(intake!, transaction));
 
       //  Repeats are answered with what is already there; new events get an index and their time.

@@ -5,6 +5,25 @@ import type { SchemaFunction } from './schema-function.ts';
  * functions remove disclosures, put nothing new in their place, and only beside a record in the same transaction that covers them.
  */
 
+/** Lets a disclosure go where the record that `withdraw` names was written in this transaction and covers it; nobody else's, whoever asks. */
+const onlyErased: SchemaFunction = {
+  name: 'only_erased',
+  args: '',
+  returns: 'trigger',
+  language: 'plpgsql',
+  definer: false,
+  grant: [],
+  body: `DECLARE
+  said jsonb;
+BEGIN
+  SELECT convert_from(e.entry, 'UTF8')::jsonb INTO said FROM indelible.entries e
+    WHERE e.log = OLD.log AND e.idx = nullif(current_setting('indelible.record', true), '')::bigint
+      AND e.xmin = pg_current_xact_id()::xid;
+  IF said->>'action' = 'log.erased' AND (said->'metadata'->>'below')::bigint > OLD.idx THEN RETURN OLD; END IF;
+  RAISE EXCEPTION 'indelible.disclosures: append-only, without a record of an erasure DELETE is refused' USING ERRCODE = 'IND02';
+END`,
+};
+
 /** Takes disclosures away, and answers of which months they were: of each entry, what is left is a part of what was there. */
 const withdraw: SchemaFunction = {
   name: 'withdraw',
@@ -17,6 +36,7 @@ const withdraw: SchemaFunction = {
   said jsonb;
   months integer[];
 BEGIN
+  PERFORM set_config('indelible.record', record::text, true);
   SELECT convert_from(e.entry, 'UTF8')::jsonb INTO said FROM indelible.entries e
     WHERE e.log = wanted AND e.idx = record AND e.xmin = pg_current_xact_id()::xid;
   IF said IS NULL OR said->>'action' <> 'log.erased' OR (said->'metadata'->>'below')::bigint IS NULL
@@ -87,7 +107,13 @@ const watchers: SchemaFunction = {
 };
 
 /** The functions of an erasure. */
-export const erasureFunctions: readonly SchemaFunction[] = [withdraw, forgetRefused, rewrite, watchers];
+export const erasureFunctions: readonly SchemaFunction[] = [
+  onlyErased,
+  withdraw,
+  forgetRefused,
+  rewrite,
+  watchers,
+];
 
 /**
  * Columns that hold values: the server is to sample none of them, since its statistics would keep them beyond an erasure. Part of

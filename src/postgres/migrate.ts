@@ -43,11 +43,15 @@ export async function migrate(database: Database): Promise<Migration> {
 async function migrateOnce(session: Session): Promise<Migration> {
   await session.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   try {
+    // Whoever else is at the same work waits here, before it has read anything: who has read the table and waits for its lock, and
+    // who has the lock and waits for the readers to end, would wait for each other.
+    if (await hasSchema(session)) await lockSchema(session);
     const from = await schemaVersion(session);
     if (from > SCHEMA_VERSION) throw newer(from);
-    if (from === 0) await makeTables(session);
-    // Whoever else is at the same work waits here, rather than somewhere in the catalogue.
-    await session.query('LOCK TABLE indelible.schema_version IN EXCLUSIVE MODE');
+    if (from === 0) {
+      await makeTables(session);
+      await lockSchema(session);
+    }
     await session.query("SELECT set_config('indelible.own_ddl', 'on', true)");
     if (from < SCHEMA_VERSION || !(await isSound(session))) {
       await renew(session);
@@ -84,10 +88,18 @@ async function isSound(session: Session): Promise<boolean> {
 
 /** The version of the schema that is there; 0 where there is none. */
 export async function schemaVersion(session: Session): Promise<number> {
-  const [there] = await session.query("SELECT to_regclass('indelible.schema_version') IS NOT NULL AS there");
-  if (there?.['there'] !== true) return 0;
+  if (!(await hasSchema(session))) return 0;
   const [row] = await session.query('SELECT version FROM indelible.schema_version');
   return Number(row?.['version'] ?? 0);
+}
+
+async function hasSchema(session: Session): Promise<boolean> {
+  const [row] = await session.query("SELECT to_regclass('indelible.schema_version') IS NOT NULL AS there");
+  return row?.['there'] === true;
+}
+
+async function lockSchema(session: Session): Promise<void> {
+  await session.query('LOCK TABLE indelible.schema_version IN ACCESS EXCLUSIVE MODE');
 }
 
 /** Refuses a schema of another version. Throws `LogError` `schema_missing`, `schema_newer`. */

@@ -48,6 +48,7 @@ export interface PostgresOptions
     | 'timestamps'
     | 'witnesses'
     | 'publish'
+    | 'subjectKeys'
     | 'warn'
   > {
   /** The origin of the log. */
@@ -93,6 +94,7 @@ const optionNames = [
   'timestamps',
   'witnesses',
   'publish',
+  'subjectKeys',
   'warn',
 ];
 
@@ -369,9 +371,10 @@ function openOptions({
   timestamps,
   witnesses,
   publish,
+  subjectKeys,
   warn,
 }: PostgresOptions): OpenOptions {
-  const anchoring = { timestamps, witnesses, publish };
+  const anchoring = { timestamps, witnesses, publish, subjectKeys };
   const given = { service, version, queue, meter, pseudonymKey, heartbeatMs, ...anchoring, warn };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as OpenOptions;
 }

@@ -320,6 +320,12 @@ const refusing = (table: string, verb: string): SchemaTrigger => ({
 export const logTriggers: readonly SchemaTrigger[] = [
   ...['entries', 'ids'].flatMap((table) => [refusing(table, 'UPDATE'), refusing(table, 'DELETE')]),
   refusing('disclosures', 'UPDATE'),
+  {
+    table: 'disclosures',
+    name: 'only_erased',
+    when: 'BEFORE DELETE',
+    run: 'FOR EACH ROW EXECUTE FUNCTION indelible.only_erased()',
+  },
   refusing('tiles', 'DELETE'),
   refusing('heads', 'DELETE'),
   refusing('logs', 'UPDATE'),

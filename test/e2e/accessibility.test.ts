@@ -81,6 +81,10 @@ const screens: Readonly<Record<string, (page: Page, server: Served) => Promise<v
       .first()
       .waitFor();
   },
+  privacy: async (page) => {
+    await page.getByRole('link', { name: 'Privacy' }).click();
+    await page.getByText('No hold is in force.').waitFor();
+  },
   logs: async (page) => {
     await page.getByRole('link', { name: 'Logs', exact: true }).click();
     await page.getByRole('heading', { name: 'Logs' }).waitFor();

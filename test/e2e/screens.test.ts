@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import test, { after, before, type TestContext } from 'node:test';
 import type { Verification } from 'indelible/wire';
 import type { Browser, Page } from 'playwright-core';
+import { indelible } from '../cli/cli-process.ts';
 import { type Served, serve } from '../support/served.ts';
 import { launch, openWindow, picture } from './browser.ts';
 
@@ -159,5 +160,34 @@ test('Logs and Keys keep the chosen log in their address; nothing of the page is
     assert.ok(width <= 390, `${name} is ${width} wide`);
     await picture(page, `e2e-narrow-${name.toLowerCase()}`);
   }
+  assert.deepEqual(troubles, []);
+});
+
+test('an erasure is listed with how it stands, a hold is placed and released, and erased values bear a badge', async (context) => {
+  const server = await serve(context);
+  await server.record(
+    { id: 'p-1', action: 'user.signed_in', actor: ada },
+    { id: 'p-2', action: 'user.left', actor: ada },
+  );
+  const { page, troubles } = await open(context, server);
+  await page.goto(`${server.url}/#/main/privacy`);
+  await page.getByText('No hold is in force.').waitFor();
+  await page.getByText('None was asked for.').waitFor();
+  await page.getByLabel('Name', { exact: true }).fill('case-17');
+  await page.getByLabel('Subject', { exact: true }).fill('user/u_ada');
+  await page.getByRole('button', { name: 'Place hold' }).click();
+  const hold = page.getByRole('row').filter({ hasText: 'case-17' });
+  await hold.getByText('subject user/u_ada').waitFor();
+  await hold.getByRole('button', { name: 'Release case-17' }).click();
+  await page.getByText('No hold is in force.').waitFor();
+  await picture(page, 'e2e-privacy');
+  const erase = ['erase', '--log', `${server.data}/logs/main`, '--subject', 'user/u_ada'];
+  const done = indelible([...erase, '--basis', 'gdpr-17', '--request', 'R-1', '--approved-by', 'p_1,p_2']);
+  assert.equal(done.status, 0, done.stderr);
+  await page.goto(`${server.url}/#/main`);
+  await page.reload();
+  const row = page.getByRole('row').filter({ hasText: 'user.signed_in' });
+  await row.locator('.badge.erased').waitFor();
+  assert.equal(await row.getByText('Ada Example').count(), 0);
   assert.deepEqual(troubles, []);
 });

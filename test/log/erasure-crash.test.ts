@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/folders.ts';
 import { eventAbout, filesWith, markOf } from './erasure-world.ts';
 
 const before = ['found', 'withdrawn', 'pending', 'appended'];
-const after = ['committed', 'recorded', 'unindexed', 'scoured', 'settled'];
+const after = ['committed', 'unindexed', 'scoured'];
 
 let template: string | undefined;
 

@@ -295,9 +295,8 @@ describe('holds', () => {
   test('are what the entries say: sealed queries, one use of a name, nothing without a cover', async (t) => {
     const { dir, log } = await logWith(t, 5);
     const receipt = await log.holds.place({ name: 'case-1', query: markOf(1), from: '2026-01-31' });
-    const [{ entry }] = (await all(log.entries({ from: receipt.index, to: receipt.index + 1 }))) as [
-      { entry: Uint8Array },
-    ];
+    const [stored] = await all(log.entries({ from: receipt.index, to: receipt.index + 1 }));
+    const { entry } = stored!;
     assert.ok(!Buffer.from(entry).includes(markOf(1)), 'a query may name a person: it is sealed');
     assert.ok(Buffer.from(entry).includes('"from":"2026-01-31T00:00:00.000Z"'));
     await assert.rejects(log.holds.place({ name: 'case-1', actor: 'user/u_2' }), { code: 'hold_exists' });

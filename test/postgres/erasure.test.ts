@@ -5,7 +5,14 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createPostgresLog, databaseOf, doctor, migrate, type PostgresLog } from 'indelible/postgres';
+import {
+  createPostgresLog,
+  databaseOf,
+  doctor,
+  migrate,
+  openPostgresLog,
+  type PostgresLog,
+} from 'indelible/postgres';
 import type pg from 'pg';
 import { eventAbout, filesWith, markOf } from '../log/erasure-world.ts';
 import { temporaryFolder } from '../support/folders.ts';
@@ -103,6 +110,25 @@ describe('an erasure in PostgreSQL', { skip }, () => {
     assert.deepEqual((await audit.verify()).findings, []);
   });
 
+  test('a schema of version 1 is refused, and brought to this version', async (t) => {
+    const older = poolOf(await server.database(), 4);
+    t.after(() => older.end());
+    await migrate(databaseOf(older));
+    const options = { origin: 'example.com/older', dir: temporaryFolder(t), heartbeatMs: 0 };
+    const made = await createPostgresLog(older, options);
+    await made.log.recordMany(Array.from({ length: 30 }, (_, n) => eventAbout(n) as never));
+    await made.close();
+    await older.query(`DROP TRIGGER only_erased ON indelible.disclosures; DROP FUNCTION indelible.only_erased,
+      indelible.withdraw, indelible.forget_refused, indelible.rewrite, indelible.watchers`);
+    await older.query('UPDATE indelible.schema_version SET version = 1');
+    await assert.rejects(openPostgresLog(older, options), { code: 'schema_missing', message: /version 1/ });
+    assert.deepEqual(await migrate(databaseOf(older)), { from: 1, to: 2 });
+    assert.deepEqual(await doctor(databaseOf(older)), []);
+    await using audit = await openPostgresLog(older, options);
+    assert.ok((await audit.log.erase({ subject: 'user/u_3', ...words })).values > 0);
+    assert.deepEqual((await audit.verify()).findings, []);
+  });
+
   test('the database removes nothing without a record in the same transaction, and adds nothing', async (t) => {
     await using audit = await create(temporaryFolder(t));
     await audit.log.recordMany(Array.from({ length: 9 }, (_, n) => eventAbout(n) as never));
@@ -121,6 +147,7 @@ describe('an erasure in PostgreSQL', { skip }, () => {
     for (const record of [size - 1, 3, 9999])
       await assert.rejects(call(record, 2), (error: { code?: string }) => error.code === 'IND02');
     await assert.rejects(pool.query('UPDATE indelible.disclosures SET texts = texts'), { code: 'IND02' });
+    await assert.rejects(pool.query('DELETE FROM indelible.disclosures WHERE idx = 2'), { code: 'IND02' });
     await pool.query('CREATE ROLE erasing_writer LOGIN IN ROLE indelible_writer');
     const writer = await pool.connect();
     await writer.query('SET ROLE erasing_writer');

@@ -35,7 +35,7 @@ export interface ErasureOrder {
   readonly holds: readonly HoldChange[];
 }
 
-/** The steps of an erasure at which a test may fail, or die; between the last two of them the commit of the entry lies. */
+/** The steps of an erasure at which a test may die; between `pending` and `recorded` lies the commit of its entry. */
 export type ErasureStep = 'found' | 'withdrawn' | 'pending' | 'recorded' | 'unindexed' | 'scoured';
 
 /** What an erasure has taken away. */

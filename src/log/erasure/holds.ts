@@ -3,6 +3,7 @@ import {
   type Actor,
   type AuditEvent,
   type Hold,
+  type HoldChange,
   holdPlacedEvent,
   holdReleasedEvent,
   holdsAfter,
@@ -40,6 +41,8 @@ const coverNames = ['subject', 'actor', 'target', 'from', 'to', 'query'] as cons
 export class Holds {
   readonly #reader: ReaderHandle;
   readonly #record: (event: AuditEvent) => Promise<Receipt>;
+  /** What was said of holds in the first entries, as many as were looked through. */
+  #known: { readonly size: number; readonly changes: readonly HoldChange[] } = { size: 0, changes: [] };
 
   /** @internal */
   constructor(reader: ReaderHandle, record: (event: AuditEvent) => Promise<Receipt>) {
@@ -50,8 +53,13 @@ export class Holds {
   /** The holds in force, in the order in which they were placed. */
   async list(): Promise<PlacedHold[]> {
     const { size } = await this.#reader.checkpoint();
-    const { holds } = await this.#reader.scan({ from: 0, to: size });
-    return holdsAfter(holds);
+    // A log only grows: what was read of it before stands.
+    const known = this.#known;
+    if (size <= known.size) return holdsAfter(known.changes);
+    const { holds } = await this.#reader.scan({ from: known.size, to: size });
+    const changes = [...known.changes, ...holds];
+    if (size > this.#known.size) this.#known = { size, changes };
+    return holdsAfter(changes);
   }
 
   /**

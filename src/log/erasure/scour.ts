@@ -6,6 +6,9 @@ import type { Pending } from './pending.ts';
 /** How long readers are waited for that keep the write-ahead log in use, milliseconds. */
 export const SCOUR_MS_MAX = 30_000;
 
+/** How long they are waited for where an opening finishes what another process began, milliseconds. */
+const FINISH_MS_MAX = 5_000;
+
 /** An erasure that a process began and did not finish. */
 export interface Unfinished {
   readonly id: string;
@@ -51,7 +54,7 @@ export class Scourer {
   }
 
   /** What other processes left unfinished: scoured now. What of it never came into the log is forgotten. */
-  async finish(waitMs = SCOUR_MS_MAX): Promise<{ unfinished: Unfinished[]; scouring: Scouring }> {
+  async finish(waitMs = FINISH_MS_MAX): Promise<{ unfinished: Unfinished[]; scouring: Scouring }> {
     const unfinished = await this.#lookUp();
     if (unfinished.length === 0) return { unfinished, scouring: { isClean: true } };
     const subjects = unfinished.map(({ subject }) => subject).filter((subject) => subject !== '');

@@ -3,8 +3,13 @@ import type {
   ApiKey,
   ApiKeyCreated,
   ApiKeyRequest,
+  ErasureAsked,
+  ErasureList,
+  ErasureWire,
   EventPage,
   EventWire,
+  HoldAsked,
+  HoldList,
   KeyList,
   LogKeyList,
   LogList,
@@ -105,6 +110,35 @@ export class Api {
 
   verification(log: string, signal?: AbortSignal): Promise<Verification> {
     return this.#json(`v1/logs/${segment(log)}/verification`, {}, { signal });
+  }
+
+  erasures(log: string, signal?: AbortSignal): Promise<ErasureList> {
+    return this.#json(`v1/logs/${segment(log)}/erasures`, {}, { signal });
+  }
+
+  requestErasure(log: string, asked: ErasureAsked): Promise<ErasureWire> {
+    return this.#json(`v1/logs/${segment(log)}/erasures`, {}, { method: 'POST', body: asked });
+  }
+
+  approveErasure(log: string, id: string): Promise<ErasureWire> {
+    const path = `v1/logs/${segment(log)}/erasures/${segment(id)}/approval`;
+    return this.#json(path, {}, { method: 'POST' });
+  }
+
+  cancelErasure(log: string, id: string): Promise<ErasureWire> {
+    return this.#json(`v1/logs/${segment(log)}/erasures/${segment(id)}`, {}, { method: 'DELETE' });
+  }
+
+  holds(log: string, signal?: AbortSignal): Promise<HoldList> {
+    return this.#json(`v1/logs/${segment(log)}/holds`, {}, { signal });
+  }
+
+  placeHold(log: string, asked: HoldAsked): Promise<HoldList> {
+    return this.#json(`v1/logs/${segment(log)}/holds`, {}, { method: 'POST', body: asked });
+  }
+
+  async releaseHold(log: string, name: string): Promise<void> {
+    await this.#send(`v1/logs/${segment(log)}/holds/${segment(name)}`, {}, { method: 'DELETE' });
   }
 
   keys(signal?: AbortSignal): Promise<KeyList> {

@@ -1,5 +1,6 @@
 import { createColumnHelper, tableFeatures } from '@tanstack/react-table';
 import type { RecordedTarget } from '../../../src/event/index.ts';
+import { ErasedBadge } from '../drawer/erasures.tsx';
 import type { ShownEvent } from '../shell/log-proof.ts';
 import { When } from '../shell/parts.tsx';
 import { Badge } from './badge.tsx';
@@ -65,9 +66,15 @@ function WhoCell({ shown: { event } }: { shown: ShownEvent }) {
   );
 }
 
-function ActionCell({ shown: { event } }: { shown: ShownEvent }) {
+function ActionCell({ shown }: { shown: ShownEvent }) {
+  const { event } = shown;
   if (event === undefined) return null;
-  return <code className="action">{event.action}</code>;
+  return (
+    <>
+      <code className="action">{event.action}</code>
+      <ErasedBadge shown={shown} />
+    </>
+  );
 }
 
 function TargetsCell({ shown: { event } }: { shown: ShownEvent }) {

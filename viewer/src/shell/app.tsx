@@ -9,6 +9,7 @@ import { EntityScreen } from '../screens/entity-screen.tsx';
 import { IntegrityScreen } from '../screens/integrity-screen.tsx';
 import { KeysScreen } from '../screens/keys-screen.tsx';
 import { LogsScreen } from '../screens/logs-screen.tsx';
+import { PrivacyScreen } from '../screens/privacy-screen.tsx';
 import { Announcer } from './announce.tsx';
 import { ViewerContext } from './context.tsx';
 import { Help } from './help.tsx';
@@ -119,6 +120,7 @@ function Screen({ isReady, onHelp }: { isReady: boolean; onHelp: () => void }): 
   if (route.screen === 'keys') return <KeysScreen />;
   if (!isReady) return <p className="empty muted">Loading…</p>;
   if (route.screen === 'integrity') return <IntegrityScreen />;
+  if (route.screen === 'privacy') return <PrivacyScreen key={route.log} />;
   if (route.screen === 'entity') return <EntityScreen key={route.entity} onHelp={onHelp} />;
   return <EventsScreen key={route.log} onHelp={onHelp} />;
 }

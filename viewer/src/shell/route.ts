@@ -2,7 +2,7 @@ import { createContext, use, useSyncExternalStore } from 'react';
 
 /** What the viewer shows: everything of it that can be linked to. */
 export interface Route {
-  readonly screen: 'events' | 'entity' | 'integrity' | 'logs' | 'keys';
+  readonly screen: 'events' | 'entity' | 'integrity' | 'privacy' | 'logs' | 'keys';
   readonly log: string;
   readonly q: string;
   /** The id of the event in the drawer. */
@@ -44,7 +44,7 @@ export function parseRoute(hash: string): Route {
     withHousekeeping: parameters.has('all'),
   };
   if (log === '-' && (screen === 'logs' || screen === 'keys')) return { ...shared, screen };
-  if (screen === 'integrity') return { ...shared, screen };
+  if (screen === 'integrity' || screen === 'privacy') return { ...shared, screen };
   if (screen === 'entity' && rest !== '') {
     return { ...shared, screen, entity: rest, side: side === 'actor' || side === 'target' ? side : 'both' };
   }

@@ -19,6 +19,9 @@ export function TopBar({ logs, onHelp }: { logs: readonly string[]; onHelp: () =
     );
   }
   const isAdmin = session.scopes.includes('admin');
+  const maySeePrivacy = session.scopes.some((scope) =>
+    ['privacy', 'approve', 'admin', 'audit'].includes(scope),
+  );
   return (
     <header className="top-bar">
       <span className="brand">
@@ -42,6 +45,7 @@ export function TopBar({ logs, onHelp }: { logs: readonly string[]; onHelp: () =
       <nav aria-label="Screens">
         <Tab screen="events" text="Events" />
         <Tab screen="integrity" text="Integrity" />
+        {maySeePrivacy && <Tab screen="privacy" text="Privacy" />}
         {isAdmin && <Tab screen="logs" text="Logs" />}
         {isAdmin && <Tab screen="keys" text="Keys" />}
       </nav>
