@@ -1,21 +1,18 @@
 import { base64Encode } from '../bytes/index.ts';
-import { type ContextualEvent, currentSource, fillEvent } from '../context/index.ts';
+import type { ContextualEvent } from '../context/index.ts';
 import {
   type AuditEvent,
   type Draft,
   disclosedEvent,
-  draftId,
-  type EventSource,
   type Filter,
-  prepareEvent,
   type RecordedEvent,
 } from '../event/index.ts';
 import { hashLeaf } from '../merkle/index.ts';
 import type { Policy } from '../note/index.ts';
-import { systemClock, uuidv7 } from '../platform/index.ts';
+import { systemClock } from '../platform/index.ts';
 import { LogError, type StoredEntry } from '../store/index.ts';
 import type { Tier } from '../wire/index.ts';
-import { checkEvents, checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
+import { checkFolder, checkId, checkProvable, checkRange } from './arguments.ts';
 import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
@@ -31,21 +28,20 @@ import {
 import { type EvidenceSelection, type EvidenceWriting, takeEvidence } from './evidence/index.ts';
 import { FollowerRunner } from './followers/index.ts';
 import type { KeyHistory } from './log-timeline.ts';
-import { type OpenOptions, SERVICE_DEFAULT, warnOf } from './options.ts';
+import { type OpenOptions, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
 import { Query, type QueryOptions } from './query.ts';
-import { Queue, type Waiter } from './queue.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import {
   type Behalf,
   type FreshReceipt,
-  One,
+  freshReceipts,
   type Receipt,
   type RecordResult,
   type WitnessedOptions,
 } from './receipt.ts';
-import { HEARTBEAT_MS_DEFAULT, SourceFrames } from './source-frames.ts';
+import { isoTime, Recording } from './recording.ts';
 import { tierOf } from './tier.ts';
 import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
@@ -65,18 +61,12 @@ export class Log {
   /** Legal holds: what may not be erased, nor deleted, for as long as they are in force. */
   readonly holds: Holds;
   readonly #home: LogHome;
-  readonly #options: OpenOptions;
   readonly #writer: WriterHandle | undefined;
   readonly #reader: ReaderHandle;
-  readonly #queue: Queue | undefined;
-  readonly #source: { readonly service: string; readonly instance: string; readonly version?: string };
-  readonly #personalIds: 'refuse' | 'allow' | 'pseudonymise';
-  readonly #frames: SourceFrames;
+  readonly #recording: Recording;
   readonly #timestamps: Timestamps;
   readonly #erasures: Erasures;
   readonly #witnessing: Witnessing | undefined;
-  /** Put on every receipt of `record`; one function for all, since a receipt is made for every event. */
-  readonly #onReceipt: PropertyDescriptor;
   #closing: Promise<void> | undefined;
 
   /** @internal Use `openLog`. */
@@ -92,23 +82,10 @@ export class Log {
     const { home, options, instance, writer, reader, settings, warn } = parts;
     this.dir = home.dir;
     this.#home = home;
-    this.#options = options;
     this.#writer = writer;
     this.#reader = reader;
     this.origin = reader.identity.origin;
     this.vkey = reader.identity.vkey;
-    this.#personalIds = reader.identity.personalIds;
-    this.#source = {
-      service: options.service ?? SERVICE_DEFAULT,
-      instance,
-      ...(options.version === undefined ? {} : { version: options.version }),
-    };
-    this.#queue = writer && new Queue((drafts) => writer.commit(drafts), options.queue, options.meter);
-    this.#frames = new SourceFrames({
-      instance,
-      everyMs: options.heartbeatMs ?? HEARTBEAT_MS_DEFAULT,
-      send: (event) => this.recordOwn(event),
-    });
     this.followers = new FollowerRunner(reader, home.followers);
     this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
     if (writer !== undefined) this.#timestamps.follow(this.followers);
@@ -121,13 +98,11 @@ export class Log {
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
     const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
     this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
-    const witnessed = (receipt: Receipt, wait?: WitnessedOptions): Promise<Receipt> =>
-      this.witnessed(receipt, wait);
-    this.#onReceipt = {
-      value: function (this: Receipt, wait?: WitnessedOptions): Promise<Receipt> {
-        return witnessed(this, wait);
-      },
-    };
+    this.#recording = new Recording({
+      ...{ options, instance, writer, personalIds: reader.identity.personalIds },
+      wake: () => reader.wake(),
+      fresh: freshReceipts((receipt, wait) => this.witnessed(receipt, wait)),
+    });
   }
 
   /**
@@ -140,9 +115,7 @@ export class Log {
    * log again and repeat with the same id), `closed`, `read_only`.
    */
   record(event: ContextualEvent): Promise<FreshReceipt> {
-    return new Promise<FreshReceipt>((resolve, reject) => {
-      this.#push(event, (id) => new One(id, (receipt) => resolve(this.#fresh(receipt)), reject));
-    });
+    return this.#recording.record(event);
   }
 
   /**
@@ -150,24 +123,8 @@ export class Log {
    * Sent together, they share transactions. Where more events are handed in than may wait, it waits for room.
    * Never rejects for an event's sake.
    */
-  async recordMany(events: Iterable<ContextualEvent>): Promise<RecordResult[]> {
-    checkEvents(events);
-    const results = [];
-    for (const event of events) {
-      const { promise, resolve } = Promise.withResolvers<RecordResult>();
-      results.push(promise);
-      const refuse = (error: unknown) => resolve({ ok: false, error: error as Error });
-      if (this.#queue?.full) await this.#queue.room();
-      try {
-        this.#push(
-          event,
-          (id) => new One(id, (receipt) => resolve({ ok: true, receipt: this.#fresh(receipt) }), refuse),
-        );
-      } catch (error) {
-        refuse(error);
-      }
-    }
-    return Promise.all(results);
+  recordMany(events: Iterable<ContextualEvent>): Promise<RecordResult[]> {
+    return this.#recording.recordMany(events);
   }
 
   /**
@@ -175,17 +132,7 @@ export class Log {
    * @internal
    */
   recordFor(event: unknown, behalf: Behalf): Promise<Receipt> {
-    const { service, credential, counted, occurredAt, filled = [] } = behalf;
-    const { instance } = this.#source;
-    const source = {
-      ...(counted ?? { instance, seq: null }),
-      service,
-      ...(credential === undefined ? {} : { credential }),
-    };
-    return new Promise<Receipt>((resolve, reject) => {
-      const given = { source, filled, ...(occurredAt === undefined ? {} : { occurredAt }) };
-      this.#take(this.#draft(event, given), (id) => new One(id, resolve, reject));
-    });
+    return this.#recording.for(event, behalf);
   }
 
   /**
@@ -193,10 +140,7 @@ export class Log {
    * @internal
    */
   recordOwn(event: AuditEvent): Promise<Receipt> {
-    return new Promise<Receipt>((resolve, reject) => {
-      const source = { ...this.#source, seq: null };
-      this.#take(this.#draft(event, { source, own: true }), (id) => new One(id, resolve, reject));
-    });
+    return this.#recording.own(event);
   }
 
   /**
@@ -220,7 +164,7 @@ export class Log {
    * @internal
    */
   get isLost(): boolean {
-    return this.#queue?.isLost === true || this.#reader.isLost();
+    return this.#recording.isLost || this.#reader.isLost();
   }
 
   /**
@@ -228,32 +172,23 @@ export class Log {
    * @internal
    */
   get waiting(): number {
-    return this.#queue?.length ?? 0;
+    return this.#recording.waiting;
   }
 
   /**
    * The draft of an event that is recorded later, by whoever holds the log then: as {@link record} would make it.
    * @internal
    */
-  draft(
-    event: unknown,
-    source: Omit<EventSource, 'seq'> = this.#source,
-    surroundings: { readonly filled?: readonly string[]; readonly occurredAt?: string } = {},
-  ): Draft {
-    return this.#draft(event, { ...surroundings, source: { ...source, seq: null } });
+  draft(...given: Parameters<Recording['draft']>): Draft {
+    return this.#recording.draft(...given);
   }
 
   /**
    * Records what an intake has, in its turn. Answers how many events that were.
    * @internal
    */
-  async take(intake: Intake): Promise<number> {
-    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
-    if (this.#writer?.take === undefined)
-      throw new LogError('read_only', 'the log was opened for reading only');
-    const { indexes } = await this.#writer.take(intake);
-    this.#reader.wake();
-    return indexes.length;
+  take(intake: Intake): Promise<number> {
+    return this.#recording.take(intake);
   }
 
   /** The event recorded under `id`, or undefined. */
@@ -348,7 +283,7 @@ export class Log {
    * `log_damaged`, `read_only`, and what `record` throws.
    */
   async erase(options: EraseOptions): Promise<ErasureResult> {
-    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
+    this.#recording.requireOpen();
     return this.#erasures.erase(options);
   }
 
@@ -438,7 +373,7 @@ export class Log {
 
   /** Answers everything that was recorded, moves the mark, releases threads and files. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#frames.stop().then(() => this.#close());
+    this.#closing ??= this.#recording.close().then(() => this.#close());
     return this.#closing;
   }
 
@@ -447,16 +382,11 @@ export class Log {
   }
 
   async #close(): Promise<void> {
-    await this.#queue?.drained();
     await this.followers.stop();
     this.#timestamps.close();
     this.#witnessing?.close();
     await this.#reader.close();
     await this.#writer?.close();
-  }
-
-  #fresh(receipt: Receipt): FreshReceipt {
-    return Object.defineProperty(receipt, 'witnessed', this.#onReceipt) as FreshReceipt;
   }
 
   #witnesses(): Witnessing {
@@ -465,58 +395,4 @@ export class Log {
       hint: 'indelible witness add URL VKEY --log DIR, or the option witnesses',
     });
   }
-
-  #push(given: ContextualEvent, waiter: (id: string) => Waiter): void {
-    const seq = this.#frames.next;
-    const { event, names } = fillEvent(given);
-    const { service, version } = this.#options;
-    // What was told when the log was opened wins over the part of the application that acts.
-    const told = { ...(service !== undefined && { service }), ...(version !== undefined && { version }) };
-    const source = { ...this.#source, ...currentSource(), ...told, seq };
-    const draft = this.#draft(event, { source, filled: names });
-    this.#take(draft, (id) => this.#frames.heard(seq, waiter(id)));
-    this.#frames.take();
-  }
-
-  #take(draft: Draft, waiter: (id: string) => Waiter): void {
-    if (this.#closing !== undefined) throw new LogError('closed', 'the log is closed');
-    if (this.#queue === undefined) throw new LogError('read_only', 'the log was opened for reading only');
-    this.#queue.push(draft, waiter(draftId(draft)));
-    this.#reader.wake();
-  }
-
-  #draft(event: unknown, given: Drafting): Draft {
-    const { source, own = false, occurredAt, filled = [] } = given;
-    const now = systemClock.wall();
-    return prepareEvent(event, {
-      id: uuidv7(now),
-      occurredAt: occurredAt ?? isoTime(now),
-      now,
-      source,
-      filled,
-      own,
-      personalIds: this.#personalIds,
-      ...(this.#options.pseudonymKey === undefined ? {} : { pseudonymKey: this.#options.pseudonymKey }),
-    });
-  }
-}
-
-/** What the log says of an event that it drafts. */
-interface Drafting {
-  readonly source: EventSource;
-  readonly own?: boolean;
-  readonly occurredAt?: string;
-  readonly filled?: readonly string[];
-}
-
-let timeMs = Number.NaN;
-let timeText = '';
-
-/** RFC 3339 text of a time; the same millisecond is not formatted twice. */
-function isoTime(ms: number): string {
-  if (ms !== timeMs) {
-    timeText = new Date(ms).toISOString();
-    timeMs = ms;
-  }
-  return timeText;
 }

@@ -60,3 +60,19 @@ export class One implements Waiter {
     this.#resolve({ id: this.#id, index, leafHash, checkpoint });
   }
 }
+
+/** Waits for witnesses on behalf of a receipt. */
+export type AwaitWitnesses = (receipt: Receipt, options?: WitnessedOptions) => Promise<Receipt>;
+
+/**
+ * Makes receipts fresh: they can be waited upon, and are plain data all the same. One function for all of them, since a receipt is
+ * made for every event.
+ */
+export function freshReceipts(wait: AwaitWitnesses): (receipt: Receipt) => FreshReceipt {
+  const descriptor: PropertyDescriptor = {
+    value: function (this: Receipt, options?: WitnessedOptions): Promise<Receipt> {
+      return wait(this, options);
+    },
+  };
+  return (receipt) => Object.defineProperty(receipt, 'witnessed', descriptor) as FreshReceipt;
+}

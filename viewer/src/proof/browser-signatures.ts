@@ -73,3 +73,8 @@ export const verifyMldsa44: typeof PortableSignatures.verifyMldsa44 = (publicKey
 export const createEd25519Signer: typeof PortableSignatures.createEd25519Signer = () => {
   throw new Error('The viewer holds no private key, and signs nothing.');
 };
+
+/** A viewer never signs. */
+export const createMldsa44Signer: typeof PortableSignatures.createMldsa44Signer = () => {
+  throw new Error('The viewer holds no private key, and signs nothing.');
+};
