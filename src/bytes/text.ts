@@ -96,9 +96,5 @@ function encodeAscii(text: string): Uint8Array | undefined {
 
 function requireWellFormed(text: string): string {
   if (text.isWellFormed()) return text;
-  throw misuse(
-    'type',
-    'text_ill_formed',
-    'The text holds half a surrogate pair, which UTF-8 cannot express.',
-  );
+  throw misuse('type', 'text_ill_formed', 'The text holds half a surrogate pair: no UTF-8 has it.');
 }

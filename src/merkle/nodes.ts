@@ -82,6 +82,6 @@ export function requireNodeWithin(node: NodeId, size: number): void {
   throw misuse(
     'range',
     'node_invalid',
-    `Node ${node.index} of level ${node.level} is not in a tree of size ${size}.`,
+    `Node ${node.level}/${node.index} is not in a tree of size ${size}.`,
   );
 }

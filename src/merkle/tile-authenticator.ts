@@ -143,9 +143,7 @@ export class TileAuthenticator {
   #tile(place: Pick<Tile, 'level' | 'index'>): Tile {
     const tile = tileInTree(place, this.#size);
     if (tile !== undefined) return tile;
-    throw new Error(
-      `No tile ${place.index} of level ${place.level}, although a node or a full tile of the tree needs it.`,
-    );
+    throw new Error(`Tile ${place.level}/${place.index} is not in the tree.`);
   }
 }
 

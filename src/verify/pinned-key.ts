@@ -40,12 +40,17 @@ const unknownSigner: ReadonlySet<string> = new Set([
  */
 export class PinnedKey {
   readonly #options: PinnedKeyOptions;
-  readonly #policy: Policy;
+  #read: Policy | undefined;
   #timeline: KeyTimeline | undefined;
 
   constructor(options: PinnedKeyOptions) {
     this.#options = options;
-    this.#policy = policyOf(options.trust);
+  }
+
+  /** Read when it is first needed: a key that is none fails the check, and nothing before. */
+  get #policy(): Policy {
+    this.#read ??= policyOf(this.#options.trust);
+    return this.#read;
   }
 
   /** The keys of the log; undefined while the one that was given has been enough. */
@@ -100,7 +105,7 @@ export class PinnedKey {
     );
     for (const [position, { index, entry }] of entries.entries()) {
       if (equalBytes(leaves[position]!, hashLeaf(entry))) continue;
-      const message = `The entry ${index}, from which the new key would follow, is not the one in the tree that it signs.`;
+      const message = `The entry ${index} is not the one in the tree that the new key signs.`;
       throw new VerificationError('inclusion_invalid', message, { index, size: checkpoint.size });
     }
     this.#timeline = timeline;
@@ -129,7 +134,7 @@ export class PinnedKey {
     const [span] = spans;
     if (isReached || span?.last === undefined) return;
     if (timeline.reached(pinned, span.last + 1).length > 0) return;
-    const message = `The server says that the key which was given was replaced at entry ${span.last}, and that key has not signed it: give the new key, or the root key, from elsewhere.`;
+    const message = `This key was replaced at entry ${span.last}, says the server, and has not signed it: get the new one from elsewhere.`;
     throw new VerificationError('key_retired', message, { key: span.key.text, last: span.last });
   }
 }

@@ -25,7 +25,9 @@ const { imports } = JSON.parse(readFileSync(path.join(projectRoot, 'package.json
 const importMap = {
   imports: {
     ...Object.fromEntries(
-      ['#sha256', '#signatures', '#client-state'].map((name) => [name, imports[name]!.default.slice(1)]),
+      Object.entries(imports).flatMap(([name, { default: file }]) =>
+        file === undefined ? [] : [[name, file.slice(1)]],
+      ),
     ),
     'indelible/client': '/dist/client/index.js',
     '@noble/': '/node_modules/@noble/',

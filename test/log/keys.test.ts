@@ -220,7 +220,7 @@ describe('revoking', () => {
       (await verifyLog(dir, { vkey: root.vkey, held: [late], ...options })).findings.map(({ code }) => code);
     assert.deepEqual(await codes({}), ['key_revoked']);
     const [, size, hash] = late.checkpoint.split('\n');
-    assert.deepEqual(await codes({ anchors: [{ size: Number(size), root: hash, time: 0 }] }), []);
+    assert.deepEqual(await codes({ seenOutside: [{ size: Number(size), root: hash, time: 0 }] }), []);
     await assert.rejects(openLog(dir, { key: () => stolen }), { code: 'key_mismatch' });
     // By time, of a key that was replaced before; and never later than was said before.
     const since = { time: new Date(0).toISOString() };

@@ -6,6 +6,7 @@ import path from 'node:path';
 import test, { before, type TestContext } from 'node:test';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
 import { fencesOf, run, scratchFolder } from './scratch.ts';
 import { projectRoot, pureRooms, readSources } from './source-tree.ts';
 
@@ -16,8 +17,8 @@ interface Packed {
 
 const manifest = JSON.parse(readFileSync(path.join(projectRoot, 'package.json'), 'utf8'));
 
-/** What the viewer's bundler writes: named by content, so that only the folder is known beforehand. */
-const isViewer = (file: string): boolean => file.startsWith('dist/viewer/');
+/** What the bundler writes, for the viewer and for evidence: named by content, so that only the folder is known beforehand. */
+const isPage = (file: string): boolean => /^dist\/(viewer|evidence)\//.test(file);
 
 /** Packs what is built, without running any script. */
 function pack(context: TestContext): Packed {
@@ -42,7 +43,7 @@ test('the tarball holds the build of every source file, the documents, and nothi
     file.path.replace(/^src\//, 'dist/').replace(/\.ts$/, ''),
   );
   const expected = new Set(built.flatMap((name) => [`${name}.js`, `${name}.d.ts`]));
-  const packedBuild = files.filter((file) => file.startsWith('dist/') && !isViewer(file));
+  const packedBuild = files.filter((file) => file.startsWith('dist/') && !isPage(file));
   assert.deepEqual(
     packedBuild.filter((file) => !expected.has(file)),
     [],
@@ -123,9 +124,7 @@ function browserGraph(entry: string, graph: Graph = new Map()): Graph {
     return graph;
   }
   const text = readFileSync(path.join(projectRoot, entry), 'utf8');
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map(
-    (match) => match[1] ?? '',
-  );
+  const specifiers = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
   graph.set(entry, specifiers);
   for (const specifier of specifiers) {
     if (specifier.startsWith('.')) {
