@@ -126,7 +126,7 @@ function decode(text: string, { code, padded, digits }: Alphabet): Uint8Array {
   // to be zero.
   const spare = rest === 2 ? 4 : 2;
   if ((group & ((1 << spare) - 1)) !== 0) {
-    throw new VerificationError(code, 'The last character carries bits that belong to no byte.', {
+    throw new VerificationError(code, 'The last character has bits that belong to no byte.', {
       position: length - 1,
     });
   }
@@ -139,7 +139,7 @@ function decode(text: string, { code, padded, digits }: Alphabet): Uint8Array {
 /** The length of padded base64 without its padding, which must fill the last group of four and no more. */
 function unpaddedLength(text: string, code: VerificationCode): number {
   if (text.length % 4 !== 0) {
-    throw new VerificationError(code, 'Padded base64 comes in groups of four characters.', {
+    throw new VerificationError(code, 'Padded base64 comes in fours.', {
       length: text.length,
     });
   }

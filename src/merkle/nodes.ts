@@ -79,9 +79,5 @@ export function requireRange(begin: number, end: number): void {
 export function requireNodeWithin(node: NodeId, size: number): void {
   requireIndex(node.index);
   if (Number.isSafeInteger(node.level) && node.level >= 0 && nodeEnd(node) <= size) return;
-  throw misuse(
-    'range',
-    'node_invalid',
-    `Node ${node.level}/${node.index} is not in a tree of size ${size}.`,
-  );
+  throw misuse('range', 'node_invalid', `Node ${node.level}/${node.index} is not in a tree of size ${size}.`);
 }

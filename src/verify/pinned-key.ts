@@ -105,7 +105,7 @@ export class PinnedKey {
     );
     for (const [position, { index, entry }] of entries.entries()) {
       if (equalBytes(leaves[position]!, hashLeaf(entry))) continue;
-      const message = `The entry ${index} is not the one in the tree that the new key signs.`;
+      const message = `Entry ${index} is not in the tree that the new key signs.`;
       throw new VerificationError('inclusion_invalid', message, { index, size: checkpoint.size });
     }
     this.#timeline = timeline;
