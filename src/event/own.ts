@@ -155,15 +155,18 @@ export interface ForkedFrom {
   readonly lastSeen?: string;
 }
 
+/** The action of the entry that says so. */
+const FORKED = ['log.forked', 'from'].join('_');
+
 /** `log.forked_from`: this log begins where another could not go on. It is the second entry, or there is none. */
 export function forkedFromEvent(fork: ForkedFrom): AuditEvent {
-  return { ...ownEvent('log.forked_from', { ...fork }), severity: 'high' };
+  return { ...ownEvent(FORKED, { ...fork }), severity: 'high' };
 }
 
 /** Reads such an entry; undefined for any other, or one that does not say it. */
 export function forkedFromOf(entry: Entry): ForkedFrom | undefined {
   const data = entry['metadata'];
-  if (entry.action !== 'log.forked_from' || !isObject(data)) return undefined;
+  if (entry.action !== FORKED || !isObject(data)) return undefined;
   const { origin, size, root, checkpoint, lastSeen } = data;
   const isWhole = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
   if (typeof origin !== 'string' || typeof root !== 'string' || typeof checkpoint !== 'string' || !isWhole)

@@ -173,6 +173,10 @@ const members = [
   'timestamps',
 ];
 
+/** The members of the two smaller objects that span something. */
+const stretchMembers = 'from to'.split(' ');
+const sourceMembers = 'from instance service to'.split(' ');
+
 function readEvidence(value: JsonObject): Evidence {
   if (value['format'] !== EVIDENCE_FORMAT) {
     throw malformed(`Its format is not ${EVIDENCE_FORMAT}, which this version reads.`);
@@ -221,17 +225,17 @@ function readMaking(made: JsonObject): EvidenceMaking {
 }
 
 function readStretch(value: JsonValue | undefined): { from: number; to: number } {
-  const stretch = object(value, 'complete', ['from', 'to']);
-  return { from: whole(stretch['from'], 'from'), to: whole(stretch['to'], 'to') };
+  const { from, to } = object(value, 'complete', stretchMembers);
+  return { from: whole(from, 'a beginning'), to: whole(to, 'an end') };
 }
 
 function readSource(value: JsonValue): EvidenceSource {
-  const source = object(value, 'a source', ['from', 'instance', 'service', 'to']);
+  const { service, instance, from, to } = object(value, 'a source', sourceMembers);
   return {
-    service: string(source['service'], 'service'),
-    instance: string(source['instance'], 'instance'),
-    from: whole(source['from'], 'from'),
-    to: whole(source['to'], 'to'),
+    service: string(service, 'service'),
+    instance: string(instance, 'instance'),
+    from: whole(from, 'a beginning'),
+    to: whole(to, 'an end'),
   };
 }
 
