@@ -156,7 +156,7 @@ export interface ForkedFrom {
 }
 
 /** The action of the entry that says so. */
-const FORKED = ['log.forked', 'from'].join('_');
+const FORKED = `log.forked_from`;
 
 /** `log.forked_from`: this log begins where another could not go on. It is the second entry, or there is none. */
 export function forkedFromEvent(fork: ForkedFrom): AuditEvent {
