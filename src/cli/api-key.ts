@@ -1,9 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { LogError } from '../bytes/index.ts';
-import { ServerKeys } from '../http/index.ts';
 import { type ApiKey, type Scope, scopes } from '../wire/index.ts';
 import type { Io } from './io.ts';
 import { jsonOption } from './options.ts';
+import { serverRoom } from './server-room.ts';
 import { type Shown, show } from './terminal.ts';
 
 const help = `
@@ -72,6 +72,7 @@ function parseScopes(text: string): readonly Scope[] {
 
 async function create(io: Io, options: CreateOptions): Promise<void> {
   const { data, name, scopes: wanted, logName, service, expiresAt, json } = options;
+  const { ServerKeys } = await serverRoom();
   using keys = new ServerKeys(data);
   const created = keys.create({
     name,
@@ -93,6 +94,7 @@ function listCommand(io: Io): Command {
     .addOption(dataOption())
     .addOption(jsonOption('print one JSON object a line'))
     .action(async ({ data, json }: { data: string; json?: boolean }) => {
+      const { ServerKeys } = await serverRoom();
       using keys = new ServerKeys(data);
       for (const key of keys.list()) {
         if (json === true) await io.out.json(key);
@@ -117,6 +119,7 @@ function revokeCommand(io: Io): Command {
     .addOption(dataOption())
     .addArgument(new Argument('<id>', 'public id of the key, its second part'))
     .action(async (id: string, { data }: { data: string }) => {
+      const { ServerKeys } = await serverRoom();
       using keys = new ServerKeys(data);
       if (!keys.revoke(id)) throw new LogError('not_found', `there is no key ${id}`);
       await io.words.line(show`Revoked ${id}.`);

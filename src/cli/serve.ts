@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseDecimal, parseJson } from '../bytes/index.ts';
-import { createHandler, type Handler, type Listening, listen, operatorLogger } from '../http/index.ts';
+import type { Handler, Listening, listen } from '../http/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import { dataOption } from './api-key.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
+import { serverRoom } from './server-room.ts';
 import { addSignInOptions, oidcOf, type SignInFlags, signInHelp } from './sign-in-options.ts';
 import { show } from './terminal.ts';
 
@@ -101,6 +102,7 @@ function sentencesIn(file: string): Readonly<Record<string, string>> {
 
 async function serve(io: Io, options: ServeOptions): Promise<void> {
   const { data, behindProxy, publicUrl } = options;
+  const { createHandler, listen, operatorLogger } = await serverRoom();
   const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
   const oidc = oidcOf(options);
   if (
@@ -166,7 +168,8 @@ async function listenOrShow(
   ...listening: Parameters<typeof listen>
 ): Promise<Listening> {
   try {
-    return await listen(...listening);
+    const server = await serverRoom();
+    return await server.listen(...listening);
   } catch (error) {
     if (key !== undefined) await io.out.line(show`Key (write read audit admin):     ${key}`);
     throw error;

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { listen, operatorLogger } from '../http/index.ts';
 import { NOTE_BYTES_MAX } from '../note/index.ts';
 import { readTextFile, systemClock } from '../platform/index.ts';
 import {
@@ -14,6 +13,7 @@ import {
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { parsePort, stopSignal, tlsOf } from './serve.ts';
+import { serverRoom } from './server-room.ts';
 import { show } from './terminal.ts';
 
 const PORT_DEFAULT = 4041;
@@ -102,6 +102,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
   const tls = tlsOf(options);
   const { store, cosigners } = openWitness(options.data);
   try {
+    const { listen, operatorLogger } = await serverRoom();
     const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
     const witness = new Witness({ store, cosigners, logs, now: systemClock.wall });
     const server = await listen(createWitnessHandler(witness, logger), {
