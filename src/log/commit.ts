@@ -69,11 +69,14 @@ export interface CommitReply {
  * transaction, so that what it takes is recorded and gone in one step.
  */
 export interface Intake {
-  /** What is to be recorded, read under the head lock. */
-  take(transaction: HeadTransaction): Awaitable<readonly Draft[]>;
+  /** What is to be recorded, read under the head lock; with its sealed form where whoever handed it in has drawn nonce and salts. */
+  take(transaction: HeadTransaction): Awaitable<readonly TakenIn[]>;
   /** Told what becomes of each, in the order of `take`, before the commit: what it does then is kept even where nothing is appended. */
   settle(transaction: HeadTransaction, answers: readonly Answer[]): Awaitable<void>;
 }
+
+/** One event that an intake hands in. */
+export type TakenIn = { readonly draft: Draft; readonly sealed?: SealedDraft };
 
 /** What one commit is made of. */
 export type Work = readonly Draft[] | Intake;
@@ -303,8 +306,9 @@ export class Committer {
 
   /** Reads what waits, behind the lock: whoever held it before us has taken what it took. */
   async #takeIn(intake: Intake, transaction: HeadTransaction) {
-    const drafts = await intake.take(transaction);
-    return { drafts, sealed: this.#seal(drafts) };
+    const taken = await intake.take(transaction);
+    const sealed = taken.map(({ draft, sealed }) => sealed ?? sealDraft(draft, this.#options.random));
+    return { drafts: taken.map(({ draft }) => draft), sealed };
   }
 
   /** Gives the head back where there is nothing to append; what an intake has done meanwhile is kept. */

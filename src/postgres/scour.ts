@@ -60,7 +60,9 @@ async function forgetRefused(session: Session, { log, subjects }: ScouringOf): P
 }
 
 async function watching(session: Session): Promise<Row> {
-  const [row] = await session.query('SELECT transactions, slots FROM indelible.watchers()');
+  const [row] = await session.query(
+    'SELECT to_json(transactions) AS transactions, slots FROM indelible.watchers()',
+  );
   return row!;
 }
 
