@@ -71,7 +71,7 @@ export interface CommitReply {
 export interface Intake {
   /** What is to be recorded, read under the head lock; with its sealed form where whoever handed it in has drawn nonce and salts. */
   take(transaction: HeadTransaction): Awaitable<readonly TakenIn[]>;
-  /** Told what becomes of each, in the order of `take`, before the commit: what it does then is kept even where nothing is appended. */
+  /** Told what becomes of each, in the order of `take`, behind the append and before the commit: what it does is kept even where nothing is appended. */
   settle(transaction: HeadTransaction, answers: readonly Answer[]): Awaitable<void>;
 }
 
@@ -165,8 +165,8 @@ export class Committer {
       const known = new Known(transaction, state?.edge);
       const answers = await this.#answer(known, batch, drafts, sealed);
       await this.#at('answered');
-      await intake?.settle(transaction, answers);
       if (batch.isRepeatsOnly(own.length) && state !== undefined) {
+        await intake?.settle(transaction, answers);
         await this.#leave(transaction, intake !== undefined);
         return reply(answers, this.#sign(state.edge, state.head.recordedAt));
       }
@@ -181,6 +181,7 @@ export class Committer {
       // 4. Store entries, disclosures, tiles and head, and wait for the disk. If we die before COMMIT
       //    returns, all of it is there or none of it is: a repeat with the same ids finds out.
       await transaction.append({ entries: batch.accepted, tiles: edge.takeTiles(), head });
+      await intake?.settle(transaction, answers);
       await this.#at('appended');
       await this.#land(transaction);
 
