@@ -32,20 +32,38 @@ export function eraseCommand(io: Io): Command {
   return new Command('erase')
     .description('erase the sealed values of one subject, for good')
     .addOption(logOption())
-    .requiredOption('--subject <type/id>', 'whose values')
-    .requiredOption('--basis <text>', 'on what ground, as gdpr-17')
-    .requiredOption('--request <id>', 'the request that asked for it')
-    .addOption(
-      new Option('--approved-by <a,b>', 'ids of the people who approved it, two at least')
-        .argParser((text: string) => text.split(',').map((name) => name.trim()))
-        .makeOptionMandatory(),
-    )
+    .addOption(subjectOption())
+    .addOption(basisOption())
+    .addOption(requestOption())
+    .addOption(approvedByOption())
     .addOption(keyOption())
     .addOption(markOption())
     .option('--dry-run', 'count, and erase nothing')
     .addOption(jsonOption('print the result as JSON'))
     .addHelpText('after', help)
     .action((options: EraseOptions) => erase(io, options));
+}
+
+/** Whose values are erased. */
+export function subjectOption(): Option {
+  return new Option('--subject <type/id>', 'whose values').makeOptionMandatory();
+}
+
+/** On what ground. */
+export function basisOption(): Option {
+  return new Option('--basis <text>', 'on what ground, as gdpr-17').makeOptionMandatory();
+}
+
+/** Who asked for it. */
+export function requestOption(): Option {
+  return new Option('--request <id>', 'the request that asked for it').makeOptionMandatory();
+}
+
+/** Who approved it. */
+export function approvedByOption(): Option {
+  return new Option('--approved-by <a,b>', 'ids of the people who approved it, two at least')
+    .argParser((text: string) => text.split(',').map((name) => name.trim()))
+    .makeOptionMandatory();
 }
 
 async function erase(io: Io, options: EraseOptions): Promise<void> {
@@ -57,7 +75,8 @@ async function erase(io: Io, options: EraseOptions): Promise<void> {
   else await io.out.lines(resultLines(result, dryRun));
 }
 
-function resultLines(result: ErasureResult, isTrial: boolean): Shown[] {
+/** What an erasure did, for people. */
+export function resultLines(result: ErasureResult, isTrial: boolean): Shown[] {
   const { subject, values, entries, index, isClean, residue, lagging, outOfReach } = result;
   const counts = show`${group(values)} values in ${group(entries)} entries`;
   if (isTrial) return [show`${subject}: ${counts} would be erased. Nothing was changed.`];

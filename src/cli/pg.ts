@@ -1,5 +1,4 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { LogError } from '../bytes/index.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   auditDatabase,
   captureTable,
@@ -7,14 +6,15 @@ import {
   createPostgresLog,
   doctor,
   migrate,
-  originsOf,
   type TableCoverage,
 } from '../postgres/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
 import { readHeldFile } from './held.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, markOption } from './options.ts';
-import { type Connected, connected } from './pg-connection.ts';
+import { connected } from './pg-connection.ts';
+import { pgEraseCommand } from './pg-erase.ts';
+import { originAt, originOption, urlArgument } from './pg-origin.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { show } from './terminal.ts';
@@ -31,7 +31,7 @@ Example:
   A driver is needed beside Indelible: pg, or postgres. See docs/postgres.md.
 `;
 
-/** `pg migrate|init|verify|doctor|capture|coverage`: logs in PostgreSQL. */
+/** `pg migrate|init|verify|doctor|capture|coverage|erase`: logs in PostgreSQL. */
 export function pgCommand(io: Io): Command {
   const command = new Command('pg')
     .description('logs in PostgreSQL: schema, capture of rows, what guards them')
@@ -43,21 +43,11 @@ export function pgCommand(io: Io): Command {
     doctorCommand,
     captureCommand,
     coverageCommand,
+    pgEraseCommand,
   ]) {
     command.addCommand(make(io).copyInheritedSettings(command));
   }
   return command;
-}
-
-function urlArgument(): Argument {
-  return new Argument('<url>', 'postgres://user@host/database').argParser((text: string) => {
-    if (!/^postgres(ql)?:\/\//.test(text)) throw new InvalidArgumentError('It begins with postgres://.');
-    return text;
-  });
-}
-
-function originOption(): Option {
-  return new Option('--origin <name>', 'which log (default: the only one of the database)');
 }
 
 function migrateCommand(io: Io): Command {
@@ -267,22 +257,13 @@ function coverageCommand(io: Io): Command {
     });
 }
 
-function told({ captured, broken, rows, unmatched }: TableCoverage): string {
+function told({ captured, broken, rows, unmatched = 0, unnamed = 0 }: TableCoverage): string {
   if (!captured) return '';
   if (broken.length > 0) return `: BROKEN, ${broken.join(', ')}`;
   if (rows === undefined)
     return ': rows cannot be compared, the server keeps no commit times (track_commit_timestamp)';
-  return unmatched === 0
-    ? `: ${rows} rows written, each with its event`
-    : `: ${unmatched} of ${rows} rows written have NO EVENT`;
-}
-
-/** The log that was named, or the only one there is. */
-async function originAt({ database }: Connected, named: string | undefined): Promise<string> {
-  if (named !== undefined) return named;
-  const origins = await originsOf(database);
-  if (origins.length === 1) return origins[0]!;
-  if (origins.length === 0)
-    throw new LogError('log_missing', 'this database has no log', { hint: 'indelible pg init begins one' });
-  throw new UsageError(`there are ${origins.length} logs: name one with --origin`);
+  if (unmatched > 0) return `: ${unmatched} of ${rows} rows written have NO EVENT`;
+  return unnamed > 0
+    ? `: ${unnamed} of ${rows} rows written have no event of their own, in transactions that have others: unseen, or not changed`
+    : `: ${rows} rows written, each with its event`;
 }

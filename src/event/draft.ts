@@ -98,6 +98,12 @@ export interface SealedDraft {
   readonly disclosures: readonly string[];
 }
 
+/** How many random bytes sealing this draft takes. */
+export function sealingBytes(draft: Draft): number {
+  const flags = draft.split(SEPARATOR, 2)[1]!;
+  return (Number(flags.slice(2).split(',')[0]) + 1) * SALT_BYTES;
+}
+
 /**
  * Fills everything but the time into a draft. `random` gives that many unpredictable bytes: 16 for the nonce
  * and 16 for the salt of each sealed field, asked for at once.

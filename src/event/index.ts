@@ -38,7 +38,7 @@ export { checkFilter } from './check-filter.ts';
 export { csvCell, csvRecord } from './csv.ts';
 export { csvColumns, csvRow } from './csv-columns.ts';
 export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure.ts';
-export { type Draft, draftId, entryText, type SealedDraft, sealDraft } from './draft.ts';
+export { type Draft, draftId, entryText, type SealedDraft, sealDraft, sealingBytes } from './draft.ts';
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';
 export { type Erasure, erasureOf, judge, type Verdict } from './erasure.ts';
 export {

@@ -170,7 +170,7 @@ export async function applyKeyChange(
           hint: 'what the root key signed is good for that place alone: ask it again',
         });
       }
-      return drafts();
+      return drafts().map((draft) => ({ draft }));
     },
     settle: () => {},
   });

@@ -69,11 +69,14 @@ export interface CommitReply {
  * transaction, so that what it takes is recorded and gone in one step.
  */
 export interface Intake {
-  /** What is to be recorded, read under the head lock. */
-  take(transaction: HeadTransaction): Awaitable<readonly Draft[]>;
-  /** Told what becomes of each, in the order of `take`, before the commit: what it does then is kept even where nothing is appended. */
+  /** What is to be recorded, read under the head lock; with its sealed form where whoever handed it in has drawn nonce and salts. */
+  take(transaction: HeadTransaction): Awaitable<readonly TakenIn[]>;
+  /** Told what becomes of each, in the order of `take`, behind the append and before the commit: what it does is kept even where nothing is appended. */
   settle(transaction: HeadTransaction, answers: readonly Answer[]): Awaitable<void>;
 }
+
+/** One event that an intake hands in. */
+export type TakenIn = { readonly draft: Draft; readonly sealed?: SealedDraft };
 
 /** What one commit is made of. */
 export type Work = readonly Draft[] | Intake;
@@ -162,8 +165,8 @@ export class Committer {
       const known = new Known(transaction, state?.edge);
       const answers = await this.#answer(known, batch, drafts, sealed);
       await this.#at('answered');
-      await intake?.settle(transaction, answers);
       if (batch.isRepeatsOnly(own.length) && state !== undefined) {
+        await intake?.settle(transaction, answers);
         await this.#leave(transaction, intake !== undefined);
         return reply(answers, this.#sign(state.edge, state.head.recordedAt));
       }
@@ -178,6 +181,7 @@ export class Committer {
       // 4. Store entries, disclosures, tiles and head, and wait for the disk. If we die before COMMIT
       //    returns, all of it is there or none of it is: a repeat with the same ids finds out.
       await transaction.append({ entries: batch.accepted, tiles: edge.takeTiles(), head });
+      await intake?.settle(transaction, answers);
       await this.#at('appended');
       await this.#land(transaction);
 
@@ -303,8 +307,9 @@ export class Committer {
 
   /** Reads what waits, behind the lock: whoever held it before us has taken what it took. */
   async #takeIn(intake: Intake, transaction: HeadTransaction) {
-    const drafts = await intake.take(transaction);
-    return { drafts, sealed: this.#seal(drafts) };
+    const taken = await intake.take(transaction);
+    const sealed = taken.map(({ draft, sealed }) => sealed ?? sealDraft(draft, this.#options.random));
+    return { drafts: taken.map(({ draft }) => draft), sealed };
   }
 
   /** Gives the head back where there is nothing to append; what an intake has done meanwhile is kept. */

@@ -185,7 +185,7 @@ export async function recordGenesis(store: LogStore, genesis: Genesis): Promise<
     take: ({ taken }) => {
       if (taken !== undefined) throw quicker(undefined);
       const events = forkedFrom === undefined ? [first] : [first, forkedFromEvent(forkedFrom)];
-      return events.map((event) => ownDraft(event, genesis, systemClock));
+      return events.map((event) => ({ draft: ownDraft(event, genesis, systemClock) }));
     },
     settle: () => {},
   });

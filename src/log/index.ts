@@ -54,7 +54,7 @@ export {
   requestKeyChange,
   type Since,
 } from './change-keys.ts';
-export type { CommitReply, Intake } from './commit.ts';
+export type { CommitReply, Intake, TakenIn } from './commit.ts';
 export type { Created } from './create.ts';
 export { newRootKey } from './create.ts';
 export {

@@ -54,12 +54,7 @@ export class TreeReader {
         wanted.set(key(tile), tile);
       } else shared.set(name, known);
     }
-    const tiles = new Map<string, Uint8Array>();
-    await Promise.all(
-      [...wanted].map(async ([name, tile]) => {
-        tiles.set(name, await this.tile(tile, size));
-      }),
-    );
+    const tiles = await this.#tiles(wanted, size);
     for (const node of missing) {
       const tile = tileOfNode(node);
       const hash = hashFromTile(tiles.get(key(tile))!, node);
@@ -72,12 +67,30 @@ export class TreeReader {
   /** The hashes of one tile of the tree of `size` entries. Throws `LogError` `log_damaged` where it is missing. */
   async tile(tile: TileId, size: number): Promise<Uint8Array> {
     const name = key(tile);
-    const kept = this.#full.get(name);
-    if (kept !== undefined) return kept;
+    return (await this.#tiles(new Map([[name, tile]]), size)).get(name)!;
+  }
+
+  /** Several tiles: what is not kept is asked for at once, in one question to the store. */
+  async #tiles(wanted: ReadonlyMap<string, TileId>, size: number): Promise<Map<string, Uint8Array>> {
+    const found = new Map<string, Uint8Array>();
+    const unread: [string, TileId][] = [];
+    for (const [name, tile] of wanted) {
+      const kept = this.#full.get(name);
+      if (kept !== undefined) found.set(name, kept);
+      else if (tile.level === 0 && !isFull(tile, size)) found.set(name, await this.#edgeOf(size));
+      else unread.push([name, tile]);
+    }
+    if (unread.length === 0) return found;
+    const read = await this.#reader.readTiles(unread.map(([, tile]) => tile));
+    for (const [position, [name, tile]] of unread.entries()) {
+      found.set(name, this.#checked(name, tile, size, read[position]));
+    }
+    return found;
+  }
+
+  #checked(name: string, tile: TileId, size: number, hashes: Uint8Array | undefined): Uint8Array {
     const full = isFull(tile, size);
-    if (tile.level === 0 && !full) return this.#edgeOf(size);
     const width = full ? TILE_WIDTH : partialWidth(size, tile.level);
-    const [hashes] = await this.#reader.readTiles([tile]);
     if (hashes === undefined || hashes.length < width * 32) {
       throw new LogError('log_damaged', `tile ${name} is missing or too short`, {
         hint: 'run verify: it names everything that was changed',

@@ -63,7 +63,10 @@ type Author = 'told' | 'told without context' | 'role' | 'nobody';
 const authors: readonly Author[] = ['told', 'told without context', 'role', 'nobody'];
 
 /** What stands for a name that the rules do not let into the open: the name itself is among what is sealed. */
-const WITHHELD = 'withheld';
+export const WITHHELD = 'withheld';
+
+/** What names the rows of a table without a primary key. */
+export const NO_KEY = 'no_primary_key';
 
 /**
  * The draft of a changed row, or of a schema change. Whoever changes a row also chooses its values, its key and what is said about the
@@ -211,7 +214,7 @@ function common(
 
 /** The primary key as an id: the value itself; of several columns, all of them. No two keys of a table have one id. */
 function keyOf(key: readonly string[] | null, row: JsonObject): string {
-  if (key === null) return 'no_primary_key';
+  if (key === null) return NO_KEY;
   const texts = key.map((column) => textOf(row[column] ?? null));
   const isPlain = texts.length === 1 || texts.every((text) => !/[,"[]/.test(text));
   const text = isPlain ? texts.join(',') : JSON.stringify(texts);
@@ -222,6 +225,18 @@ function keyOf(key: readonly string[] | null, row: JsonObject): string {
 
 function hexOf(unit: string): string {
   return unit.charCodeAt(0).toString(16).padStart(2, '0');
+}
+
+/** How an event names a row, of which the columns of its primary key are told as JSON. */
+export function keyOfRow(key: readonly string[], json: string): string {
+  return keyOf(key, parseJson(exactNumbers(json), { maxDepth: BODY_DEPTH_MAX }) as unknown as JsonObject);
+}
+
+/** How the event of a row in the outbox will name what was changed, and whether that is a row which was there afterwards. */
+export function rowNamed(row: CapturedRow): { type: string; id: string; isThere: boolean } {
+  const { table, key, op, unread, ...body } = bodyOf(row) as RowBody;
+  const id = unread === undefined && op !== 'T' ? keyOf(key, body.new ?? body.old ?? {}) : WITHHELD;
+  return { type: typeOf(table), id, isThere: op === 'I' || op === 'U' };
 }
 
 /** A table's name as a type of target: as it is where the rules allow it; otherwise without what they do not, and told apart by its hash. */

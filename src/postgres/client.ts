@@ -27,6 +27,7 @@ export interface PostgresJsConnection {
 
 /** What is used of a client of `postgres` (postgres.js). */
 export interface PostgresJs {
+  unsafe(text: string): PromiseLike<unknown>;
   reserve(): Promise<PostgresJsConnection>;
 }
 
@@ -111,11 +112,19 @@ function connected(client: PgClient): Session {
 const RESERVE_AGAIN_MS = 1_000;
 const RESERVE_MS_MAX = 30_000;
 
-/**
- * Reserves a connection of `postgres`. The driver forgets who waits for one that breaks at that moment: so it is asked again, and what
- * comes too late is given back.
- */
+/** Who asked last for a connection of each client. */
+const turns = new WeakMap<PostgresJs, Promise<unknown>>();
+
+/** Reserves a connection of `postgres`, one caller after the other: see {@link askedFirst}. */
 function reserveFrom(client: PostgresJs): Promise<PostgresJsConnection> {
+  const turn = (turns.get(client) ?? Promise.resolve()).then(() => reserveInTime(client));
+  const over = turn.catch(() => {});
+  turns.set(client, over);
+  return turn;
+}
+
+/** Asks again where the driver forgets who waits, as it does when a connection breaks at that moment; what comes too late is given back. */
+function reserveInTime(client: PostgresJs): Promise<PostgresJsConnection> {
   return new Promise((resolve, reject) => {
     let isOver = false;
     const end = (): boolean => {
@@ -126,7 +135,7 @@ function reserveFrom(client: PostgresJs): Promise<PostgresJsConnection> {
       return true;
     };
     const ask = (): void => {
-      client.reserve().then(
+      askedFirst(client).then(
         (connection) => (end() ? resolve(connection) : connection.release()),
         (error: unknown) => end() && reject(error),
       );
@@ -137,6 +146,17 @@ function reserveFrom(client: PostgresJs): Promise<PostgresJsConnection> {
     }, RESERVE_MS_MAX);
     ask();
   });
+}
+
+/**
+ * Reserves a connection that has just answered. `reserve` that has to wait for a new connection is kept by the driver in two places, of
+ * which it clears one where that connection cannot be made; the other then takes a connection of the pool and hands it to nobody, for
+ * good: a server that is away for a moment would cost the application all of its pool. A question is kept in one place, and while
+ * its answer is handed over, the connection that brought it is free.
+ */
+async function askedFirst(client: PostgresJs): Promise<PostgresJsConnection> {
+  await client.unsafe('SELECT 1');
+  return client.reserve();
 }
 
 /**

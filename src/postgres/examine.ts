@@ -245,7 +245,7 @@ async function lookAtSettings(session: Session): Promise<Drift[]> {
 }
 
 async function lookAtCapture(session: Session): Promise<Drift[]> {
-  const [captured] = await session.query('SELECT indelible.capture_broken() AS broken');
+  const [captured] = await session.query('SELECT to_json(indelible.capture_broken()) AS broken');
   const broken = (captured?.['broken'] ?? []) as readonly string[];
   const found = broken.map(
     (what): Drift => ({ of: 'capture', what: `the trigger ${what} is missing, or does not always fire` }),

@@ -42,7 +42,8 @@ export {
   type Row,
   type Session,
 } from './client.ts';
-export { coverage, type FindTransactions, type TableCoverage } from './coverage.ts';
+export { coverage, type TableCoverage } from './coverage.ts';
+export type { ChangesByTable, FindChanges } from './coverage-rows.ts';
 export { doctor } from './doctor.ts';
 export type { Drift } from './examine.ts';
 export { roles } from './layout.ts';

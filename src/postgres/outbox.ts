@@ -18,6 +18,7 @@ import {
 import { SERVICE_DEFAULT } from '../log/index.ts';
 import { systemClock, uuidv7 } from '../platform/index.ts';
 import { postgresFailure } from './failure.ts';
+import { drawSealing } from './sealing.ts';
 import { type ApplicationTransaction, callWithin } from './transaction.ts';
 
 /** For whom an outbox takes events. */
@@ -40,6 +41,8 @@ export interface OutboxBody {
   readonly filled?: readonly string[];
   /** When it was handed in: its `occurredAt` where it does not say, which does not tell a repeat from another event. */
   readonly handedInAt?: string;
+  /** The nonce of its entry and the salts of its sealed values, drawn when it was handed in: see `sealing.ts`. */
+  readonly sealing?: string;
 }
 
 /**
@@ -83,7 +86,7 @@ export class Outbox {
     return id;
   }
 
-  /** Checks the event by the rules of the log, so that what is wrong is said to whoever can mend it. */
+  /** Checks the event by the rules of the log, so that what is wrong is said to whoever can mend it, and seals it. */
   #prepare(said: ContextualEvent): { readonly id: string; readonly body: string } {
     const { event: filledEvent, names: filled } = fillEvent(said);
     const given = filledEvent as AuditEvent;
@@ -91,7 +94,7 @@ export class Outbox {
     const now = systemClock.wall();
     const occurredAt = new Date(now).toISOString();
     const made = uuidv7(now);
-    prepareEvent(given, {
+    const draft = prepareEvent(given, {
       id: made,
       occurredAt,
       now,
@@ -100,7 +103,9 @@ export class Outbox {
       personalIds: this.#personalIds === 'pseudonymise' ? 'allow' : this.#personalIds,
     });
     const event = { ...given, id: given.id ?? made };
-    const body: OutboxBody = { event, source, handedInAt: occurredAt, ...(filled.length > 0 && { filled }) };
+    const sealing = drawSealing(draft);
+    const told = { source, handedInAt: occurredAt, sealing, ...(filled.length > 0 && { filled }) };
+    const body: OutboxBody = { event, ...told };
     return { id: event.id, body: JSON.stringify(body) };
   }
 }

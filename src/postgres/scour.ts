@@ -23,7 +23,8 @@ export interface ScouringOf {
  * Leaves no byte of what was erased in the relations of a log and of the outbox.
  *
  * VACUUM is not enough: it frees the places of dead rows and packs what is left of a page, and the bytes stay in the gap until they
- * happen to be used (measured). So each table is written into a new file by CLUSTER, which leaves dead rows behind, unless a
+ * happen to be used. In a table of 2,000 rows of 100 bytes, 28 of 200 deleted ones could be read in the file after it; 536 of 1,000
+ * where every second went; of rows of a KiB, 115 of 400. So each table is written into a new file by CLUSTER, which leaves dead rows behind, unless a
  * transaction that began before the erasure may still want to see them: these are waited for first, twice over, since one
  * that began while another was running sees the past as that one does.
  */
@@ -32,6 +33,9 @@ export async function scourDatabase(database: Database, what: ScouringOf): Promi
   return inOurWords('the tables cannot be written anew', () =>
     withSession(database, async (session) => {
       await forgetRefused(session, what);
+      if (await isPrepared(session)) {
+        return { isClean: false, why: 'a prepared transaction may hold the tables for as long as it likes' };
+      }
       for (let round = 0; round < 2; round++) {
         if (!(await watchersGone(session, end))) {
           return { isClean: false, why: 'a transaction that began before the erasure is still under way' };
@@ -44,7 +48,10 @@ export async function scourDatabase(database: Database, what: ScouringOf): Promi
       }
       const { slots } = await watching(session);
       if (Number(slots) === 0) return { isClean: true };
-      return { isClean: false, why: 'a replication slot or a prepared transaction holds dead rows back' };
+      return {
+        isClean: false,
+        why: 'a replication slot, or a prepared transaction of another database, holds dead rows back',
+      };
     }),
   );
 }
@@ -59,8 +66,18 @@ async function forgetRefused(session: Session, { log, subjects }: ScouringOf): P
   );
 }
 
+/** Whether a transaction is prepared: an attempt at a table that it has written to would only make others wait. */
+async function isPrepared(session: Session): Promise<boolean> {
+  const [row] = await session.query(
+    'SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) AS there',
+  );
+  return row?.['there'] === true;
+}
+
 async function watching(session: Session): Promise<Row> {
-  const [row] = await session.query('SELECT transactions, slots FROM indelible.watchers()');
+  const [row] = await session.query(
+    'SELECT to_json(transactions) AS transactions, slots FROM indelible.watchers()',
+  );
   return row!;
 }
 

@@ -1,6 +1,5 @@
 import { parseJson } from '../bytes/index.ts';
-import type { Draft } from '../event/index.ts';
-import type { Answer, Intake, Log } from '../log/index.ts';
+import type { Answer, Intake, Log, TakenIn } from '../log/index.ts';
 import { systemClock } from '../platform/index.ts';
 import { type HeadTransaction, isLogError, LogError } from '../store/index.ts';
 import { wholeNumber } from './bytes-of.ts';
@@ -9,6 +8,7 @@ import { type Database, numberArray, type Row, type Session, withSession } from 
 import { inOurWords } from './failure.ts';
 import { PostgresTransaction } from './head-transaction.ts';
 import type { OutboxBody } from './outbox.ts';
+import { sealWith } from './sealing.ts';
 
 /** Rows that are taken at once, and the rest of the transactions that they are of. */
 export const TAKE_ROWS = 512;
@@ -47,9 +47,8 @@ export interface SequencerOptions {
   readonly warn: (message: string) => void;
 }
 
-interface Taken {
+interface Taken extends TakenIn {
   readonly seq: number;
-  readonly draft: Draft;
 }
 
 /**
@@ -211,7 +210,7 @@ class Move implements Intake {
     this.#apart = apart;
   }
 
-  async take(transaction: HeadTransaction): Promise<readonly Draft[]> {
+  async take(transaction: HeadTransaction): Promise<readonly TakenIn[]> {
     // A commit that is tried again reads again.
     this.#taken = [];
     this.#done = [];
@@ -221,7 +220,7 @@ class Move implements Intake {
       session.query('SELECT * FROM indelible.outbox_take($1, $2)', [this.#log.origin, TAKE_ROWS]),
     );
     for (const row of rows) this.#draft(row);
-    return this.#taken.map(({ draft }) => draft);
+    return this.#taken;
   }
 
   async settle(transaction: HeadTransaction, answers: readonly Answer[]): Promise<void> {
@@ -269,7 +268,7 @@ class Move implements Intake {
   #draft(row: Row): void {
     const seq = wholeNumber(row['seq']);
     try {
-      this.#taken.push({ seq, draft: this.#draftOf(row) });
+      this.#taken.push({ seq, ...this.#read(row) });
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       this.#aside.push({
@@ -280,7 +279,8 @@ class Move implements Intake {
     }
   }
 
-  #draftOf(row: Row): Draft {
+  /** What a trigger wrote is sealed when it is taken; what was handed in, with what was drawn for it then. */
+  #read(row: Row): TakenIn {
     const id = String(row['id']);
     const body = String(row['body']);
     if (row['kind'] !== 'event') {
@@ -293,14 +293,15 @@ class Move implements Intake {
         rowXid: String(row['row_xid']),
         atMs,
       };
-      return draftCaptured(captured, (event) => this.#log.draft(event));
+      return { draft: draftCaptured(captured, (event) => this.#log.draft(event)) };
     }
-    const { event, source, filled, handedInAt } = parseJson(body) as unknown as OutboxBody;
+    const { event, source, filled, handedInAt, sealing } = parseJson(body) as unknown as OutboxBody;
     if (event?.id !== id)
       throw new LogError('outbox_row_invalid', 'the row and its event have different ids');
-    return this.#log.draft(event, source, {
+    const draft = this.#log.draft(event, source, {
       ...(filled !== undefined && { filled }),
       ...(handedInAt !== undefined && { occurredAt: handedInAt }),
     });
+    return sealing === undefined ? { draft } : { draft, sealed: sealWith(draft, sealing) };
   }
 }

@@ -42,8 +42,8 @@ describe('indelible pg', { skip }, () => {
   });
 
   test('migrate, init, doctor and verify; a second time changes nothing', () => {
-    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is made, version 1.\n');
-    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is of version 1 already.\n');
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is made, version 2.\n');
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is of version 2 already.\n');
     assert.equal(run('verify', url).status, 3, 'there is no log yet');
     const made = run('init', url, '--origin', 'example.com/cli', '--dir', 'audit');
     assert.equal(made.status, 0, made.stderr);
@@ -56,6 +56,36 @@ describe('indelible pg', { skip }, () => {
     const verified = run('verify', url, '--vkey', made.stdout.trim().replace('log key  ', ''));
     assert.equal(verified.status, 0, verified.stderr);
     assert.match(verified.stdout, /No change was found/);
+  });
+
+  test('erase counts, erases, and says where nothing reaches', async () => {
+    const audit = await openPostgresLog(pool, {
+      origin: 'example.com/cli',
+      dir: `${cwd}/audit`,
+      heartbeatMs: 0,
+    });
+    await audit.record({
+      action: 'user.signed_in',
+      actor: { type: 'user', id: 'u_42', name: 'Jane Sesame' },
+    });
+    await audit.close();
+    const words = ['--dir', 'audit', '--subject', 'user/u_42', '--basis', 'gdpr-17', '--request', 'R-17'];
+    const approved = ['--approved-by', 'p_1,p_2'];
+    assert.equal(run('erase', url, ...words).status, 2, 'nobody has approved it');
+    const trial = run('erase', url, ...words, ...approved, '--dry-run');
+    assert.deepEqual([trial.status, trial.stderr], [0, '']);
+    assert.match(
+      trial.stdout,
+      /^user\/u_42: 1 values in 1 entries would be erased\. Nothing was changed\.$/m,
+    );
+    const done = run('erase', url, ...words, ...approved, '--json');
+    assert.equal(done.status, 0, done.stderr);
+    assert.deepEqual([JSON.parse(done.stdout).values, JSON.parse(done.stdout).isClean], [1, true]);
+    const { rows } = await pool.query(
+      "SELECT FROM indelible.disclosures WHERE encode(texts, 'escape') LIKE '%Jane%'",
+    );
+    assert.equal(rows.length, 0);
+    assert.match(run('verify', url).stdout, /1 erased with a record of it, 0 missing/);
   });
 
   test('what was taken apart ends with status 1, and is named', async () => {
@@ -131,6 +161,21 @@ describe('indelible pg', { skip }, () => {
     const found = run('coverage', own);
     assert.equal(found.status, 1);
     assert.match(found.stdout, /1 of 21 rows written have NO EVENT/);
+    // Beside a change that is captured, in the same transaction, another row that is not; and a table of an odd name.
+    await db.query(`DELETE FROM users WHERE id = 99; CREATE TABLE "Odd ""Name" (id int PRIMARY KEY)`);
+    assert.equal(run('capture', own, '--table', 'public.Odd "Name').status, 0);
+    await db.query(`BEGIN; UPDATE users SET name = 'z' WHERE id = 1; ALTER EVENT TRIGGER indelible_ddl DISABLE;
+      ALTER TABLE users DISABLE TRIGGER indelible_insert; INSERT INTO users VALUES (100, 'beside');
+      ALTER TABLE users ENABLE ALWAYS TRIGGER indelible_insert;
+      INSERT INTO "Odd ""Name" VALUES (1); ALTER TABLE "Odd ""Name" DISABLE TRIGGER indelible_update;
+      ALTER EVENT TRIGGER indelible_ddl ENABLE ALWAYS; COMMIT`);
+    const beside = run('coverage', own);
+    assert.equal(beside.status, 1);
+    assert.match(beside.stdout, /public\.users: 1 of 21 rows written have no event of their own/);
+    assert.match(
+      beside.stdout,
+      /^captured {2}public\.Odd "Name: BROKEN, public\.Odd "Name\.indelible_update$/m,
+    );
     await db.end();
   });
 });

@@ -20,10 +20,11 @@ import {
 import pg from 'pg';
 import postgres from 'postgres';
 import { temporaryFolder } from '../support/folders.ts';
-import { poolOf, testServer, whyNoPostgres } from '../support/postgres.ts';
+import { poolOf, startServer, testServer, whyNoPostgres } from '../support/postgres.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
 const skip = whyNoPostgres() ?? false;
+const isForeign = process.env.INDELIBLE_TEST_PG !== undefined;
 const large = process.env.INDELIBLE_LARGE_FAULTS === '1';
 const origin = 'example.com/delivery';
 const event = (id: string, more: object = {}) => ({
@@ -111,7 +112,7 @@ describe('delivery to a log in PostgreSQL', { skip }, () => {
     t.after(() => proxy.close());
     const through = new URL(url);
     through.port = String(proxy.port);
-    const sql = postgres(through.href, { max: 4, onnotice: () => {} });
+    const sql = postgres(through.href, { max: 4, onnotice: () => {}, fetch_types: false });
     t.after(() => sql.end({ timeout: 1 }));
     const audit = await open(sql, 't11');
     const receipts = [await audit.record(event('t11-before'))];
@@ -125,7 +126,8 @@ describe('delivery to a log in PostgreSQL', { skip }, () => {
       receipts.push(...(await Promise.all([0, 1, 2].map((m) => audit.record(event(`t11-${n}-${m}`))))));
       assert.equal(isArmed, false, 'the fault was not reached');
     }
-    // The server ends connections while they are held, and idle: the driver is asked nothing that it cannot survive.
+    // The server ends connections while they are held, and idle: the driver is asked nothing that it cannot survive. Its own question
+    // for types is one that it does not: whoever has to live on leaves it out (`fetch_types`).
     for (let n = 0; n < 6; n++) {
       const ids = Array.from({ length: 8 }, (_, m) => event(`t11-ended-${n}-${m}`));
       const answers = ids.map((one) => retried(() => audit.record(one)));
@@ -197,8 +199,8 @@ describe('delivery to a log in PostgreSQL', { skip }, () => {
       await admin.query('REVOKE indelible_owner, indelible_capture FROM app_migrator CASCADE');
       await admin.end();
     });
-    assert.deepEqual(await migrate(databaseOf(own)), { from: 0, to: 1 });
-    assert.deepEqual(await migrate(databaseOf(own)), { from: 1, to: 1 });
+    assert.deepEqual(await migrate(databaseOf(own)), { from: 0, to: 2 });
+    assert.deepEqual(await migrate(databaseOf(own)), { from: 2, to: 2 });
     assert.deepEqual(await doctor(databaseOf(own)), []);
     const audit = await createPostgresLog(own, { origin, dir: temporaryFolder(t), heartbeatMs: 0 });
     await own.query('CREATE TABLE theirs (id int PRIMARY KEY, c text)');
@@ -211,7 +213,7 @@ describe('delivery to a log in PostgreSQL', { skip }, () => {
     await audit.close();
   });
 
-  test('two-phase commits and a transaction that stays open for long: what committed before another began comes first', async (t) => {
+  test('a transaction that stays open for long: what committed before another began comes first', async (t) => {
     const audit = await open(pool, 'order');
     t.after(() => audit.close());
     const long = await pool.connect();
@@ -240,6 +242,62 @@ describe('delivery to a log in PostgreSQL', { skip }, () => {
       indexes,
       [...indexes].sort((a, b) => a - b),
     );
+  });
+
+  test('prepared transactions: their events come when they are committed, in order, and hold up nothing until then', {
+    skip: isForeign && 'the server is somebody else’s: it is not restarted',
+  }, async (t) => {
+    const server = await startServer(['max_prepared_transactions=8']);
+    t.after(() => server.stop());
+    const own = poolOf(await server.database(), 6);
+    t.after(() => own.end());
+    await migrate(databaseOf(own));
+    const audit = await createPostgresLog(own, {
+      origin,
+      dir: temporaryFolder(t),
+      sequence: false,
+      heartbeatMs: 0,
+    });
+    t.after(() => audit.close());
+    const within = async (end: string, ...ids: string[]): Promise<void> => {
+      const client = await own.connect();
+      await client.query('BEGIN');
+      for (const id of ids) await audit.recordIn(client, event(id));
+      await client.query(end);
+      client.release();
+    };
+    await within("PREPARE TRANSACTION 'kept'", 'kept-1', 'kept-2');
+    await within("PREPARE TRANSACTION 'dropped'", 'dropped-1');
+    await within('COMMIT', 'beside-1');
+    assert.deepEqual([(await audit.outboxState()).waiting, await audit.drainOutbox()], [1, 1]);
+    // They outlive the server; neither is in the log, and what is recorded besides is.
+    await server.stop();
+    await server.start();
+    await retried(() => audit.record(event('direct')));
+    await within('COMMIT', 'beside-2');
+    await audit.drainOutbox();
+    for (const id of ['kept-1', 'kept-2', 'dropped-1']) assert.equal(await audit.log.get(id), undefined);
+    // An erasure does not wait for what may take days: it is done, and says that bytes may be left.
+    const erased = await audit.log.erase({
+      subject: 'user/u_9',
+      basis: 'b',
+      requestId: 'r',
+      approvedBy: ['p_1', 'p_2'],
+    });
+    assert.match(erased.residue ?? '', /a prepared transaction/);
+    await own.query("COMMIT PREPARED 'kept'");
+    await own.query("ROLLBACK PREPARED 'dropped'");
+    await within('COMMIT', 'behind');
+    await audit.drainOutbox();
+    const order = ['beside-1', 'direct', 'beside-2', 'kept-1', 'kept-2', 'behind'];
+    const indexes: number[] = [];
+    for (const id of order) indexes.push((await audit.log.get(id))!.index);
+    assert.deepEqual(
+      indexes,
+      [...indexes].sort((a, b) => a - b),
+    );
+    assert.equal(await audit.log.get('dropped-1'), undefined);
+    assert.deepEqual((await audit.verify({ vkey: audit.vkey })).findings, []);
   });
 });
 

@@ -192,14 +192,15 @@ describe('the outbox', { skip }, () => {
       ('${origin}', 'poison-3', 'event', '{"event":{"id":"poison-3","action":"log.created","actor":{"type":"a","id":"b"}},"source":{"service":"s","instance":"x"}}'),
       ('${origin}', 'poison-4', 'row', '{}'), ('${origin}', 'poison-5', 'event', '{"event":{"id":"poison-5","a\\u0000b":1}}'),
       ('${origin}', 'poison-6', 'event', '{"event":{"id":"poison-6","action":"a.b","actor":{"type":"a","id":"b"}},"source":5}'),
-      ('${origin}', 'poison-7', 'event', 'null'), ('${origin}', 'poison-8', 'other', '[]'), ('${origin}', 'poison-9', 'event', repeat('[', 3000000))`);
+      ('${origin}', 'poison-7', 'event', 'null'), ('${origin}', 'poison-8', 'other', '[]'), ('${origin}', 'poison-9', 'event', repeat('[', 3000000)),
+      ${['5', '"AA"', '"!"', `"${'A'.repeat(43)}"`, `"${'A'.repeat(64)}"`].map((sealing, n) => `('${origin}', 'poison-${10 + n}', 'event', '{"event":{"id":"poison-${10 + n}","action":"a.b","actor":{"type":"a","id":"b","name":"n"}},"source":{"service":"s","instance":"x"},"sealing":${sealing}}')`).join(', ')}`);
     const client = await pool.connect();
     await client.query('BEGIN');
     const id = await audit.recordIn(client, { ...event, id: 'neighbour' });
     await client.query('COMMIT');
     client.release();
     await audit.awaitReceipt(id);
-    for (let n = 1; n <= 9; n++) {
+    for (let n = 1; n <= 14; n++) {
       await assert.rejects(audit.awaitReceipt(`poison-${n}`), (error) => isLogError(error, 'outbox_refused'));
     }
     const conflict = await pool.connect();
@@ -211,10 +212,34 @@ describe('the outbox', { skip }, () => {
     await audit.drainOutbox();
     const state = await audit.outboxState();
     assert.equal(state.waiting, 0);
-    assert.equal(state.refused, 10);
+    assert.equal(state.refused, 15);
     const { rows } = await pool.query("SELECT code FROM indelible.outbox_refused WHERE id = 'neighbour'");
     assert.equal(rows[0].code, 'id_conflict');
     assert.deepEqual((await audit.verify({ vkey: audit.vkey })).findings, []);
+  });
+
+  test('what is handed in is sealed by its transaction: nonce and salts wait with it, and are those of its entry', async () => {
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    const id = await audit.recordIn(client, { ...event, metadata: { plan: 'pro' } });
+    const waiting = await client.query('SELECT body FROM indelible.outbox WHERE id = $1', [id]);
+    await client.query('COMMIT');
+    client.release();
+    const { index } = await audit.awaitReceipt(id);
+    const drawn = Buffer.from(JSON.parse(waiting.rows[0].body).sealing, 'base64url');
+    const { rows } = await pool.query(
+      `SELECT convert_from(e.entry, 'UTF8')::json AS entry, convert_from(d.texts, 'UTF8') AS texts FROM indelible.entries e
+       JOIN indelible.disclosures d ON d.log = e.log AND d.idx = e.idx JOIN indelible.logs l ON l.log = e.log
+       WHERE l.origin = $1 AND e.idx = $2`,
+      [origin, index],
+    );
+    const pieces = Array.from({ length: drawn.length / 16 }, (_, n) =>
+      drawn.subarray(n * 16, n * 16 + 16).toString('base64url'),
+    );
+    assert.equal(rows[0].entry.nonce, pieces[0]);
+    const salts = [...String(rows[0].texts).matchAll(/\["([\w-]{22})",/g)].map(([, salt]) => salt);
+    assert.deepEqual(salts, pieces.slice(1));
+    assert.equal(salts.length, 3);
   });
 
   test('several sequencers take each row once', async () => {

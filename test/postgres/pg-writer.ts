@@ -1,5 +1,5 @@
 // A process that records to a log in PostgreSQL until it is killed: it prints each receipt once it has it.
-// Arguments: URL, origin, key file, name, how many events, mode (record or outbox).
+// Arguments: URL, origin, key file, name, how many events, mode: record, outbox, or stay, which then lives on with a heartbeat a second.
 
 import { openPostgresLog } from 'indelible/postgres';
 import { poolOf } from '../support/postgres.ts';
@@ -17,7 +17,7 @@ const audit = await openPostgresLog(pool, {
   origin,
   key,
   mark: `${key}.${name}.mark`,
-  heartbeatMs: 0,
+  heartbeatMs: mode === 'stay' ? 1000 : 0,
   warn: () => {},
 });
 process.stdout.write('ready\n');
@@ -41,5 +41,6 @@ const lane = async (): Promise<void> => {
   }
 };
 await Promise.all(Array.from({ length: 8 }, lane));
+if (mode === 'stay') await new Promise((resolve) => setTimeout(resolve, 60_000));
 await audit.close();
 await pool.end();

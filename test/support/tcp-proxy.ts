@@ -11,14 +11,17 @@ export interface Proxy {
   onRequest: (bytes: Buffer) => Verdict;
   /** Asked of every chunk on its way back. */
   onReply: (bytes: Buffer) => Verdict;
+  /** Leads new connections elsewhere, as a name does that is given to another server. */
+  leadTo(port: number): void;
   close(): Promise<void>;
 }
 
 /** Stands between a client and the port of a server on this machine. */
 export async function startProxy(to: number): Promise<Proxy> {
   const open = new Set<Socket>();
+  let target = to;
   const server: Server = createServer((client) => {
-    const upstream = createConnection({ port: to, host: '127.0.0.1' });
+    const upstream = createConnection({ port: target, host: '127.0.0.1' });
     let silent = false;
     const cut = (): void => {
       client.destroy();
@@ -48,6 +51,9 @@ export async function startProxy(to: number): Promise<Proxy> {
     port: (server.address() as { port: number }).port,
     onRequest: () => 'pass',
     onReply: () => 'pass',
+    leadTo: (port) => {
+      target = port;
+    },
     close: async () => {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

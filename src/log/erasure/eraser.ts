@@ -18,7 +18,7 @@ import {
   type StoredEntry,
   type Withdrawal,
 } from '../../store/index.ts';
-import type { Intake } from '../commit.ts';
+import type { Intake, TakenIn } from '../commit.ts';
 import type { Pending } from './pending.ts';
 import { type Found, open, SCAN_ENTRIES, Scanner, without } from './scan.ts';
 
@@ -69,7 +69,7 @@ export class ErasureIntake implements Intake {
     this.#parts = parts;
   }
 
-  async take(transaction: HeadTransaction): Promise<readonly Draft[]> {
+  async take(transaction: HeadTransaction): Promise<readonly TakenIn[]> {
     const { subject, basis, requestId, approvedBy, actor } = this.#order;
     const { pending, id, ownDraft, at } = this.#parts;
     const below = transaction.taken?.size ?? 0;
@@ -86,7 +86,8 @@ export class ErasureIntake implements Intake {
     pending.add(id);
     await at('pending');
     const account = { ...taken, basis, requestId, approvedBy };
-    return [ownDraft({ ...erasedEvent({ subject, below, account, ...(actor && { actor }) }), id })];
+    const event = erasedEvent({ subject, below, account, ...(actor && { actor }) });
+    return [{ draft: ownDraft({ ...event, id }) }];
   }
 
   settle(): void {}
