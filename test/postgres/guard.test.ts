@@ -442,7 +442,7 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
     await second.end();
   });
 
-  test('attack-38: an application that stops recording is missed by its numbers', async () => {
+  test('events by record() are numbered by their source, as in a folder', async () => {
     await fresh();
     const { rows } = await pool.query(
       "SELECT count(*)::int AS n FROM indelible.entries WHERE convert_from(entry, 'UTF8') LIKE '%\"seq\":599,%'",
