@@ -9,8 +9,9 @@
  */
 
 import type { Actor, AuditEvent } from '../event/index.ts';
+import { recordAuth } from './auth-recording.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder } from './recording.ts';
 
 export type { OnUnrecorded, Recorder } from './recording.ts';
 
@@ -53,7 +54,7 @@ type RecordEvents = (...events: AuditEvent[]) => Promise<void>;
 export function auditAuth<C extends { providers: unknown[] }>(config: C, options: AuditAuthOptions): C {
   checkKnownOptions(options, ['recorder', 'nameField', 'onError']);
   checkRecorder(options.recorder);
-  const record: RecordEvents = (...events) => recordHappened(options.recorder, events, options.onError);
+  const record: RecordEvents = (...events) => recordAuth(options.recorder, events, options.onError);
   const { providers, events = {}, callbacks = {}, session, adapter } = config as unknown as Config;
   // Auth.js logs what an event throws, and goes on. What the token of a session throws ends the sign-in.
   const inToken = (session?.strategy ?? (adapter === undefined ? 'jwt' : 'database')) === 'jwt';

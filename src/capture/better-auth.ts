@@ -10,6 +10,7 @@
 
 import { misuse } from '../bytes/index.ts';
 import type { AuditEvent } from '../event/index.ts';
+import { recordAuth } from './auth-recording.ts';
 import {
   type Call,
   deletedSession,
@@ -19,7 +20,7 @@ import {
   type Row,
 } from './better-auth-events.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder } from './recording.ts';
 
 export type { OnUnrecorded, Recorder } from './recording.ts';
 
@@ -80,7 +81,7 @@ export function auditPlugin(options: AuditPluginOptions): AuditPlugin {
   checkKnownOptions(options, ['recorder', 'onError']);
   checkRecorder(options.recorder);
   const record = (events: readonly AuditEvent[]): Promise<void> =>
-    recordHappened(options.recorder, events, options.onError);
+    recordAuth(options.recorder, events, options.onError);
   // What was known before an endpoint ran, until it has run; by better-auth's own object for the call.
   const known = new WeakMap<object, Facts>();
   const plugin = {

@@ -4,6 +4,7 @@ import type { Actor, EventContext } from '../event/index.ts';
 import { systemClock } from '../platform/index.ts';
 import { type AuditLog, canSpool, type OnFailure, type Recorded, type RecordOptions } from './audit-log.ts';
 import { anonymous, type Call, CallRecords, type CallRules } from './calls.ts';
+import { isCoverageHeard, RequestCoverage } from './coverage/runtime.ts';
 import { type ContextOptions, ContextRule, type RequestFacts } from './request-context.ts';
 
 /** How a framework's requests are captured. `Request` is the framework's own. */
@@ -74,6 +75,11 @@ export class Capture<Request> {
     this.onFailure = this.#calls && (options.calls?.onFailure ?? (spools ? 'spool' : 'block'));
   }
 
+  /** Whether the end of a request matters to anybody: to the rules, or to a coverage that listens. */
+  get follows(): boolean {
+    return this.onFailure !== undefined || isCoverageHeard();
+  }
+
   /** Whether bodies must be read. */
   get readsBody(): boolean {
     return this.#calls?.readsBody === true;
@@ -82,17 +88,20 @@ export class Capture<Request> {
   /** Begins a request. */
   begin(request: Request, facts: RequestFacts): RequestAudit {
     const { log, actor, source } = this.#options;
-    const scope = new Scope({
+    const coverage = isCoverageHeard() ? new RequestCoverage() : undefined;
+    const ambient = {
       context: this.#context.contextOf(facts),
       ...(actor !== undefined && { actor: () => actor(request) }),
       ...(source !== undefined && { source }),
-    });
-    return new RequestAudit(log, scope, systemClock.monotonic());
+    };
+    const scope = new Scope(ambient, coverage && ((action) => coverage.hear(action)));
+    return new RequestAudit(log, scope, systemClock.monotonic(), coverage);
   }
 
   /** Records how a request ended, where the rules want it. With `block` it rejects where that fails; else it never does. */
   async end(audit: RequestAudit, method: string, ending: Ending): Promise<void> {
     const { onFailure } = this;
+    if (ending.route !== undefined) audit.coverage?.end({ method, route: ending.route });
     if (this.#calls === undefined || onFailure === undefined) return;
     const { route, status, isAborted = false, error, ...parts } = ending;
     const durationMs = systemClock.monotonic() - audit.beganMs;
@@ -123,14 +132,17 @@ export class Capture<Request> {
 export class RequestAudit {
   /** By a monotonic clock, milliseconds. @internal */
   readonly beganMs: number;
+  /** Where a coverage listened when the request began. @internal */
+  readonly coverage: RequestCoverage | undefined;
   readonly #log: AuditLog;
   readonly #scope: Scope;
 
   /** @internal */
-  constructor(log: AuditLog, scope: Scope, beganMs: number) {
+  constructor(log: AuditLog, scope: Scope, beganMs: number, coverage?: RequestCoverage) {
     this.#log = log;
     this.#scope = scope;
     this.beganMs = beganMs;
+    this.coverage = coverage;
   }
 
   /** Where the request comes from: what `context` of its events says. */

@@ -45,7 +45,7 @@ export function auditExpress<Request extends IncomingMessage = ExpressRequest>(
   const capture = new Capture<IncomingMessage>(options as CaptureOptions<IncomingMessage>);
   return (request, response, next) => {
     const seen = request as ExpressRequest;
-    const mounted = capture.onFailure === undefined ? undefined : watchParams(seen);
+    const mounted = capture.follows ? watchParams(seen) : undefined;
     const { audit } = followRequest(capture, request, response, {
       routeOf: () => routeOf(seen, mounted ?? new Map()),
       queryOf: () => seen.query,

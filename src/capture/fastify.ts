@@ -94,7 +94,14 @@ function install(
   app.addHook('preValidation', (request: FastifyRequestLike, _reply: FastifyReplyLike, done: Done) => {
     request.audit.run(done);
   });
-  if (capture.onFailure === undefined) return;
+  if (capture.onFailure === undefined) {
+    app.addHook('onResponse', (request: FastifyRequestLike, reply: FastifyReplyLike, done: Done) => {
+      // It rejects for what is recorded alone, and nothing is.
+      if (capture.follows) void end(request, reply.statusCode, false);
+      done();
+    });
+    return;
+  }
   app.addHook('onError', async (request: FastifyRequestLike, _reply: FastifyReplyLike, error: Error) => {
     const state = progress.get(request);
     if (state !== undefined) state.error = error;

@@ -50,7 +50,7 @@ export function auditHono(options: HonoOptions): MiddlewareHandler {
     // A body can be read once, and its handler comes first.
     const copy = capture.readsBody && mayBeRead(context.req.raw) ? context.req.raw.clone() : undefined;
     await audit.run(next);
-    if (capture.onFailure === undefined) return undefined;
+    if (!capture.follows) return undefined;
     const { method } = context.req;
     const route = routeOf(context.req);
     const { status } = context.res;
@@ -59,7 +59,7 @@ export function auditHono(options: HonoOptions): MiddlewareHandler {
     const isAborted = context.req.raw.signal?.aborted === true;
     const ending = { route, status, isAborted, error: context.error, body, query };
     const recorded = capture.end(audit, method, ending);
-    if (capture.onFailure === 'spool') {
+    if (capture.onFailure !== 'block') {
       void recorded;
       return undefined;
     }

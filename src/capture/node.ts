@@ -95,8 +95,8 @@ export function followRequest(
     return capture.end(audit, request.method ?? 'GET', ending);
   };
   if (capture.onFailure === 'block') holdAnswer(response, () => end(response.statusCode, false));
-  else if (capture.onFailure === 'spool') response.once('finish', () => void end(response.statusCode, false));
-  if (capture.onFailure !== undefined) {
+  else if (capture.follows) response.once('finish', () => void end(response.statusCode, false));
+  if (capture.follows) {
     response.once('close', () => {
       void end(response.headersSent ? response.statusCode : undefined, true).catch((cause) =>
         capture.late(request.method ?? 'GET', view.routeOf(), cause),

@@ -10,8 +10,9 @@
 
 import { misuse } from '../bytes/index.ts';
 import type { Actor, AuditEvent, EventContext } from '../event/index.ts';
+import { recordAuth } from './auth-recording.ts';
 import { checkKnownOptions } from './known-options.ts';
-import { checkRecorder, type OnUnrecorded, type Recorder, recordHappened } from './recording.ts';
+import { checkRecorder, type OnUnrecorded, type Recorder } from './recording.ts';
 
 export type { OnUnrecorded, Recorder } from './recording.ts';
 
@@ -161,7 +162,7 @@ class Notes {
   }
 
   async #record(event: AuditEvent | undefined): Promise<void> {
-    if (event !== undefined) await recordHappened(this.#options.recorder, [event], this.#options.onError);
+    if (event !== undefined) await recordAuth(this.#options.recorder, [event], this.#options.onError);
   }
 
   #signedIn(request: AuthRequest, user: unknown): AuditEvent {

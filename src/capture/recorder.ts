@@ -67,11 +67,32 @@ interface Pending {
  * `{ id, isSpooled: true }` once it is on this machine's disk. Throws misuse `option_unknown`, `option_invalid`; `LogError`
  * `spool_locked`, `disk_full`, `io_failed`.
  */
-export async function openRecorder(log: AuditLog, options: RecorderOptions): Promise<Recorder> {
+export async function openRecorder<L extends AuditLog>(
+  log: L,
+  options: RecorderOptions,
+): Promise<RecorderOf<L>> {
   checkRecorder(log, options);
   const spool = await openStateFolder(options.spool).openSpool!();
-  return new Recorder(log, options, spool, await spool.counts());
+  const recorder = new Recorder(log, options, spool, await spool.counts());
+  const { recordIn } = log as Partial<RecordsIn>;
+  if (typeof recordIn !== 'function') return recorder as RecorderOf<L>;
+  const value: RecordsIn['recordIn'] = async (...words) => {
+    recorder.checkOpen();
+    return recordIn.apply(log, words);
+  };
+  return Object.defineProperty(recorder, 'recordIn', { value }) as RecorderOf<L>;
 }
+
+interface RecordsIn {
+  recordIn(...words: unknown[]): Promise<unknown>;
+}
+
+/**
+ * A recorder, with `recordIn` where its log has it. That never meets the spool: the event is recorded if and only if the
+ * transaction commits, and where it cannot be, the transaction fails.
+ */
+export type RecorderOf<L extends AuditLog> = Recorder &
+  (L extends { readonly recordIn: infer RecordIn } ? { readonly recordIn: RecordIn } : unknown);
 
 /** Records into a log, and keeps on disk what the log cannot take now. Calls may overlap freely. */
 export class Recorder implements AuditLog {
@@ -116,7 +137,7 @@ export class Recorder implements AuditLog {
    * `spool_full`, `disk_full`, `io_failed` where the spool, too, cannot take it: then it is nowhere, and the caller must know.
    */
   async record(event: ContextualEvent, options: RecordOptions = {}): Promise<Recorded> {
-    if (this.#closing !== undefined) throw new LogError('closed', 'the recorder is closed');
+    this.checkOpen();
     const { onFailure = 'spool', actions = {} } = this.#options;
     const action = (Object(event) as { readonly action?: string }).action ?? '';
     const byAction = Object.hasOwn(actions, action) ? actions[action] : undefined;
@@ -138,6 +159,11 @@ export class Recorder implements AuditLog {
       if (!mayPass(error)) throw error;
       return this.#keep(kept, error);
     }
+  }
+
+  /** Throws `LogError` `closed` once it is closed. @internal */
+  checkOpen(): void {
+    if (this.#closing !== undefined) throw new LogError('closed', 'the recorder is closed');
   }
 
   /** Stops delivering and gives the spool back. What is in it is delivered by the next recorder over it. The log stays open. */

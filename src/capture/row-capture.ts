@@ -1,4 +1,5 @@
 import { LogError, misuse } from '../bytes/index.ts';
+import { withContext } from '../context/index.ts';
 import type { AuditEvent, Change, Target } from '../event/index.ts';
 import { type DiffOptions, differ, diffOptionNames } from './audit-diff.ts';
 import { toJsonValue } from './diff-value.ts';
@@ -20,7 +21,7 @@ export type RowValues = Readonly<Record<string, unknown>>;
 export interface RowCaptureOptions extends DiffOptions {
   /** Where to record. With `recordIn`, as `PostgresLog` has it, events become part of the transaction that writes. */
   readonly recorder: Recorder;
-  /** Who writes. Left out, it is the recorder that must know. */
+  /** Who writes. Left out, it is who acts where the write is made (`indelible/context`), or else the recorder that must know. */
   readonly actor?: ActorOption;
   /** The tables (for Prisma, the models) whose writes are recorded. Default: all. */
   readonly only?: readonly string[];
@@ -173,7 +174,7 @@ export class RowCapture {
     if (this.#options.rawWrites !== 'record') {
       throw this.refuse('raw SQL that may write', 'Use the query builder, or set rawWrites to record.');
     }
-    return withActorOf(this.#options.actor, {
+    return this.#here({
       action: RAW_ACTION,
       targets: [{ type: 'database', id: this.#library }],
       metadata: { sql: sql.toWellFormed() },
@@ -194,7 +195,12 @@ export class RowCapture {
 
   #event(action: string, table: string, row: RowValues, changes: readonly Change[]): AuditEvent {
     const target: Target = { type: typeOf(table), id: this.idOf(table, row) };
-    return withActorOf(this.#options.actor, { action, targets: [target], changes });
+    return this.#here({ action, targets: [target], changes });
+  }
+
+  /** Whoever acts when a row is written is its author, though it is recorded after the commit, and perhaps under another. */
+  #here(event: Omit<AuditEvent, 'actor'>): AuditEvent {
+    return withContext(withActorOf(this.#options.actor, event));
   }
 }
 

@@ -22,11 +22,14 @@ export interface Ambient {
 /** One context that is entered, perhaps more than once: a request, whose actor may become known while it lasts. */
 export class Scope {
   #ambient: Ambient;
+  /** Hears the action of each event that a log is handed within it, and within {@link asActor} and {@link onBehalfOf} there. */
+  readonly hear: ((action: string) => void) | undefined;
 
   /** Throws misuse `argument_invalid` for a context that is none. */
-  constructor(ambient: Ambient) {
+  constructor(ambient: Ambient, hear?: (action: string) => void) {
     checkAmbient(ambient);
     this.#ambient = ambient;
+    this.hear = hear;
   }
 
   /** What holds within it now. */
@@ -73,7 +76,16 @@ export function runInContext<T>(ambient: Ambient, work: () => T): T {
 
 /** Runs `work` with another actor; everything else of the context around it stays. */
 export function asActor<T>(actor: Actor, work: () => T): T {
-  return runInContext({ ...currentContext(), actor }, work);
+  const around = storage.getStore();
+  return new Scope({ ...around?.ambient, actor }, around?.hear).run(work);
+}
+
+/** Tells whoever listens to this context that a log was handed an event. */
+export function hearAction(event: unknown): void {
+  const hear = storage.getStore()?.hear;
+  if (hear === undefined) return;
+  const { action } = Object(event) as { readonly action?: unknown };
+  if (typeof action === 'string') hear(action);
 }
 
 /**

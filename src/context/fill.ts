@@ -1,5 +1,5 @@
 import type { Actor, AuditEvent, EventContext } from '../event/index.ts';
-import { type Ambient, currentContext } from './ambient.ts';
+import { type Ambient, currentContext, hearAction } from './ambient.ts';
 import { activeTrace } from './telemetry.ts';
 
 /**
@@ -22,6 +22,19 @@ const nothing: readonly string[] = Object.freeze([]);
  * none, or cannot be read, is left for the rules of the log to refuse.
  */
 export function fillEvent(event: unknown): FilledEvent {
+  hearAction(event);
+  return fill(event);
+}
+
+/**
+ * The same event with what is around this code: for whoever notes now what is recorded later, and perhaps by then under another
+ * actor. It counts as said by the event itself.
+ */
+export function withContext<Event extends Omit<ContextualEvent, 'actor'>>(event: Event): Event {
+  return fill(event).event as Event;
+}
+
+function fill(event: unknown): FilledEvent {
   const ambient = currentContext();
   const context = contextHere(ambient);
   if (ambient?.actor === undefined && context === undefined) return { event, names: nothing };

@@ -30,6 +30,6 @@ export {
   setActor,
   withoutContext,
 } from './ambient.ts';
-export { type ContextualEvent, currentSource, type FilledEvent, fillEvent } from './fill.ts';
+export { type ContextualEvent, currentSource, type FilledEvent, fillEvent, withContext } from './fill.ts';
 export type { ContextStorage } from './storage.ts';
 export { parseTraceparent, type Trace } from './traceparent.ts';

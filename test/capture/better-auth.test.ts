@@ -3,10 +3,12 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import { betterAuth } from 'better-auth';
+import { type BetterAuthPlugin, betterAuth } from 'better-auth';
 import { memoryAdapter } from 'better-auth/adapters/memory';
 import { createAuthEndpoint } from 'better-auth/api';
-import { admin, organization, twoFactor } from 'better-auth/plugins';
+import { admin, genericOAuth, organization, twoFactor } from 'better-auth/plugins';
+import { createAccessControl } from 'better-auth/plugins/access';
+import { defaultStatements, ownerAc } from 'better-auth/plugins/organization/access';
 import { type AuditPluginOptions, auditPlugin } from 'indelible/better-auth';
 import type { RecordedEvent } from 'indelible/event';
 import { embeddedLog, lineOf, recordedIn } from './world.ts';
@@ -41,20 +43,44 @@ interface Answer {
   readonly cookie: string;
 }
 
-/** The endpoints that a plugin of API keys has, without its tables. */
+/** The endpoints that the plugins of API keys and of SSO have, without their tables. */
 const keys = {
   id: 'keys',
   endpoints: {
     createKey: createAuthEndpoint('/api-key/create', { method: 'POST' }, async (c) =>
       c.json({ id: 'k_1', key: 'sk_live_9' }),
     ),
+    updateKey: createAuthEndpoint('/api-key/update', { method: 'POST' }, async (c) => c.json({})),
     deleteKey: createAuthEndpoint('/api-key/delete', { method: 'POST' }, async (c) =>
       c.json({ success: true }),
     ),
+    registerSso: createAuthEndpoint('/sso/register', { method: 'POST' }, async (c) => c.json({})),
+    deleteSso: createAuthEndpoint('/sso/delete-provider', { method: 'POST' }, async (c) => c.json({})),
   },
 };
 
-function start(options: Partial<AuditPluginOptions> = {}) {
+/** A provider that answers here what one over the network would. */
+const provider = {
+  providerId: 'acme-id',
+  clientId: 'c_1',
+  clientSecret: 'secret-of-the-client',
+  authorizationUrl: 'http://localhost:3001/authorize',
+  tokenUrl: 'http://localhost:3001/token',
+  getToken: async ({ code }: { code: string }) => {
+    if (code !== 'right') throw new Error('the provider knows no such code');
+    return { accessToken: 'secret-access-token' };
+  },
+  getUserInfo: async () => ({ id: 'ext_1', email: 'ext@example.com', name: 'Ext', emailVerified: true }),
+};
+
+const ac = createAccessControl({ ...defaultStatements, invoice: ['read', 'void'] });
+const organizations = organization({
+  ac,
+  roles: { owner: ac.newRole({ ...ownerAc.statements, invoice: ['read', 'void'] }) },
+  dynamicAccessControl: { enabled: true },
+});
+
+function start(options: Partial<AuditPluginOptions> = {}, more: BetterAuthPlugin[] = []) {
   const db: Record<string, Row[]> = Object.fromEntries(models.map((model) => [model, []]));
   const mails: string[] = [];
   const auth = betterAuth({
@@ -72,7 +98,10 @@ function start(options: Partial<AuditPluginOptions> = {}) {
       },
       sendResetPassword: async ({ token }) => void mails.push(token),
     },
-    plugins: [admin(), organization(), twoFactor(), keys, auditPlugin({ recorder: log, ...options })],
+    plugins: [
+      ...[admin(), ...(more.length > 0 ? more : [organization()]), twoFactor(), keys],
+      auditPlugin({ recorder: log, ...options }),
+    ],
   });
   const call = async (path: string, body: object = {}, cookie = ''): Promise<Answer> => {
     const headers = { 'content-type': 'application/json', origin, 'user-agent': 'test', cookie };
@@ -262,6 +291,68 @@ test('sessions that somebody revokes, and keys', async () => {
     'ada api_key.created api_key/k_1',
     'ada api_key.revoked api_key/k_1',
   ]);
+});
+
+test('rights of a role, of a key, and SSO providers', async () => {
+  const { signUp, call } = start({}, [organizations]);
+  const owner = await signUp('ada');
+  const names = { ada: idOf(owner) };
+  const made = await call('/organization/create', { name: 'Acme', slug: 'acme' }, owner.cookie);
+  const organizationId = made.body.id;
+  await recorded();
+  const role = { role: 'auditor', organizationId };
+  const rights = { permission: { invoice: ['read'] } };
+  assert.equal((await call('/organization/create-role', { ...role, ...rights }, owner.cookie)).status, 200);
+  const change = { roleName: 'auditor', organizationId, data: { permission: { invoice: ['read', 'void'] } } };
+  assert.equal((await call('/organization/update-role', change, owner.cookie)).status, 200);
+  const gone = { roleName: 'auditor', organizationId };
+  assert.equal((await call('/organization/delete-role', gone, owner.cookie)).status, 200);
+  const events = await recorded();
+  assert.deepEqual(
+    events.map(({ action, metadata, targets }) => [action, targets.map(({ id }) => id), metadata]),
+    [
+      ['create', { invoice: ['read'] }],
+      ['update', { invoice: ['read', 'void'] }],
+      ['delete', {}],
+    ].map(([kind, permission]) => [
+      'permission.changed',
+      ['auditor', organizationId],
+      { change: kind, permission },
+    ]),
+  );
+  await call('/api-key/update', { keyId: 'k_1' }, owner.cookie);
+  await call('/sso/register', { providerId: 'okta', issuer: 'https://id.example' }, owner.cookie);
+  await call('/sso/delete-provider', { providerId: 'okta' }, owner.cookie);
+  assert.deepEqual(await told(names), [
+    'ada permission.changed api_key/k_1',
+    'ada sso.configured sso_provider/okta',
+    'ada sso.disabled sso_provider/okta',
+  ]);
+});
+
+test('a sign-in by a provider of OAuth: begun, done, refused', async () => {
+  const { auth, call } = start({}, [genericOAuth({ config: [provider] })]);
+  const back = async (code: string): Promise<string> => {
+    const begun = await call('/sign-in/social', { provider: 'acme-id', callbackURL: '/in' });
+    assert.equal(begun.status, 200);
+    const state = new URL(String(begun.body['url'])).searchParams.get('state')!;
+    assert.deepEqual(await told({}), [], 'nobody is signed in yet');
+    const query = new URLSearchParams({ code, state });
+    const headers = { cookie: begun.cookie };
+    const url = `${origin}/api/auth/callback/acme-id?${query}`;
+    const answer = await auth.handler(new Request(url, { headers }));
+    return String(answer.headers.get('location'));
+  };
+  assert.equal(await back('right'), '/in');
+  const signedIn = (await recorded()).find(({ action }) => action === 'user.signed_in');
+  assert.deepEqual(signedIn?.metadata, { method: 'acme-id' });
+  assert.match(await back('wrong'), /error=/);
+  const [failed] = await recorded();
+  assert.deepEqual(
+    [failed?.action, failed?.outcome, failed?.actor.id, failed?.metadata],
+    ['user.sign_in_failed', 'failure', 'unknown', { method: 'acme-id' }],
+  );
+  assert.doesNotMatch(JSON.stringify(await recordedIn(log)), /secret-/);
 });
 
 test('organizations: who joins, with which role, and who leaves', async () => {

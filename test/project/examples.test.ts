@@ -217,7 +217,27 @@ test('examples/client.ts records, verifies and finds', async (context) => {
   );
 });
 
+test('examples/saas starts over an empty folder, and again over what it left, and stops', async (context) => {
+  const folder = path.join(scratchFolder(context), 'saas');
+  for (const _ of ['new', 'again']) {
+    const child = spawn(process.execPath, ['examples/saas/main.ts', folder, '0'], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    context.after(() => child.kill('SIGKILL'));
+    const exit = once(child, 'exit');
+    const origin = await firstLine(child);
+    const page = await fetch(origin);
+    assert.deepEqual([page.status, new URL(page.url).pathname], [200, '/sign-in']);
+    assert.match(page.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+    child.kill('SIGTERM');
+    assert.deepEqual(await exit, [0, null]);
+  }
+});
+
 test('every example is among those that are run', (context) => {
+  const folders = globSync('examples/*/', { cwd: projectRoot }).map((folder) => path.basename(folder));
+  assert.deepEqual(folders, ['saas'], 'test/e2e/saas.test.ts walks through it');
   const found = globSync('examples/*.ts', { cwd: projectRoot }).map((file) => path.basename(file, '.ts'));
   assert.deepEqual(
     found.sort(),

@@ -30,6 +30,34 @@ export function tellRecorded(event: RoutedEvent): void {
   if (told.hasSubscribers) told.publish(event);
 }
 
+/** Events of one request that are told of. */
+const HEARD_MAX = 10_000;
+
+/** Whether anybody listens: where nobody does, no request is followed for it. */
+export function isCoverageHeard(): boolean {
+  return channel(ROUTE_CHANNEL).hasSubscribers || channel(RECORDED_CHANNEL).hasSubscribers;
+}
+
+/** What is recorded while one request is served: told once it has ended, since only then its route is known. */
+export class RequestCoverage {
+  readonly #actions: string[] = [];
+  #ran: RanRoute | undefined;
+
+  /** An event was recorded in it. */
+  hear(action: string): void {
+    if (this.#ran !== undefined) tellRecorded({ ...this.#ran, action });
+    else if (this.#actions.length < HEARD_MAX) this.#actions.push(action);
+  }
+
+  /** It was answered. What is recorded in it later is told at once. */
+  end(ran: RanRoute): void {
+    if (this.#ran !== undefined) return;
+    this.#ran = ran;
+    tellRoute(ran);
+    for (const action of this.#actions.splice(0)) tellRecorded({ ...ran, action });
+  }
+}
+
 /** What became of one route. */
 export interface RouteCoverage extends RanRoute {
   /** How often it was answered. */
