@@ -155,13 +155,22 @@ export class RequestAudit {
     this.#scope.setActor(actor);
   }
 
-  /** Records an event of this request, as the log does: also where the runtime has lost track of which request this is. */
+  /** Records an event of this request, as the log does: also where the runtime has lost track of which request this is, or takes it for another. */
   record(event: ContextualEvent, options?: RecordOptions): Promise<Recorded> {
     if (options?.onFailure === 'spool' && !canSpool(this.#log)) {
       throw misuse('type', 'option_invalid', 'onFailure: spool needs a log that spools: see openRecorder');
     }
     const record = (): Promise<Recorded> => this.#log.record(event, options);
-    return currentContext() === undefined ? this.run(record) : record();
+    return this.#isAround() ? record() : this.run(record);
+  }
+
+  /**
+   * Whether what runs here runs within this request, with whichever actor. A callback of a connection that requests share may run
+   * within another one, whose actor this event must not get.
+   */
+  #isAround(): boolean {
+    const around = currentContext()?.context;
+    return around !== undefined && around === this.#scope.ambient.context;
   }
 
   /** Runs `work` within this request. */

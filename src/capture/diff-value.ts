@@ -40,7 +40,8 @@ export function toJsonValue(value: unknown, path: Path = []): JsonValue | undefi
 }
 
 function fromObject(value: object, path: Path): JsonValue | undefined {
-  if (Array.isArray(value)) return value.map((item, at) => toJsonValue(item, [...path, at]) ?? null);
+  // `map` would pass over what a list has not got.
+  if (Array.isArray(value)) return Array.from(value, (item, at) => toJsonValue(item, [...path, at]) ?? null);
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw invalid(path, 'is a Date without a time');
     return value.toISOString();

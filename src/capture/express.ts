@@ -65,11 +65,24 @@ function routeOf(
   if (route === undefined || String(route.path).endsWith(OWN_ROUTE)) return undefined;
   const base = baseUrl
     .split('/')
-    .map((step) => mounted.get(decoded(step)) ?? step)
+    .map((step) => patternOf(decoded(step), mounted))
     .join('/');
   const paths = [route.path].flat().map(String);
   const path = paths.length === 1 ? paths[0]! : `{${paths.join(',')}}`;
   return path === '/' && base !== '' ? base : `${base}${path}`;
+}
+
+/** A step of a path with its parameters: as a whole, or, as in `/reset-:token`, a value within it. */
+function patternOf(step: string, mounted: ReadonlyMap<string, string>): string {
+  const whole = mounted.get(step);
+  if (whole !== undefined) return whole;
+  // The longest first. A short value stands within words that are no parameters, and is no secret.
+  const within = [...mounted].filter(([value]) => value.length >= 8 && step.includes(value));
+  within.sort(([a], [b]) => b.length - a.length);
+  const [value, name] = within[0] ?? [];
+  if (value === undefined) return step;
+  const at = step.indexOf(value);
+  return `${patternOf(step.slice(0, at), mounted)}${name}${patternOf(step.slice(at + value.length), mounted)}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { misuse } from '../bytes/index.ts';
 import type { EventValue } from '../event/index.ts';
+import { isSecretName, isSecretText } from './credentials.ts';
 
 /** Characters of one value out of a body or a query; what is longer is cut. */
 export const FIELD_CHARACTERS_MAX = 1024;
@@ -15,19 +16,6 @@ const ELEMENTS_MAX = 64;
 
 /** Stands where a value was that looks like a credential. */
 const LEFT_OUT = '(left out)';
-
-/** Names of what opens doors. Compared without case, dashes and underscores, anywhere in a name. */
-const secretNames =
-  /passw|passphrase|passcode|^pwd|pwd$|secret|token|authorization|authentication|cookie|apikey|accesskey|privatekey|signingkey|credential|session|^otp|otp$|^totp|mfacode|^pin$|pincode|cvv|cvc|csrf|xsrf|cardnumber|^pan$|^jwt|bearer|signature|^code$|verifier/;
-
-/** Values that open doors whatever their name: schemes of the Authorization header, JSON Web Tokens, private keys, well-known keys. */
-const secretValues =
-  /^\s*(?:bearer|basic|digest|negotiate)\s|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY|PRIVATE\+KEY\+|\b(?:ind|sk|rk|pk|ghp|gho|ghs|xox[abp])_[A-Za-z0-9]|\bAKIA[0-9A-Z]{16}\b/i;
-
-/** Whether a field of this name is never recorded out of a request. */
-export function isSecretName(name: string): boolean {
-  return secretNames.test(name.toLowerCase().replaceAll(/[-_\s.]/g, ''));
-}
 
 /** Refuses an allow-list that names a credential: the mistake is told when the application starts. Throws misuse `option_invalid`. */
 export function checkAllowed(names: readonly string[] | undefined, option: string): readonly string[] {
@@ -94,5 +82,5 @@ function fit(value: unknown, depth: number): EventValue | undefined {
 }
 
 function fitText(text: string): string {
-  return secretValues.test(text) ? LEFT_OUT : text.slice(0, FIELD_CHARACTERS_MAX).toWellFormed();
+  return isSecretText(text) ? LEFT_OUT : text.slice(0, FIELD_CHARACTERS_MAX).toWellFormed();
 }

@@ -49,9 +49,16 @@ export function auditHono(options: HonoOptions): MiddlewareHandler {
     given.set('audit', audit);
     // A body can be read once, and its handler comes first.
     const copy = capture.readsBody && mayBeRead(context.req.raw) ? context.req.raw.clone() : undefined;
-    await audit.run(next);
-    if (!capture.follows) return undefined;
     const { method } = context.req;
+    try {
+      await audit.run(next);
+    } catch (error) {
+      // Hono has answers for errors alone; of anything else that is thrown the server makes a 500.
+      const query = queryOf(context.req.url);
+      await capture.end(audit, method, { route: routeOf(context.req), status: 500, error, query });
+      throw error;
+    }
+    if (!capture.follows) return undefined;
     const route = routeOf(context.req);
     const { status } = context.res;
     const body = copy && (await bodyOf(copy));

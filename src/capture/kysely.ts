@@ -128,7 +128,7 @@ class AuditedConnection implements Connection {
   #pending: AuditEvent[] = [];
   /** Why this transaction must not commit: something was written in it that could not be recorded. */
   #spoiled: unknown;
-  readonly #marks: { readonly name: string; readonly length: number }[] = [];
+  readonly #marks: { readonly name: string; readonly length: number; readonly spoiled: unknown }[] = [];
 
   constructor(inner: Connection, driver: Driver, how: WriteCompiler, compile: Compile) {
     this.inner = inner;
@@ -167,14 +167,15 @@ class AuditedConnection implements Connection {
   }
 
   mark(name: string): void {
-    this.#marks.push({ name, length: this.#pending.length });
+    this.#marks.push({ name, length: this.#pending.length, spoiled: this.#spoiled });
   }
 
   undoTo(name: string): void {
     const mark = this.#marks.findLast((candidate) => candidate.name === name);
     if (mark === undefined) return;
     this.#pending.length = Math.min(this.#pending.length, mark.length);
-    this.#spoiled = undefined;
+    // What was written before the savepoint stays written, and so stays unrecorded.
+    this.#spoiled = mark.spoiled;
   }
 
   async executeQuery(compiled: Compiled, options?: unknown): Promise<Result> {
@@ -221,7 +222,7 @@ class AuditedConnection implements Connection {
   async #perform({ query, queryId, ...compiled }: Compiled, write: Write, options: unknown): Promise<Result> {
     if (write.kind === 'raw') {
       const result = await this.inner.executeQuery({ query, queryId, ...compiled }, options);
-      await this.#keep([write.event]);
+      await this.#keepOrSpoil(() => [write.event]);
       return result;
     }
     const run = async (node: Node): Promise<Result> =>
@@ -229,13 +230,18 @@ class AuditedConnection implements Connection {
     const before = write.before === undefined ? [] : (await run(write.before)).rows;
     write.checkBefore(before);
     const result = await run(write.statement);
+    await this.#keepOrSpoil(() => write.events(before, result.rows));
+    return write.answer(result);
+  }
+
+  /** Something has been written: where its events cannot be kept, the transaction must not commit. */
+  async #keepOrSpoil(eventsOf: () => readonly AuditEvent[]): Promise<void> {
     try {
-      await this.#keep(write.events(before, result.rows));
+      await this.#keep(eventsOf());
     } catch (error) {
-      this.#spoiled = error;
+      this.#spoiled ??= error;
       throw error;
     }
-    return write.answer(result);
   }
 
   async #keep(events: readonly AuditEvent[]): Promise<void> {

@@ -67,7 +67,9 @@ export function mayWrite(sql: string): boolean {
   });
 }
 
-const plainQuoted = /--[^\n]*|\/\*[\s\S]*?\*\/|e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`/gi;
+// A text with backslashes begins with an `e` of its own: `like'\'` ends with its quote.
+const plainQuoted =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|(?<![\w$\x80-\uffff])e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`/gi;
 const dollarQuoted = new RegExp(`\\$(\\w*)\\$[\\s\\S]*?\\$\\1\\$|${plainQuoted.source}`, 'gi');
 
 /** A text without comments, texts and quoted names: what is inside them says nothing about the statement. */

@@ -1,37 +1,19 @@
 import { createHmac } from 'node:crypto';
 import { base64urlEncode, canonicalize, type JsonValue, misuse } from '../bytes/index.ts';
 import { PSEUDONYM_KEY_BYTES_MIN, parsePointer } from '../event/index.ts';
+import { holdsCredential } from './credentials.ts';
 
-/** A JSON pointer in which `*` stands for any one step and `**` for any number of steps. */
+/**
+ * A JSON pointer in which `*` stands for any one step, `**` for any number of steps, and `{credential}` for one that is named like a
+ * credential.
+ */
 export type PathPattern = string;
 
+/** A step of a pattern that stands for any name that says it holds a credential: `hashed_password`, `apiKey`, `totpSecret`. */
+const CREDENTIAL_STEP = '{credential}';
+
 /** What is never shown, unless `redact` says something else: fields that are named like a credential, at any depth. */
-export const redactDefault: readonly PathPattern[] = Object.freeze(
-  [
-    'password',
-    'passwordHash',
-    'password_hash',
-    'passphrase',
-    'secret',
-    'clientSecret',
-    'client_secret',
-    'token',
-    'accessToken',
-    'access_token',
-    'refreshToken',
-    'refresh_token',
-    'idToken',
-    'id_token',
-    'sessionToken',
-    'session_token',
-    'apiKey',
-    'api_key',
-    'privateKey',
-    'private_key',
-    'backupCodes',
-    'backup_codes',
-  ].map((name) => `/**/${name}`),
-);
+export const redactDefault: readonly PathPattern[] = Object.freeze([`/**/${CREDENTIAL_STEP}`]);
 
 /** What stands where a value was redacted and there is no key. */
 export const REDACTED = '[redacted]';
@@ -72,7 +54,11 @@ function fits(pattern: readonly string[], at: number, steps: readonly string[], 
     return false;
   }
   if (from >= steps.length) return false;
-  return (wanted === '*' || wanted === steps[from]) && fits(pattern, at + 1, steps, from + 1);
+  return fitsStep(wanted, steps[from]!) && fits(pattern, at + 1, steps, from + 1);
+}
+
+function fitsStep(wanted: string, step: string): boolean {
+  return wanted === '*' || wanted === step || (wanted === CREDENTIAL_STEP && holdsCredential(step));
 }
 
 /** Hides values. */

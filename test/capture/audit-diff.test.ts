@@ -4,7 +4,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalize, type JsonValue } from 'indelible/bytes';
-import { auditDiff, permissionChanged, policyUpdated, REDACTED, roleChanged } from 'indelible/capture';
+import {
+  auditDiff,
+  permissionChanged,
+  policyUpdated,
+  REDACTED,
+  redactDefault,
+  roleChanged,
+} from 'indelible/capture';
 import { type Change, limits, parsePointer, prepareEvent } from 'indelible/event';
 
 /** Applies changes, the last first, as the contract of `auditDiff` says. */
@@ -113,6 +120,9 @@ describe('auditDiff', () => {
         { path: '/set', to: ['y'] },
       ],
     );
+    const sparse: number[] = [1];
+    sparse[2] = 3;
+    assert.deepEqual(auditDiff({ a: [1, 2, 3] }, { a: sparse }), [{ path: '/a/1', from: 2, to: null }]);
     const loop: Record<string, unknown> = {};
     loop['self'] = loop;
     class Money {
@@ -143,6 +153,32 @@ describe('auditDiff', () => {
       { path: '/user/password', from: REDACTED, to: REDACTED },
     ]);
     assert.doesNotMatch(JSON.stringify(changes), /horse|tok_1|ak_9/);
+    const names = [
+      'Password',
+      'hashed_password',
+      'passwordHash',
+      'resetToken',
+      'stripeSecretKey',
+      'totp_secret',
+    ];
+    const more = [
+      'api_key_hash',
+      'ACCESS_KEY',
+      'recovery-codes',
+      'cvv',
+      'clientSecret',
+      'sessionToken',
+      'pin',
+    ];
+    for (const name of [...names, ...more]) {
+      assert.deepEqual(auditDiff({}, { [name]: 'x' }), [{ path: `/${name}`, to: REDACTED }], name);
+      assert.deepEqual(auditDiff({ a: { [name]: 'x' } }, {}, { redact: [...redactDefault, '/b'] }), [
+        { path: '/a', from: { [name]: REDACTED } },
+      ]);
+    }
+    for (const name of ['passwordMinLength', 'sessionMinutes', 'tokenLifetime', 'secretary', 'shipping']) {
+      assert.deepEqual(auditDiff({}, { [name]: 8 }), [{ path: `/${name}`, to: 8 }], name);
+    }
     const redact = ['/*/salary', '/note'];
     assert.deepEqual(
       auditDiff({ a: { salary: 1 }, note: 'x' }, { a: { salary: 2 }, note: { y: 1 } }, { redact }),

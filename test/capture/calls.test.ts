@@ -40,6 +40,41 @@ describe('credentials are never recorded', () => {
       assert.throws(() => new CallRecords({ query: [name] }), { code: 'option_invalid' });
     });
   }
+  test('nor in the names that integrations of a second factor, of a shop or of a cloud give them', () => {
+    const names = ['verificationCode', 'recovery_codes', 'backupCodes', 'smsCode', 'pass', 'passkey'];
+    const more = ['encryptionKey', 'magicLink', 'sig', 'auth', 'user[password]', 'PASSWORD', 'resetCode'];
+    const variables = Object.fromEntries([...names, ...more].map((name) => [name, 'x']));
+    assert.deepEqual(pickFields({ variables: { ...variables, id: 1 } }, ['variables']), {
+      variables: { id: 1 },
+    });
+  });
+
+  test('nor within a text: an address, a query, a document of GraphQL, JSON, a known key', () => {
+    const texts = [
+      'https://user:hunter2@example.org/',
+      'https://example.org/back?token=abc',
+      'https://example.org/blob?sv=1&sig=abc',
+      'mutation { login(name: "a", password: "hunter2") { id } }',
+      '{"password":"hunter2"}',
+      String.raw`{\"api_key\": \"abc\"}`,
+      'xoxb-123-abc',
+      'sk-proj-abcdefgh1234',
+      'github_pat_11ABC',
+      'ASIAABCDEFGHIJKLMNOP',
+      'see eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc',
+    ];
+    for (const text of texts) assert.deepEqual(pickFields({ text }, ['text']), { text: '(left out)' }, text);
+    const harmless = ['https://example.org/a?page=2', 'a token gesture', 'the password was changed', 'SK-1'];
+    for (const text of harmless) assert.deepEqual(pickFields({ text }, ['text']), { text });
+  });
+
+  test('however a text is made up, looking at it takes no time', () => {
+    const made = ['eyJ', 'eyJ-', '//', '//a:', 'password', '-----BEGIN ', 'sk-', 'token"'];
+    const began = performance.now();
+    for (const part of made) pickFields({ text: part.repeat(250_000) }, ['text']);
+    assert.ok(performance.now() - began < 1000);
+  });
+
   test('nor further in what is allowed, nor where a value gives itself away', () => {
     const body = {
       user: { id: 'u_1', password: 'x', nested: { apiKey: 'x', list: [{ token: 'x', ok: 1 }] } },

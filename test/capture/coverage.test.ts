@@ -43,7 +43,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     '- DELETE /orders/:id',
   ],
   hono: ['+ POST /invoices (its function records)', '- PUT /invoices/:id', '- DELETE /invoices/:id'],
-  nest: ['+ POST /invoices (its function records)', '- DELETE /invoices/:id'],
+  nest: [
+    '+ POST /invoices (its function records)',
+    '- DELETE /invoices/:id',
+    '+ POST /orders (its function records)',
+    "- DELETE /orders/[':id', 'all']",
+  ],
   next: [
     '- GET /orders',
     '- prisma.visit.create',
@@ -64,6 +69,29 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     '+ prisma.invoice.create (its function records)',
     '+ drizzle.update(invoices) (ignored: a counter of page views)',
   ],
+  // Next.js has no middleware: what is not wrapped is not recorded, whatever else is.
+  'next-wrapped': [
+    '- made',
+    '+ wrapped (captured in app/audit.ts)',
+    '- later',
+    '- POST /api/auth',
+    '- DELETE /api/renamed',
+    '- PATCH /api/renamed',
+    '+ PUT /api/some (captured in app/audit.ts)',
+    '- DELETE /api/some',
+    '+ POST /api/whole (captured in app/audit.ts)',
+  ],
+  variations: [
+    '- POST paths.orders',
+    '- PUT /options',
+    '- PATCH /build',
+    '- POST /commonjs',
+    '- DELETE /handed-in',
+    '- prisma.invoice.delete',
+    '- drizzle.insert(table)',
+    '- drizzle.execute(sql)',
+    '- prisma.$queryRaw',
+  ],
   captured: [
     '- POST /context',
     '+ POST /calls (captured in hono.ts)',
@@ -77,6 +105,18 @@ for (const [name, lines] of Object.entries(expected)) {
     assert.deepEqual(await scanned(name), lines);
   });
 }
+
+test('the folder of Next.js may be scanned by itself, and what a package builds is passed over', async (t) => {
+  const { found } = await scanCoverage(path.join(fixtures, 'next-wrapped/app'));
+  assert.deepEqual(
+    found.filter(({ file }) => file.startsWith('api/some')).map(({ name }) => name),
+    ['PUT /api/some', 'DELETE /api/some'],
+  );
+  const folder = temporaryFolder(t);
+  cpSync(path.join(fixtures, 'variations'), folder, { recursive: true });
+  writeFileSync(path.join(folder, 'package.json'), '{}');
+  assert.equal((await scanCoverage(folder)).files, 4, 'its build is no source');
+});
 
 test('a baseline knows what was there, tells what is new and what is gone, and does not mind lines', async () => {
   const { found } = await scanCoverage(path.join(fixtures, 'fastify'));

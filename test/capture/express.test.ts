@@ -1,8 +1,11 @@
-import { once } from 'node:events';
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 import { auditExpress } from 'indelible/express';
+import { openMemoryLog, recordedEvents } from 'indelible/testing';
 import { type AppOptions, frameworkSuite } from './framework-suite.ts';
 
 frameworkSuite('Express 5', async (options: AppOptions) => {
@@ -56,4 +59,51 @@ frameworkSuite('Express 5', async (options: AppOptions) => {
       await once(server, 'close');
     },
   };
+});
+
+test('what a request records is its own, also in a callback that another request waits for; no route tells a value', async (t) => {
+  const log = await openMemoryLog();
+  const app = express();
+  const actor = (request: express.Request) => ({ type: 'user', id: request.get('x-user') ?? 'nobody' });
+  app.use(auditExpress<express.Request>({ log, actor, calls: { record: 'all' } }));
+  // As a connection that requests share: whoever comes second answers both, within his own request.
+  const shared = new EventEmitter();
+  const router = express.Router();
+  router.get('/wait', (request, response) => {
+    shared.once('go', async () => {
+      await request.audit.record({ action: 'invoice.voided' });
+      response.send('voided');
+    });
+    shared.emit('waiting');
+  });
+  router.get('/go', (_request, response) => {
+    shared.emit('go');
+    response.send('gone');
+  });
+  app.use('/reset-:token', router);
+  const server = app.listen(0, '127.0.0.1');
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await log.close();
+  });
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/reset-hunter2hunter2`;
+  const waiting = once(shared, 'waiting');
+  const first = fetch(`${url}/wait`, { headers: { 'x-user': 'ada' } });
+  await waiting;
+  await fetch(`${url}/go`, { headers: { 'x-user': 'bob' } });
+  await (await first).text();
+  const events = await recordedEvents(log);
+  const told = events.map(({ action, actor: by, metadata }) => [
+    action,
+    by.id,
+    (metadata as { readonly route?: string } | undefined)?.route,
+  ]);
+  assert.deepEqual(told.sort(), [
+    ['api.called', 'ada', '/reset-:token/wait'],
+    ['api.called', 'bob', '/reset-:token/go'],
+    ['invoice.voided', 'ada', undefined],
+  ]);
+  assert.doesNotMatch(JSON.stringify(events), /hunter2/);
 });

@@ -1,10 +1,13 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { auditHono } from 'indelible/hono';
+import { expectRecorded, openMemoryLog } from 'indelible/testing';
 import { type AppOptions, frameworkSuite } from './framework-suite.ts';
 
 frameworkSuite('Hono', async (options: AppOptions) => {
@@ -55,4 +58,20 @@ frameworkSuite('Hono', async (options: AppOptions) => {
       await once(server, 'close');
     },
   };
+});
+
+test('a handler that throws what is no error fails on the record, too', async () => {
+  const log = await openMemoryLog();
+  const app = new Hono();
+  app.use(auditHono({ log, calls: {} }));
+  app.post('/odd', () => {
+    throw 'a text';
+  });
+  await assert.rejects(async () => app.request('/odd', { method: 'POST' }), /a text/);
+  await expectRecorded(log, {
+    action: 'api.called',
+    outcome: 'failure',
+    metadata: { route: '/odd', status: 500 },
+  });
+  await log.close();
 });

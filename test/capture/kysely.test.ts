@@ -208,6 +208,16 @@ for (const [name, make, skip] of worlds) {
         }),
         { code: 'event_too_large' },
       );
+      const tx = await db.startTransaction().execute();
+      await assert.rejects(tx.insertInto('notes').values(long).execute(), { code: 'event_too_large' });
+      const after = await tx.savepoint('s').execute();
+      const back = await after.rollbackToSavepoint('s').execute();
+      await assert.rejects(
+        back.commit().execute(),
+        { code: 'event_too_large' },
+        'a savepoint after it changes nothing',
+      );
+      await back.rollback().execute();
       assert.deepEqual(await db.selectFrom('notes').selectAll().execute(), []);
       assert.deepEqual(await recorded(), []);
     });

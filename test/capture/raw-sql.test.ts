@@ -46,6 +46,7 @@ test('what writes is found behind comments, reads, quotes of one dialect, and in
     'select $a$; delete from t; select $a$',
     "select '\\'; delete from t; --'",
     '/* /* */ delete from t */',
+    String.raw`select 1 where x like'\'; delete from t; select '`,
   ];
   for (const sql of writes) assert.equal(mayWrite(sql), true, sql);
 });

@@ -23,29 +23,33 @@ class Finder {
   readonly #ts: TypeScript;
   readonly #file: ts.SourceFile;
   readonly #sources: SourceFiles;
-  readonly #imports: ReadonlySet<string>;
 
   constructor(compiler: TypeScript, file: ts.SourceFile, sources: SourceFiles) {
     this.#ts = compiler;
     this.#file = file;
     this.#sources = sources;
-    this.#imports = new Set(
-      file.statements
-        .filter((statement) => compiler.isImportDeclaration(statement))
-        .map((statement) => (statement.moduleSpecifier as ts.StringLiteral).text),
-    );
   }
 
-  /** `app.post('/path', handler)` and its variations, in files that import Express, Fastify or Hono. */
+  /**
+   * `app.post('/path', handler)` and its variations. In a file that imports no framework the application may be handed in, or be
+   * imported from another file: there a path and a function are asked for, so that no client of another API is taken for it.
+   */
   registered(): Candidate[] {
-    const by = ['express', 'fastify', 'hono'].find((name) => this.#imports.has(name));
+    const [own] = this.#sources.frameworksOf(this.#file);
+    const by = own ?? this.#sources.frameworks[0];
     if (by === undefined) return [];
     const found: Candidate[] = [];
     this.#each((node) => {
       if (!this.#ts.isCallExpression(node) || !this.#ts.isPropertyAccessExpression(node.expression)) return;
+      if (own === undefined && !this.#isPlainly(node)) return;
       found.push(...this.#registration(by, node, node.expression));
     });
     return found;
+  }
+
+  /** Whether a call is handed a path that begins with a slash, and a function. */
+  #isPlainly({ arguments: words }: ts.CallExpression): boolean {
+    return this.#text(words[0])?.startsWith('/') === true && this.#isFunction(words.at(-1));
   }
 
   #registration(by: string, node: ts.CallExpression, callee: ts.PropertyAccessExpression): Candidate[] {
@@ -68,8 +72,15 @@ class Finder {
     const handler = node.arguments.at(-1);
     const count = chained === undefined ? 2 : 1;
     // `fetcher.post('/path', body)` registers nothing: a handler is a function, or names one.
-    if (url === undefined || node.arguments.length < count || !this.#mayHandle(handler)) return [];
-    return [this.#route(by, method.toUpperCase(), url, node, handler)];
+    if (first === undefined || node.arguments.length < count) return [];
+    if (url === undefined ? !this.#isFunction(handler) : !this.#mayHandle(handler)) return [];
+    const inside =
+      handler !== undefined && this.#ts.isObjectLiteralExpression(handler)
+        ? this.#property(handler, 'handler')
+        : handler;
+    // A path that is kept in a constant, or a list of them, is told as it is written.
+    const path = url ?? first.getText().replace(/\s+/g, ' ').slice(0, 60);
+    return [this.#route(by, method.toUpperCase(), path, node, inside)];
   }
 
   /** The path of `router.route('/path').get(…).post(…)`. */
@@ -81,8 +92,17 @@ class Finder {
     return routeMethods.has(name.text) ? this.#chainedPath(expression) : undefined;
   }
 
+  /** Whether an expression is a function, names one, or is a call that is handed one. */
+  #isFunction(node: ts.Node | undefined): boolean {
+    const found = this.#sources.functionOf(node);
+    if (found === undefined) return false;
+    return !this.#ts.isCallExpression(found) || found.arguments.some((word) => this.#isFunction(word));
+  }
+
   #mayHandle(handler: ts.Node | undefined): boolean {
     if (handler === undefined) return false;
+    // Fastify takes its options in the handler's place, where they have one.
+    if (this.#ts.isObjectLiteralExpression(handler)) return this.#property(handler, 'handler') !== undefined;
     const {
       isArrowFunction,
       isFunctionExpression,
@@ -101,7 +121,7 @@ class Finder {
 
   /** `@Post('path')` in a class with `@Controller('prefix')`. */
   nest(): Candidate[] {
-    if (!this.#imports.has('@nestjs/common')) return [];
+    if (!this.#sources.importsOf(this.#file).has('@nestjs/common')) return [];
     const found: Candidate[] = [];
     this.#each((node) => {
       if (!this.#ts.isClassDeclaration(node)) return;
@@ -127,21 +147,26 @@ class Finder {
     if (!this.#ts.canHaveDecorators(node)) return undefined;
     for (const { expression } of this.#ts.getDecorators(node) ?? []) {
       if (!this.#ts.isCallExpression(expression) || !names.has(expression.expression.getText())) continue;
-      return { name: expression.expression.getText(), path: this.#text(expression.arguments[0]) ?? '' };
+      const [given] = expression.arguments;
+      const path =
+        given !== undefined && this.#ts.isObjectLiteralExpression(given)
+          ? this.#property(given, 'path')
+          : given;
+      return { name: expression.expression.getText(), path: this.#text(path) ?? path?.getText() ?? '' };
     }
     return undefined;
   }
 
   /** Exported methods of `route.ts` under `app`, and what `pages/api` exports by default. */
   next(): Candidate[] {
-    const name = this.#file.fileName;
-    const app = /^(?:.*\/)?app\/(?:(.*)\/)?route\.[jt]sx?$/.exec(name);
+    const name = `${this.#sources.root}/${this.#file.fileName}`;
+    const app = /^(?:.*\/)?app\/(?:(.*)\/)?route\.[cm]?[jt]sx?$/.exec(name);
     const pages = /^(?:.*\/)?pages\/(api\/.*)\.[jt]sx?$/.exec(name);
     const exported = this.#exported();
     if (app !== null) {
       const url = `/${(app[1] ?? '')
         .split('/')
-        .filter((part) => !/^\(.*\)$/.test(part))
+        .filter((part) => !/^(?:\(.*\)|@.*)$/.test(part))
         .join('/')}`;
       return exported
         .filter(({ name: method }) => nextMethods.has(method))
@@ -156,9 +181,7 @@ class Finder {
 
   /** Functions with `'use server'` in them, and those that a file with it at its head exports. */
   actions(): Candidate[] {
-    const ofFile = this.#hasDirective(this.#file.statements)
-      ? this.#exported().filter(({ value }) => value !== undefined)
-      : [];
+    const ofFile = this.#hasDirective(this.#file.statements) ? this.#exported() : [];
     const found = ofFile.map(({ name, node, value }) => this.#action(name, node, value));
     this.#each((node) => {
       const body = this.#ts.isFunctionLike(node) ? (node as { readonly body?: ts.Node }).body : undefined;
@@ -190,13 +213,14 @@ class Finder {
     return false;
   }
 
-  /** What the file exports by its own statements: names, and the functions behind them. */
-  #exported(): Exported[] {
+  /** What the file exports: names, and the functions behind them, where they are among the scanned files. */
+  #exported(seen: ReadonlySet<ts.SourceFile> = new Set()): Exported[] {
     const { SyntaxKind } = this.#ts;
     return this.#file.statements.flatMap((statement): Exported[] => {
       if (this.#ts.isExportAssignment(statement)) {
         return [{ name: 'default', node: statement, value: this.#sources.functionOf(statement.expression) }];
       }
+      if (this.#ts.isExportDeclaration(statement)) return this.#passedOn(statement, seen);
       const modifiers = this.#ts.canHaveModifiers(statement) ? (this.#ts.getModifiers(statement) ?? []) : [];
       if (!modifiers.some(({ kind }) => kind === SyntaxKind.ExportKeyword)) return [];
       if (this.#ts.isFunctionDeclaration(statement)) {
@@ -206,12 +230,47 @@ class Finder {
         ];
       }
       if (!this.#ts.isVariableStatement(statement)) return [];
-      return statement.declarationList.declarations.map((declaration) => ({
-        name: declaration.name.getText(),
-        node: declaration,
-        value: this.#sources.functionOf(declaration.initializer),
-      }));
+      return statement.declarationList.declarations.flatMap((declaration) => this.#declared(declaration));
     });
+  }
+
+  /** `export const POST = …`, `export const { GET, POST } = handlers`. */
+  #declared(declaration: ts.VariableDeclaration): Exported[] {
+    const { name, initializer } = declaration;
+    if (this.#ts.isObjectBindingPattern(name)) {
+      return name.elements.map((element) => ({
+        name: element.name.getText(),
+        node: element,
+        value: undefined,
+      }));
+    }
+    // `export const runtime = 'nodejs'`.
+    if (initializer !== undefined && this.#ts.isLiteralExpression(initializer)) return [];
+    return [{ name: name.getText(), node: declaration, value: this.#sources.functionOf(initializer) }];
+  }
+
+  /** `export { handler as POST }`, also from another file, and `export * from './handlers'`. */
+  #passedOn(statement: ts.ExportDeclaration, seen: ReadonlySet<ts.SourceFile>): Exported[] {
+    const { exportClause, moduleSpecifier, isTypeOnly } = statement;
+    if (isTypeOnly) return [];
+    const from = moduleSpecifier as ts.StringLiteral | undefined;
+    const target = from && this.#sources.resolve(this.#file, from.text);
+    if (exportClause === undefined) {
+      if (target === undefined || seen.has(target)) return [];
+      const others = new Finder(this.#ts, target, this.#sources).#exported(new Set([...seen, this.#file]));
+      return others
+        .filter(({ name }) => name !== 'default')
+        .map(({ name, value }) => ({ name, node: statement, value }));
+    }
+    if (!this.#ts.isNamedExports(exportClause)) return [];
+    return exportClause.elements
+      .filter((element) => !element.isTypeOnly)
+      .map((element) => {
+        const inner = (element.propertyName ?? element.name).text;
+        const within = from === undefined ? this.#file : target;
+        const value = within === undefined ? undefined : this.#sources.named(within, inner);
+        return { name: element.name.text, node: element, value };
+      });
   }
 
   #route(

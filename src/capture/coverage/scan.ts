@@ -51,7 +51,9 @@ const FILES_MAX = 20_000;
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 const sourceName = /\.(?:[cm]?ts|tsx|[cm]?js|jsx)$/;
-const skippedName = /^(?:node_modules|dist|build|coverage|\..*)$|\.d\.[cm]?ts$|\.(?:test|spec)\./;
+const skippedName = /^(?:node_modules|\..*)$|\.d\.[cm]?ts$|\.(?:test|spec)\./;
+/** Folders that tools write, where a package lies: elsewhere `build` may be a part of the application. */
+const builtName = /^(?:dist|build|coverage)$/;
 
 /**
  * Reads the sources under a folder with the application's own `typescript` and finds what writes in them. Nothing of them is run. Throws
@@ -62,7 +64,7 @@ export async function scanCoverage(folder: string): Promise<CoverageReport> {
   const compiler = await loadCompiler();
   const names = sourcesUnder(folder);
   const parsed = names.map((name) => parse(compiler, folder, name));
-  const sources = new SourceFiles(compiler, parsed);
+  const sources = new SourceFiles(compiler, parsed, path.basename(path.resolve(folder)));
   const captured = capturing(compiler, parsed);
   const candidates = parsed.flatMap((file) => [
     ...findRoutes(compiler, file, sources),
@@ -88,9 +90,10 @@ function sourcesUnder(folder: string): string[] {
   const names: string[] = [];
   const visit = (within: string): void => {
     const entries = readdirSync(path.join(folder, within), { withFileTypes: true });
+    const isPackage = entries.some((entry) => entry.name === 'package.json');
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = within === '' ? entry.name : `${within}/${entry.name}`;
-      if (skippedName.test(entry.name)) continue;
+      if (skippedName.test(entry.name) || (isPackage && builtName.test(entry.name))) continue;
       if (entry.isDirectory()) visit(name);
       else if (entry.isFile() && sourceName.test(entry.name)) names.push(name);
     }
@@ -127,12 +130,19 @@ function judge(
   const { kind, by, name, file, node, handler } = candidate;
   if (!candidate.writes && (handler === undefined || !sources.reaches(handler, 'writes'))) return undefined;
   const because =
-    captured.get(by) ??
+    (by === 'next' && !isWrapped(handler, compiler) ? undefined : captured.get(by)) ??
     ignoredBy(file, node, compiler) ??
     (handler !== undefined && sources.reaches(handler, 'records') ? 'its function records' : undefined);
   const line = file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
   const found = { kind, by, name, file: file.fileName, line, recorded: because !== undefined };
   return because === undefined ? found : { ...found, because };
+}
+
+/** Next.js has no middleware around its handlers: `audit.route(…)` and `audit.action(…)` capture what they are given, and no other. */
+function isWrapped(handler: ts.Node | undefined, compiler: TypeScript): boolean {
+  if (handler === undefined || !compiler.isCallExpression(handler)) return false;
+  const { expression } = handler;
+  return compiler.isPropertyAccessExpression(expression) && /^(?:route|action)$/.test(expression.name.text);
 }
 
 const ignoring = /indelible-ignore:[ \t]*(\S[^\n]*?)[ \t]*(?:\*\/)?[ \t]*$/m;

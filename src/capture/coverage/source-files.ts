@@ -6,8 +6,15 @@ import { isWrite } from './writes.ts';
 /** What a function may lead to. */
 export type Goal = 'records' | 'writes';
 
-/** Methods and functions that record. */
-const recording: ReadonlySet<string> = new Set(['record', 'recordIn', 'recordMany']);
+/** Methods, functions and decorators that record. */
+const recording: ReadonlySet<string> = new Set(['record', 'recordIn', 'recordMany', 'Audited']);
+
+/** The modules whose import says that a file is of a framework. */
+const frameworkOf: readonly (readonly [RegExp, string])[] = [
+  [/^express$/, 'express'],
+  [/^fastify$/, 'fastify'],
+  [/^(?:hono(?:\/.*)?|@hono\/zod-openapi)$/, 'hono'],
+];
 
 /** The parsed files of a scan: finds functions by their names, and where they lead. */
 export class SourceFiles {
@@ -16,9 +23,48 @@ export class SourceFiles {
   readonly #declared = new Map<ts.SourceFile, ReadonlyMap<string, ts.Node>>();
   readonly #known = new Map<ts.Node, Partial<Record<Goal, boolean>>>();
 
-  constructor(compiler: TypeScript, files: readonly ts.SourceFile[]) {
+  readonly #imports = new Map<ts.SourceFile, ReadonlySet<string>>();
+  /** The name of the folder that is scanned: what Next.js does depends on it. */
+  readonly root: string;
+  /** The frameworks that any of the files imports. */
+  readonly frameworks: readonly string[];
+
+  constructor(compiler: TypeScript, files: readonly ts.SourceFile[], root: string) {
     this.#compiler = compiler;
+    this.root = root;
     this.#files = new Map(files.map((file) => [file.fileName, file]));
+    this.frameworks = [...new Set(files.flatMap((file) => this.frameworksOf(file)))];
+  }
+
+  /** The frameworks that a file imports. */
+  frameworksOf(file: ts.SourceFile): string[] {
+    const names = [...this.importsOf(file)];
+    return frameworkOf.filter(([pattern]) => names.some((name) => pattern.test(name))).map(([, by]) => by);
+  }
+
+  /** The modules that a file imports, in any of the ways there are. */
+  importsOf(file: ts.SourceFile): ReadonlySet<string> {
+    const known = this.#imports.get(file);
+    if (known !== undefined) return known;
+    const names = new Set<string>();
+    const visit = (node: ts.Node): void => {
+      const specifier = this.#importedBy(node);
+      if (specifier !== undefined && this.#compiler.isStringLiteralLike(specifier)) names.add(specifier.text);
+      this.#compiler.forEachChild(node, visit);
+    };
+    visit(file);
+    this.#imports.set(file, names);
+    return names;
+  }
+
+  /** What `import … from`, `import x = require(…)`, `require(…)` and `import(…)` name. */
+  #importedBy(node: ts.Node): ts.Node | undefined {
+    if (this.#compiler.isImportDeclaration(node)) return node.moduleSpecifier;
+    if (this.#compiler.isExternalModuleReference(node)) return node.expression;
+    if (!this.#compiler.isCallExpression(node)) return undefined;
+    const { kind } = node.expression;
+    const isRequire = this.#compiler.isIdentifier(node.expression) && node.expression.text === 'require';
+    return isRequire || kind === this.#compiler.SyntaxKind.ImportKeyword ? node.arguments[0] : undefined;
   }
 
   /** The function that an expression names: itself, one of the same file, or one of a scanned file that is imported. */
@@ -33,11 +79,11 @@ export class SourceFiles {
     if (expression === undefined) return undefined;
     if (isArrowFunction(expression) || isFunctionExpression(expression)) return expression;
     if (isParenthesizedExpression(expression)) return this.functionOf(expression.expression);
-    if (isIdentifier(expression)) return this.#named(expression.getSourceFile(), expression.text);
+    if (isIdentifier(expression)) return this.named(expression.getSourceFile(), expression.text);
     // `asyncHandler(async (request) => …)`: what is handed to a wrapper counts as its function.
     if (isCallExpression(expression)) return expression;
     if (this.#compiler.isPropertyAccessExpression(expression)) {
-      return this.#named(expression.getSourceFile(), expression.name.text);
+      return this.named(expression.getSourceFile(), expression.name.text);
     }
     return undefined;
   }
@@ -69,7 +115,7 @@ export class SourceFiles {
     if (goal === 'records' && recording.has(name)) return true;
     const called =
       isIdentifier(expression) || this.#isOwn(expression)
-        ? this.#named(expression.getSourceFile(), name)
+        ? this.named(expression.getSourceFile(), name)
         : undefined;
     return called !== undefined && this.reaches(called, goal);
   }
@@ -80,7 +126,8 @@ export class SourceFiles {
     return isPropertyAccessExpression(expression) && expression.expression.kind === SyntaxKind.ThisKeyword;
   }
 
-  #named(file: ts.SourceFile, name: string): ts.Node | undefined {
+  /** The function of a name, of a file or imported by it. */
+  named(file: ts.SourceFile, name: string): ts.Node | undefined {
     return this.#declarations(file).get(name) ?? this.#imported(file, name);
   }
 
@@ -114,7 +161,7 @@ export class SourceFiles {
       if (bindings === undefined || !this.#compiler.isNamedImports(bindings)) continue;
       const element = bindings.elements.find((candidate) => candidate.name.text === name);
       if (element === undefined) continue;
-      const target = this.#resolve(file, (statement.moduleSpecifier as ts.StringLiteral).text);
+      const target = this.resolve(file, (statement.moduleSpecifier as ts.StringLiteral).text);
       return target === undefined
         ? undefined
         : this.#declarations(target).get((element.propertyName ?? element.name).text);
@@ -123,7 +170,7 @@ export class SourceFiles {
   }
 
   /** The scanned file that a relative import names, in any of the ways in which one is written. */
-  #resolve(file: ts.SourceFile, specifier: string): ts.SourceFile | undefined {
+  resolve(file: ts.SourceFile, specifier: string): ts.SourceFile | undefined {
     if (!specifier.startsWith('.')) return undefined;
     const base = path.posix.join(path.posix.dirname(file.fileName), specifier);
     const stem = base.replace(/\.[cm]?jsx?$/, '');

@@ -1,4 +1,5 @@
 import type ts from 'typescript';
+import { mayWrite } from '../raw-sql.ts';
 import type { Candidate, TypeScript } from './scan.ts';
 
 const prismaWrites: ReadonlySet<string> = new Set([
@@ -14,6 +15,8 @@ const prismaWrites: ReadonlySet<string> = new Set([
 ]);
 
 const prismaRaw: ReadonlySet<string> = new Set(['$executeRaw', '$executeRawUnsafe']);
+/** Methods of a Drizzle database that take raw SQL. */
+const drizzleRaw: ReadonlySet<string> = new Set(['execute', 'run', 'all', 'get', 'values']);
 const kyselyWrites: ReadonlySet<string> = new Set([
   'insertInto',
   'updateTable',
@@ -75,6 +78,13 @@ function writeOf(compiler: TypeScript, node: ts.Node): Written | undefined {
   const method = callee.name.text;
   const on = callee.expression;
   if (prismaRaw.has(method)) return { by: 'prisma', name: `prisma.${method}` };
+  const sql = sqlOf(compiler, node);
+  if (sql !== undefined && mayWrite(sql)) {
+    if (method.startsWith('$queryRaw')) return { by: 'prisma', name: `prisma.${method}` };
+    if (drizzleRaw.has(method) && drizzleName.test(lastName(compiler, on))) {
+      return { by: 'drizzle', name: `drizzle.${method}(sql)` };
+    }
+  }
   if (!compiler.isCallExpression(node)) return undefined;
   const [first] = node.arguments;
   if (kyselyWrites.has(method) && first !== undefined) {
@@ -107,9 +117,26 @@ function drizzleWrite(
   return { by: 'drizzle', name: `drizzle.${method}(${table.getText()})` };
 }
 
-/** The last name of `this.services.prisma`: `prisma`. */
+/** The text of SQL that a call is handed, or a template is. */
+function sqlOf(compiler: TypeScript, node: ts.Node): string | undefined {
+  if (compiler.isTaggedTemplateExpression(node)) return node.template.getText().slice(1, -1);
+  const [first] = compiler.isCallExpression(node) ? node.arguments : [];
+  if (first === undefined) return undefined;
+  if (compiler.isStringLiteralLike(first)) return first.text;
+  return compiler.isTaggedTemplateExpression(first) ? first.template.getText().slice(1, -1) : undefined;
+}
+
+/** The last name of `this.services.prisma`: `prisma`; of `getPrisma()` or `(await getPrisma())!`, what it calls. */
 function lastName(compiler: TypeScript, node: ts.Node): string {
   if (compiler.isIdentifier(node)) return node.text;
+  if (
+    compiler.isCallExpression(node) ||
+    compiler.isAwaitExpression(node) ||
+    compiler.isParenthesizedExpression(node) ||
+    compiler.isNonNullExpression(node)
+  ) {
+    return lastName(compiler, node.expression);
+  }
   return compiler.isPropertyAccessExpression(node) ? node.name.text : '';
 }
 
