@@ -57,7 +57,8 @@ export function createApp(parts: Parts): Hono {
     }),
   );
   app.get('/style.css', (c) => c.body(style, 200, { 'content-type': 'text/css; charset=utf-8' }));
-  entrance(app, parts);
+  signingUp(app, parts);
+  signingIn(app, parts);
   app.use(async (c, next) => {
     const person = await personOf(accounts, c.req.raw.headers);
     if (person === undefined) return c.redirect('/sign-in', 303);
@@ -79,8 +80,8 @@ export function createApp(parts: Parts): Hono {
   return app as unknown as Hono;
 }
 
-/** Signing up, joining, signing in and out. better-auth's plugin records all of it. */
-function entrance(app: Hono<Env>, { db, accounts, audit }: Parts): void {
+/** Signing up, and joining. better-auth's plugin records all of it, as it does signing in and out. */
+function signingUp(app: Hono<Env>, { db, accounts, audit }: Parts): void {
   const enter = async (c: Context<Env>, body: NewUser): Promise<boolean> => {
     try {
       const headers = c.req.raw.headers;
@@ -134,6 +135,9 @@ function entrance(app: Hono<Env>, { db, accounts, audit }: Parts): void {
     await db.delete(invitations).where(eq(invitations.id, found.id));
     return c.redirect('/', 303);
   });
+}
+
+function signingIn(app: Hono<Env>, { accounts }: Parts): void {
   app.get('/sign-in', (c) => c.html(pages.signIn()));
   app.post('/sign-in', async (c) => {
     const body = await fieldsOf(c, ['email', 'password']);
