@@ -97,6 +97,7 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   outcome_unknown: 503,
   overloaded: 503,
   read_only: 503,
+  retention_changed: 503,
   worker_failed: 503,
 };
 

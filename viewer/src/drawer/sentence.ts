@@ -54,6 +54,7 @@ const templates: Readonly<Record<string, string>> = {
   'log.erasure_cancelled': '{actor} cancelled an erasure',
   'log.hold_placed': '{actor} placed a legal hold',
   'log.hold_released': '{actor} released a legal hold',
+  'log.retention_applied': 'Sealed values had passed their period and were removed, on record',
   'log.erased': 'Sealed values were erased from this log, on record',
   'log.key_rotated': 'The key that signs this log was replaced',
   'log.config_changed': 'The configuration of this log was changed',
