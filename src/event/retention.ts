@@ -1,7 +1,7 @@
 import { type JsonObject, type JsonValue, VerificationError } from '../bytes/index.ts';
 import type { Entry } from './entry.ts';
 import type { Actor, AuditEvent, EventValue } from './model.ts';
-import { ownEvent } from './own.ts';
+import { type ErasureStepName, ownEvent } from './own.ts';
 import { momentOf, readTime } from './time.ts';
 
 /**
@@ -197,6 +197,23 @@ function policyIn(value: JsonValue | undefined): RetentionPolicy {
 /** The change that is in force at a time; undefined where there is none. Changes come by rising index. */
 export function changeInForce(changes: readonly PolicyChange[], at: string): PolicyChange | undefined {
   return changes.findLast(({ notBefore }) => notBefore <= at);
+}
+
+/** What is asked for, in the open: ids alone. */
+export interface PolicyAbout {
+  /** The id under which the server knows it. */
+  readonly change: string;
+  readonly rules: RetentionPolicy;
+  readonly basis: string;
+  readonly requestId: string;
+  /** When it is done at the earliest. */
+  readonly notBefore?: string;
+}
+
+/** `log.retention_requested`, `log.retention_approved`, `log.retention_blocked`, `log.retention_cancelled`. */
+export function retentionStepEvent(step: ErasureStepName, about: PolicyAbout, actor: Actor): AuditEvent {
+  const data = { ...about, rules: about.rules.map(ruleData) } as { [name: string]: EventValue };
+  return { ...ownEvent(`log.retention_${step}`, data, actor), severity: 'high' };
 }
 
 /** What an application of the policy has removed, and how far it reached. */

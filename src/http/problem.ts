@@ -21,6 +21,7 @@ export const problemCodes = [
   'method_unknown',
   'parameter_invalid',
   'rate_limited',
+  'retention_conflict',
   'route_unknown',
   'server_busy',
   'sign_in_invalid',

@@ -7,7 +7,8 @@ import type { SchemaFunction } from './schema-function.ts';
 
 /**
  * Whether a record lets the disclosures of an entry go: that of an erasure, those of entries before it; that of retention, those of
- * entries whose action its first matching rule speaks of, below the index that this rule names.
+ * entries whose action its first matching rule speaks of, below the index that this rule names. An entry is canonical JSON, which
+ * begins with its digests and its action; the server cannot read all JSON that an entry may hold (\u0000).
  */
 const lets: SchemaFunction = {
   name: 'lets',
@@ -20,7 +21,7 @@ const lets: SchemaFunction = {
     WHEN 'log.erased' THEN (said->'metadata'->>'below')::bigint > of_idx
     WHEN 'log.retention_applied' THEN (
       SELECT (r.rule->>'below')::bigint > of_idx
-      FROM (SELECT convert_from(e.entry, 'UTF8')::json->>'action' AS action FROM indelible.entries e
+      FROM (SELECT substring(convert_from(e.entry, 'UTF8') FROM '^\\{(?:"_sd":\\[[^]]*\\],)?(?:"_sd_alg":"[^"]*",)?"action":"([^"]+)"') AS action FROM indelible.entries e
           WHERE e.log = of_log AND e.idx = of_idx) AS about,
         json_array_elements(said->'metadata'->'rules') WITH ORDINALITY AS r(rule, place)
       WHERE NOT starts_with(about.action, 'log.') AND (r.rule->>'match' = about.action

@@ -11,7 +11,7 @@ import { outboxFunctions } from './outbox-schema.ts';
 import type { SchemaFunction } from './schema-function.ts';
 
 /** The version of this layout. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** How many parts the table of ids has. A part is looked into, not scanned, so that a few serve any number of logs. */
 const ID_PARTS = 8;

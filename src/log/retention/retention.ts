@@ -124,6 +124,11 @@ export class Retention {
     return this.#parts.record(policyChangedEvent(changing));
   }
 
+  /** Refuses what is no policy. Throws a misuse `option_invalid`. */
+  check(policy: unknown): void {
+    checkPolicy(policy);
+  }
+
   /** What {@link apply} would remove now. */
   async plan(): Promise<RetentionResult> {
     const known = await this.#look();
