@@ -147,6 +147,8 @@ export function isPastRetention(
 export interface PolicyChanging {
   readonly from: RetentionPolicy;
   readonly to: RetentionPolicy;
+  /** The index of the last change before it; 0 where there was none. No two changes follow the same one. */
+  readonly after: number;
   readonly actor?: Actor;
   /** Who approved it, by ids that name nobody; where it shortens. */
   readonly approvedBy?: readonly string[];
@@ -157,7 +159,7 @@ export interface PolicyChanging {
 
 /** `log.config_changed` of the setting `retention`. Read back by {@link policyChangeOf}. */
 export function policyChangedEvent(changing: PolicyChanging): AuditEvent {
-  const { from, to, actor, approvedBy, notBefore, reason } = changing;
+  const { from, to, after, actor, approvedBy, notBefore, reason } = changing;
   const retention = { from: from.map(ruleData), to: to.map(ruleData) };
   const data = {
     settings: { retention },
@@ -166,7 +168,9 @@ export function policyChangedEvent(changing: PolicyChanging): AuditEvent {
   };
   const event = ownEvent('log.config_changed', data as { [name: string]: EventValue }, actor);
   const severity = shortens(from, to) ? 'high' : 'medium';
-  return { ...event, severity, ...(reason !== undefined && { reason }) };
+  // An id is recorded once: of two that judged by the same policy whether they shorten it, one comes too late.
+  const id = `log.config_changed:retention:${after}`;
+  return { ...event, id, severity, ...(reason !== undefined && { reason }) };
 }
 
 function ruleData({ match, keep }: RetentionRule): { match: string; keep: string } {

@@ -230,6 +230,21 @@ describe('the policy', () => {
     assert.equal(changes.events[2]!.severity, 'high');
   });
 
+  test('is set once where two set it at the same time', async (t) => {
+    const { dir, log } = await pastLog(t);
+    await log.retention.set([{ match: '*', keep: '1y' }], atOnce);
+    await using other = await openLog(dir, { heartbeatMs: 0 });
+    const results = await Promise.allSettled([
+      log.retention.set([{ match: '*', keep: '10y' }]),
+      other.retention.set([{ match: '*', keep: '2y' }]),
+    ]);
+    const refused = results.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+    const { rules } = await log.retention.policy();
+    // Had both been set, the second might have shortened what the first lengthened, by one person.
+    if (refused.length === 0) assert.deepEqual(rules, [{ match: '*', keep: '10y' }]);
+    else assert.match(refused.join(), /^(retention_changed|option_invalid)$/);
+  });
+
   test('is refused where it is none', async (t) => {
     const log = await freshLog(t);
     const wrong = [

@@ -20,7 +20,7 @@ function applied(log: SmallLog, rules: ReturnType<typeof reach>, policy = 1): nu
 /** 5000 events, one a second, of two actions in turn, under a policy by the hour. */
 function seen(): SmallLog {
   const log = new SmallLog();
-  log.append(policyChangedEvent({ from: [], to: hourly }));
+  log.append(policyChangedEvent({ after: 0, from: [], to: hourly }));
   while (log.size < 5000)
     log.append({ action: log.size % 2 === 0 ? 'user.seen' : 'user.left', actor: user('u_1') });
   return log;
@@ -82,7 +82,7 @@ test('a record that reaches ahead, or what had not passed, or by no policy in fo
   assert.deepEqual(await findings(none), [`retention_invalid ${fourth}`]);
 
   const waiting = createSmallLog(4000);
-  waiting.append(policyChangedEvent({ from: [], to: hourly, notBefore: timeOf(9_000_000) }));
+  waiting.append(policyChangedEvent({ after: 0, from: [], to: hourly, notBefore: timeOf(9_000_000) }));
   const fifth = applied(waiting, reach(10, timeOf(1000)));
   assert.deepEqual(await findings(waiting), [`retention_invalid ${fifth}`]);
 });
@@ -90,6 +90,6 @@ test('a record that reaches ahead, or what had not passed, or by no policy in fo
 test('a policy that is none is an alarm', async () => {
   const log = createSmallLog(10);
   const to = [{ match: 'log.*', keep: '1h' }];
-  const at = log.append(policyChangedEvent({ from: [], to }));
+  const at = log.append(policyChangedEvent({ after: 0, from: [], to }));
   assert.deepEqual(await findings(log), [`retention_invalid ${at}`]);
 });

@@ -14,6 +14,9 @@ import { LogError, type StoredEntry } from '../../store/index.ts';
 /** Entries that are looked through at once. */
 export const SCAN_ENTRIES = 2048;
 
+/** Of entries that decide what may be removed: their actions, as canonical JSON begins them. */
+const ruling = ['"action":"log.hold_', '"action":"log.config_changed"'] as const;
+
 /** Values of one subject beside one entry: the digests of disclosures that are there. Plain data. */
 export interface Found {
   readonly index: number;
@@ -54,7 +57,7 @@ export class Scanner {
   ): Scan {
     for (const stored of entries) {
       const bytes = Buffer.from(stored.entry.buffer, stored.entry.byteOffset, stored.entry.length);
-      const isOwn = bytes.includes('"action":"log.');
+      const isOwn = bytes.includes('"action":"log.') && ruling.some((action) => bytes.includes(action));
       if (!isOwn && (this.#mark === undefined || !bytes.includes(this.#mark))) continue;
       this.#look(stored, into);
     }

@@ -1,11 +1,5 @@
 import { misuse } from '../../bytes/index.ts';
-import {
-  type Actor,
-  type PolicyChanging,
-  policyComplaint,
-  type RetentionPolicy,
-  shortens,
-} from '../../event/index.ts';
+import { type Actor, type PolicyChanging, policyComplaint, shortens } from '../../event/index.ts';
 import { checkApprovers } from '../erasure/index.ts';
 
 /** How long a policy that keeps values for a shorter time waits before it is in force, milliseconds: 72 hours. */
@@ -39,7 +33,7 @@ export function checkPolicy(policy: unknown): void {
  * fewer than two different people approved it.
  */
 export function changingOf(
-  { from, to }: { readonly from: RetentionPolicy; readonly to: RetentionPolicy },
+  { from, to, after }: Pick<PolicyChanging, 'from' | 'to' | 'after'>,
   options: RetentionSetOptions,
   now: number,
 ): PolicyChanging {
@@ -58,7 +52,7 @@ export function changingOf(
   if (isShorter || approvedBy !== undefined)
     checkApprovers(approvedBy ?? [], 'keeping values for a shorter time');
   return {
-    ...{ from, to },
+    ...{ from, to, after },
     ...(by !== undefined && { actor: by }),
     ...(reason !== undefined && { reason }),
     ...(approvedBy !== undefined && { approvedBy: [...approvedBy] }),

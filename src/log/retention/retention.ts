@@ -14,7 +14,7 @@ import {
   samePolicy,
 } from '../../event/index.ts';
 import { systemClock } from '../../platform/index.ts';
-import { LogError } from '../../store/index.ts';
+import { isLogError, LogError } from '../../store/index.ts';
 import { FOLLOWERS_WAIT_MS_DEFAULT, untilFollowed } from '../erasure/index.ts';
 import type { FollowerRunner } from '../followers/index.ts';
 import type { ReaderHandle } from '../reader-thread.ts';
@@ -113,15 +113,23 @@ export class Retention {
    * the policy in force once more. A log without a policy keeps everything, so that the first one shortens.
    *
    * Answers the receipt of the entry; undefined where this policy is in force and nothing waits. Throws a misuse `option_invalid`,
-   * `option_unknown`, and what `record` throws.
+   * `option_unknown`; `LogError` `retention_changed` (retryable) where somebody else set another one meanwhile; and what `record`
+   * throws.
    */
   async set(policy: RetentionPolicy, options: RetentionSetOptions = {}): Promise<Receipt | undefined> {
     this.#parts.requireOpen();
     checkPolicy(policy);
-    const { rules: from, pending } = await this.policy();
-    const changing = changingOf({ from, to: policy }, options, systemClock.wall());
+    const { policies } = await this.#look();
+    const { rules: from, pending } = inForce(policies, nowText());
+    const after = policies.at(-1)?.index ?? 0;
+    const changing = changingOf({ from, to: policy, after }, options, systemClock.wall());
     if (samePolicy(from, policy) && pending === undefined) return undefined;
-    return this.#parts.record(policyChangedEvent(changing));
+    try {
+      return await this.#parts.record(policyChangedEvent(changing));
+    } catch (error) {
+      if (!isLogError(error, 'id_conflict')) throw error;
+      throw changed(error);
+    }
   }
 
   /** Refuses what is no policy. Throws a misuse `option_invalid`. */
@@ -162,10 +170,7 @@ export class Retention {
     const sums: Sums = { values: 0, entries: 0, records: [], ids: [], held: [] };
     let rules: readonly RetentionReach[] | undefined;
     for (let round = 0; rules === undefined; round++) {
-      if (round === ROUNDS_STALE_MAX)
-        throw new LogError('retention_changed', 'the policy of retention was changed meanwhile', {
-          retryable: true,
-        });
+      if (round === ROUNDS_STALE_MAX) throw changed();
       rules = await this.#pass(writer, sums, options.by);
     }
     if (sums.records.length === 0) return this.#result(rules, sums);
@@ -280,6 +285,13 @@ function inForce(policies: readonly PolicyChange[], now: string): PolicyInForce 
       pending: { rules: waiting.to, index: waiting.index, notBefore: waiting.notBefore },
     }),
   };
+}
+
+function changed(cause?: unknown): LogError {
+  return new LogError('retention_changed', 'the policy of retention was changed meanwhile', {
+    retryable: true,
+    ...(cause !== undefined && { cause }),
+  });
 }
 
 function checkApply(options: RetentionApplyOptions): void {
