@@ -147,6 +147,17 @@ describe('retention', () => {
     assert.deepEqual((await log.verify()).findings, []);
   });
 
+  test('what a hold by a query keeps is kept at every application, though the query speaks of other values', async (t) => {
+    const { log } = await pastLog(t);
+    // The invoice's value is covered, and found by the name of the person, which is not.
+    await log.holds.place({ name: 'case-2', subject: 'invoice/inv_3', query: markOf(3) });
+    await log.retention.set([{ match: '*', keep: '90d' }], atOnce);
+    const first = await log.retention.apply();
+    assert.ok(first.held[0]!.values > 0);
+    const second = await log.retention.apply();
+    assert.deepEqual([second.values, second.held], [0, first.held]);
+  });
+
   test('a value that is gone without a record that covers it stays an alarm', async (t) => {
     const { dir, log } = await pastLog(t);
     await log.retention.set([{ match: 'record.read', keep: '90d' }], atOnce);

@@ -69,13 +69,17 @@ export class RetentionRounds {
   }
 
   async #apply(name: string, now: number): Promise<void> {
-    const { logs, database } = this.#parts;
+    const { logs, database, logger } = this.#parts;
     const taken = await logs.take(name);
     if (taken === undefined) return;
     try {
       if (taken.damage !== undefined) throw taken.damage;
       const { rules } = await taken.log.retention.policy();
-      if (rules.length > 0) await taken.log.retention.apply({ by: { type: 'server', id: 'retention' } });
+      if (rules.length > 0) {
+        const by = { type: 'server', id: 'retention' };
+        const { isClean, residue } = await taken.log.retention.apply({ by });
+        if (!isClean) logger.warn({ log: name, residue }, 'retention left bytes in the files of a log');
+      }
       database.run(
         'INSERT INTO retention_run VALUES (?, ?) ON CONFLICT (log) DO UPDATE SET at = excluded.at',
         name,

@@ -43,15 +43,22 @@ export function dueAmong(
   for (const stored of entries) {
     if (stored.disclosures.length === 0 || !isDue(stored, rules)) continue;
     const { event, fields } = open(stored).opened;
+    const present = fields.filter(({ disclosure }) => disclosure !== undefined);
+    // What a query finds depends on all that is there: were some of it removed, the hold would not cover the rest any more.
+    const asking = holds.filter(({ query }) => query !== undefined);
+    const whole = present.map(({ subjects }) => coveredByHold(asking, event, subjects)).find(isThere);
     const digests: string[] = [];
-    for (const { digest, disclosure, subjects } of fields) {
-      if (disclosure === undefined) continue;
-      const hold = coveredByHold(holds, event, subjects);
+    for (const { digest, subjects } of present) {
+      const hold = whole ?? coveredByHold(holds, event, subjects);
       if (hold === undefined) digests.push(digest);
       else addKept(into.held, { hold: hold.name, values: 1 });
     }
     if (digests.length > 0) into.found.push({ index: stored.index, digests });
   }
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 /** Adds to the count of a hold. */
