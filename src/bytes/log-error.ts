@@ -38,6 +38,7 @@ export const logErrorCodes = [
   'read_only',
   'receipt_pending',
   'request_refused',
+  'retention_changed',
   'rolled_back',
   'rows_differ',
   'schema_changed',

@@ -63,3 +63,21 @@ export function given<T extends object>(options: T): { [K in keyof T]?: Exclude<
   const kept = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(kept) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Reads a span of time, as 72h, 3d or 30m: milliseconds. */
+export function parseTime(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined)
+    throw new InvalidArgumentError('It is not a time, as 72h, 3d or 30m.');
+  return parseDecimal(digits) * unitMs[unit]!;
+}
+
+/** An option whose value is an actor, `type/id`. What is no such thing is refused where the event is checked. */
+export function actorOption(flags: string, what: string): Option {
+  return new Option(flags, what).argParser((text: string) => {
+    const slash = text.indexOf('/');
+    return { type: text.slice(0, Math.max(0, slash)), id: text.slice(slash + 1) };
+  });
+}

@@ -19,6 +19,7 @@ import { publishCommand } from './publish.ts';
 import { queryCommand } from './query.ts';
 import { recordCommand } from './record.ts';
 import { restoreCommand } from './restore.ts';
+import { retentionCommand } from './retention.ts';
 import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
@@ -40,6 +41,7 @@ const commands = [
   exportCommand,
   eraseCommand,
   holdCommand,
+  retentionCommand,
   backupCommand,
   publishCommand,
   restoreCommand,

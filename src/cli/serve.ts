@@ -6,6 +6,7 @@ import { readTextFile } from '../platform/index.ts';
 import { dataOption } from './api-key.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
+import { parseTime } from './options.ts';
 import { serverRoom } from './server-room.ts';
 import { addSignInOptions, oidcOf, type SignInFlags, signInHelp } from './sign-in-options.ts';
 import { show } from './terminal.ts';
@@ -72,15 +73,6 @@ export function serveCommand(io: Io): Command {
   return addSignInOptions(command)
     .addHelpText('after', help + signInHelp)
     .action((options: ServeOptions) => serve(io, options));
-}
-
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function parseTime(text: string): number {
-  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (digits === undefined || unit === undefined)
-    throw new InvalidArgumentError('It is not a time, as 72h, 3d or 30m.');
-  return parseDecimal(digits) * unitMs[unit]!;
 }
 
 /** Reads a port. */

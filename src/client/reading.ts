@@ -1,5 +1,12 @@
 import { type JsonValue, VerificationError } from '../bytes/index.ts';
-import { type Erasure, erasureOf, judge, type OpenedEntry, type RecordedEvent } from '../event/index.ts';
+import {
+  judge,
+  type OpenedEntry,
+  type RecordedEvent,
+  type Removal,
+  removalActions,
+  removalOf,
+} from '../event/index.ts';
 import type { Answered } from './connection.ts';
 import type { History } from './history.ts';
 import { PageCourse } from './page-course.ts';
@@ -27,7 +34,7 @@ export interface ReadingOptions {
 export class Reading {
   readonly #options: ReadingOptions;
   /** Records of erasures that were proven to be in the log, where they stay. */
-  #erasures: readonly Erasure[] = [];
+  #removals: readonly Removal[] = [];
 
   constructor(options: ReadingOptions) {
     this.#options = options;
@@ -63,7 +70,7 @@ export class Reading {
     await this.#verifyEntries(shown);
     const opened = shown.map(openShown);
     if (!this.#areErased(opened)) {
-      await this.#readErasures();
+      await this.#readRemovals();
       this.#requireErased(opened);
     }
     return opened.map(({ event }) => event);
@@ -76,12 +83,12 @@ export class Reading {
   }
 
   #areErased(opened: readonly OpenedEntry[]): boolean {
-    return opened.every(({ fields }) => fields.every((field) => judge(field, this.#erasures) !== 'missing'));
+    return opened.every(({ fields }) => fields.every((field) => judge(field, this.#removals) !== 'missing'));
   }
 
   #requireErased(opened: readonly OpenedEntry[]): void {
     for (const { event, fields } of opened) {
-      const field = fields.find((one) => judge(one, this.#erasures) === 'missing');
+      const field = fields.find((one) => judge(one, this.#removals) === 'missing');
       if (field === undefined) continue;
       const { id, index } = event;
       const { path } = field;
@@ -90,14 +97,14 @@ export class Reading {
     }
   }
 
-  /** Everything that the server says was erased, as far as entries of the log prove it. */
-  async #readErasures(): Promise<void> {
-    const erasures: Erasure[] = [];
+  /** Everything that the server says was removed, as far as entries of the log prove it. */
+  async #readRemovals(): Promise<void> {
+    const removals: Removal[] = [];
     const course = new PageCourse();
     let cursor: string | undefined;
     do {
       const search = new URLSearchParams({
-        q: 'action:log.erased',
+        q: removalActions.map((action) => `action:${action}`).join(' OR '),
         limit: String(ERASURES_PAGE_MAX),
         include: 'entry',
         ...(cursor === undefined ? {} : { cursor }),
@@ -105,11 +112,11 @@ export class Reading {
       const answer = await this.#ask(`/v1/logs/${this.#options.log}/events?${search}`);
       const shown = listOf(answer, 'events').map(readShown);
       await this.#verifyEntries(shown);
-      for (const { parsed } of shown) erasures.push(erasureOf(parsed));
+      for (const { parsed, index } of shown) removals.push(removalOf(parsed, index));
       cursor = nextOf(answer);
       course.go(shown.length, cursor);
     } while (cursor !== undefined);
-    this.#erasures = erasures;
+    this.#removals = removals;
   }
 
   async #ask(path: string): Promise<Answer> {

@@ -1,6 +1,7 @@
 import { VerificationError } from '../bytes/index.ts';
 import type { Entry } from './entry.ts';
 import type { SealedField } from './open.ts';
+import { isPastRetention, type RetentionRecord, retentionOf } from './retention.ts';
 import { subjectText } from './rules.ts';
 
 /** The record of an erasure: it covers exactly this subject's values, in entries below that index. */
@@ -9,6 +10,12 @@ export interface Erasure {
   readonly below: number;
 }
 
+/** A record of why sealed values are not there: somebody was erased, or a period has passed. */
+export type Removal = Erasure | RetentionRecord;
+
+/** The actions of the entries that record a {@link Removal}. */
+export const removalActions = ['log.erased', 'log.retention_applied'] as const;
+
 /**
  * What became of a sealed value: `present`; `erased`, with a record that says so; or `missing` without one,
  * which is an alarm.
@@ -16,15 +23,23 @@ export interface Erasure {
 export type Verdict = 'present' | 'erased' | 'missing';
 
 /**
- * Judges one sealed value by the records of erasures. A value of several subjects says something about each,
+ * Judges one sealed value by the records of erasures and of retention. A value of several subjects says something about each,
  * so the erasure of any one of them takes it. The log's own values belong to nobody and are never erased.
  */
-export function judge(field: SealedField, erasures: Iterable<Erasure>): Verdict {
+export function judge(field: SealedField, removals: Iterable<Removal>): Verdict {
   if (field.disclosure !== undefined) return 'present';
-  for (const { subject, below } of erasures) {
-    if (field.index < below && field.subjects.includes(subject)) return 'erased';
-  }
+  for (const removal of removals) if (covers(removal, field)) return 'erased';
   return 'missing';
+}
+
+function covers(removal: Removal, field: SealedField): boolean {
+  if ('rules' in removal) return isPastRetention(removal, field);
+  return field.index < removal.below && field.subjects.includes(removal.subject);
+}
+
+/** What an entry records of why values are not there: one of the {@link removalActions}. Throws `malformed_entry` for any other. */
+export function removalOf(entry: Entry, index: number): Removal {
+  return entry.action === 'log.retention_applied' ? retentionOf(entry, index) : erasureOf(entry);
 }
 
 /**

@@ -40,7 +40,15 @@ export { csvColumns, csvRow } from './csv-columns.ts';
 export { type Disclosure, digestDisclosure, parseDisclosure } from './disclosure.ts';
 export { type Draft, draftId, entryText, type SealedDraft, sealDraft, sealingBytes } from './draft.ts';
 export { type Entry, type EntryParty, type EntrySeal, parseEntry } from './entry.ts';
-export { type Erasure, erasureOf, judge, type Verdict } from './erasure.ts';
+export {
+  type Erasure,
+  erasureOf,
+  judge,
+  type Removal,
+  removalActions,
+  removalOf,
+  type Verdict,
+} from './erasure.ts';
 export {
   coveredByHold,
   type Hold,
@@ -152,6 +160,31 @@ export {
   pointerTo,
 } from './refusal.ts';
 export { sameEvent } from './repeat.ts';
+export {
+  changeInForce,
+  isPastRetention,
+  keepMs,
+  type PolicyAbout,
+  type PolicyChange,
+  type PolicyChanging,
+  passedBefore,
+  policyChangedEvent,
+  policyChangeOf,
+  policyComplaint,
+  RETENTION_KEEP_MS_MAX,
+  RETENTION_RULES_MAX,
+  type RetentionApplying,
+  type RetentionPolicy,
+  type RetentionReach,
+  type RetentionRecord,
+  type RetentionRule,
+  retentionAppliedEvent,
+  retentionOf,
+  retentionStepEvent,
+  ruleFor,
+  samePolicy,
+  shortens,
+} from './retention.ts';
 export { type Reveal, revealed, revealPointer } from './reveal.ts';
 export { limits, reservedNames } from './rules.ts';
 export { entrySchema, eventSchema } from './schema.ts';

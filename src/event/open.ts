@@ -14,8 +14,9 @@ import {
 
 /** One sealed value of an entry, whether its disclosure is there or not. */
 export interface SealedField extends Withheld {
-  /** The entry's place in the log. */
+  /** The entry's place in the log, and its action. */
   readonly index: number;
+  readonly action: string;
   /** The position of its disclosure among those that were handed over; undefined if it is not there. */
   readonly disclosure?: number;
 }
@@ -229,6 +230,7 @@ class Opening {
         digest,
         subjects: this.#subjectsOfField(place, name, seal),
         index,
+        action: this.#entry.action,
         disclosure,
       });
       return;
@@ -239,7 +241,7 @@ class Opening {
         ? { path: place.pointer, digest, subjects }
         : { path: `${place.pointer}/${escapeStep(told)}`, name: told, digest, subjects };
     this.#withheld.push(withheld);
-    this.fields.push({ ...withheld, index });
+    this.fields.push({ ...withheld, index, action: this.#entry.action });
   }
 
   #subjectsOfField(place: Place, name: string | undefined, seal: Seal | undefined): readonly string[] {

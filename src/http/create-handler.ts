@@ -1,6 +1,6 @@
 import type { ApiKeyCreated, ApiKeyRequest, Scope } from '../wire/index.ts';
 import { compileRoutes } from './compiled-route.ts';
-import { erasureRoutes } from './erasures/index.ts';
+import { erasureRoutes, retentionRoutes } from './erasures/index.ts';
 import { Foundation } from './foundation.ts';
 import { Dispatcher } from './handler.ts';
 import type { HandlerOptions } from './handler-options.ts';
@@ -41,6 +41,8 @@ export interface Handler {
   readonly metrics: (request: Request) => Promise<Response>;
   /** Does the erasures that are due now; it happens by itself every few seconds. */
   erase(): Promise<void>;
+  /** Does the changes of policies of retention that are due, and applies the policies that have not been for a day; as {@link erase}. */
+  retain(): Promise<void>;
   /** Audits every log now and by the hour, as long as the handler is open. */
   startAudits(): void;
   /** Lets requests under way finish, takes no more, and closes logs and files. */
@@ -61,6 +63,7 @@ export function createHandler(options: HandlerOptions): Handler {
     ...sessionRoutes(house),
     ...signInRoutes(house),
     ...erasureRoutes(house),
+    ...retentionRoutes(house),
     ...logRoutes({ logs: house.logs, problemOf }),
   ];
   const routes = [...others, openApiRoute(others)];
@@ -78,6 +81,10 @@ export function createHandler(options: HandlerOptions): Handler {
     failure: house.failure,
     metrics: metricsAnswer(house),
     erase: () => house.erasures.run(),
+    retain: async () => {
+      await house.retention.run();
+      await house.rounds.run();
+    },
     startAudits: () => house.logs.audits.start(),
     close,
   });

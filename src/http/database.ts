@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { randomBytes } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 const SECRET_BYTES = 32;
 
 const erasureTable = `CREATE TABLE IF NOT EXISTS erasure (
@@ -12,6 +12,11 @@ const erasureTable = `CREATE TABLE IF NOT EXISTS erasure (
     state TEXT NOT NULL, requested_by TEXT NOT NULL, requested_hand TEXT NOT NULL, requested_at INTEGER NOT NULL,
     approved_by TEXT, approved_at INTEGER, due_at INTEGER, ended_at INTEGER, why TEXT, idx INTEGER, removed INTEGER
   ) STRICT`;
+
+/** What {@link erasureTable} lacked: it holds requests of another kind as well, and where retention stands. */
+const retentionTables = `ALTER TABLE erasure ADD COLUMN kind TEXT NOT NULL DEFAULT 'erasure';
+  ALTER TABLE erasure ADD COLUMN policy TEXT;
+  CREATE TABLE retention_run (log TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT`;
 
 const schema = `
   CREATE TABLE api_key (
@@ -31,6 +36,7 @@ const schema = `
     origin TEXT PRIMARY KEY, expires_at INTEGER NOT NULL
   ) STRICT;
   ${erasureTable};
+  ${retentionTables};
   CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 `;
 
@@ -38,6 +44,7 @@ const schema = `
 const migrations: Readonly<Record<number, string>> = {
   1: 'ALTER TABLE api_key ADD COLUMN created_by TEXT',
   2: erasureTable,
+  3: retentionTables,
 };
 
 /**

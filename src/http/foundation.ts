@@ -1,10 +1,12 @@
 import { type CommitMeter, isLogError } from '../log/index.ts';
 import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
-import type { ViewerSession } from '../wire/index.ts';
+import type { ErasureAsked, RetentionAsked, ViewerSession } from '../wire/index.ts';
 import { ApiKeys } from './api-keys.ts';
 import { Credentials } from './credentials.ts';
 import { ServerDatabase } from './database.ts';
-import { ErasureDesk } from './erasures/desk.ts';
+import { RequestDesk } from './erasures/desk.ts';
+import { erasureKind, retentionKind } from './erasures/kinds.ts';
+import { RetentionRounds } from './erasures/rounds.ts';
 import {
   ADMISSION_RATE,
   checkHandlerOptions,
@@ -62,7 +64,10 @@ export class Foundation {
   readonly metrics: Metrics;
   readonly logs: LogRegistry;
   /** Erasures that were asked for. */
-  readonly erasures: ErasureDesk;
+  readonly erasures: RequestDesk<ErasureAsked>;
+  /** Changes of policies of retention that were asked for, and the application of those in force. */
+  readonly retention: RequestDesk<RetentionAsked>;
+  readonly rounds: RetentionRounds;
   /** Resolves when the writer of a log no longer knows what it wrote: only a new process finds out. */
   readonly failure: Promise<Error>;
   readonly #database: ServerDatabase;
@@ -103,7 +108,10 @@ export class Foundation {
     this.logs = openLogs({ data, origin, logger, clock, meter });
     metrics.watch(this.logs);
     const delayMs = options.erasureDelayMs ?? ERASURE_DELAY_MS_DEFAULT;
-    this.erasures = new ErasureDesk({ database: this.#database, logs: this.logs, clock, logger, delayMs });
+    const parts = { database: this.#database, logs: this.logs, clock, logger, delayMs };
+    this.erasures = new RequestDesk({ ...parts, kind: erasureKind });
+    this.retention = new RequestDesk({ ...parts, kind: retentionKind });
+    this.rounds = new RetentionRounds(parts);
     this.serverLog = new ServerLog({ logs: this.logs, clock, logger });
   }
 
@@ -123,7 +131,7 @@ export class Foundation {
   /** Lets what is under way finish, then closes everything. */
   async close(): Promise<void> {
     await this.gate.close(PATIENCE_MS);
-    await this.erasures.close();
+    await Promise.all([this.erasures, this.retention, this.rounds].map((one) => one.close()));
     this.keys.close();
     await this.serverLog.close();
     await this.logs.close();

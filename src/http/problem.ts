@@ -21,6 +21,7 @@ export const problemCodes = [
   'method_unknown',
   'parameter_invalid',
   'rate_limited',
+  'retention_conflict',
   'route_unknown',
   'server_busy',
   'sign_in_invalid',
@@ -97,6 +98,7 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   outcome_unknown: 503,
   overloaded: 503,
   read_only: 503,
+  retention_changed: 503,
   worker_failed: 503,
 };
 

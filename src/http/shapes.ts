@@ -191,23 +191,36 @@ const logShapes = {
   }),
 };
 
+/** What a request that takes two people says of itself. */
+const request = {
+  id: text,
+  basis: text,
+  requestId: text,
+  state: { enum: ['pending', 'approved', 'due', 'blocked', 'done', 'cancelled'] },
+  requestedBy: text,
+  requestedAt: time,
+  'approvedBy?': text,
+  'approvedAt?': time,
+  'dueAt?': time,
+  'endedAt?': time,
+  'why?': text,
+  'index?': count,
+  'values?': count,
+};
+
+const rules = list(object({ match: text, keep: text }));
+
 const erasureShapes = {
-  Erasure: object({
-    id: text,
-    subject: text,
-    basis: text,
-    requestId: text,
-    state: { enum: ['pending', 'approved', 'due', 'blocked', 'done', 'cancelled'] },
-    requestedBy: text,
-    requestedAt: time,
-    'approvedBy?': text,
-    'approvedAt?': time,
-    'dueAt?': time,
-    'endedAt?': time,
-    'why?': text,
+  Erasure: object({ ...request, subject: text }),
+  Retention: object({
+    rules,
     'index?': count,
-    'values?': count,
+    'at?': time,
+    'pending?': object({ rules, index: count, notBefore: time }),
+    changes: list(to('RetentionChange')),
+    'appliedAt?': time,
   }),
+  RetentionChange: object({ ...request, rules }),
   ErasureList: object({ erasures: list(to('Erasure')) }),
   Hold: object({
     name: text,

@@ -1,4 +1,5 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
+import { removalActions } from '../event/index.ts';
 import { isLogError, LogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import type { LogReading } from './reading.ts';
@@ -154,7 +155,8 @@ export class IndexPump {
    */
   #isErasure({ index, entry }: StoredEntry): boolean {
     if (index < this.#cleanFrom) return false;
-    return Buffer.from(entry.buffer, entry.byteOffset, entry.length).includes('"action":"log.erased"');
+    const bytes = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
+    return removalActions.some((action) => bytes.includes(`"action":"${action}"`));
   }
 
   /** Leaves the machine to whoever is recording, unless somebody waits for the index or it falls too far behind. */

@@ -122,6 +122,17 @@ export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
 export type { Behalf, FreshReceipt, Receipt, RecordResult, WitnessedOptions } from './receipt.ts';
 export type { Answer } from './repeats.ts';
+export {
+  type Kept,
+  type PolicyInForce,
+  RETENTION_DELAY_MS_DEFAULT,
+  Retention,
+  type RetentionApplyOptions,
+  type RetentionPreset,
+  type RetentionResult,
+  type RetentionSetOptions,
+  retentionPresets,
+} from './retention/index.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
 export {

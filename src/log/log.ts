@@ -42,6 +42,7 @@ import {
   type WitnessedOptions,
 } from './receipt.ts';
 import { isoTime, Recording } from './recording.ts';
+import { Retention } from './retention/index.ts';
 import { tierOf } from './tier.ts';
 import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
@@ -58,8 +59,10 @@ export class Log {
   readonly vkey: string;
   /** Extensions that tail the log from a durable cursor. */
   readonly followers: FollowerRunner;
-  /** Legal holds: what may not be erased, nor deleted, for as long as they are in force. */
+  /** Legal holds: what may not be erased, nor removed by retention, for as long as they are in force. */
   readonly holds: Holds;
+  /** How long sealed values are kept: the policy, and its application. */
+  readonly retention: Retention;
   readonly #home: LogHome;
   readonly #writer: WriterHandle | undefined;
   readonly #reader: ReaderHandle;
@@ -89,18 +92,17 @@ export class Log {
     this.followers = new FollowerRunner(reader, home.followers);
     this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
     if (writer !== undefined) this.#timestamps.follow(this.followers);
-    this.holds = new Holds(reader, (event) => this.recordOwn(event));
-    this.#erasures = new Erasures({
-      ...{ reader, writer, followers: this.followers, keys: options.subjectKeys },
-      outOfReach: home.outOfReach,
-    });
+    const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
+    this.holds = new Holds(reader, record);
+    const [{ followers }, { outOfReach }] = [this, home];
+    this.#erasures = new Erasures({ reader, writer, followers, keys: options.subjectKeys, outOfReach });
+    const requireOpen = (): void => this.#recording.requireOpen();
+    this.retention = new Retention({ reader, writer, followers, outOfReach, record, requireOpen });
     this.#witnessing =
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
-    const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
     this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
     this.#recording = new Recording({
-      ...{ options, instance, writer, personalIds: reader.identity.personalIds },
-      wake: () => reader.wake(),
+      ...{ options, instance, writer, personalIds: reader.identity.personalIds, wake: () => reader.wake() },
       fresh: freshReceipts((receipt, wait) => this.witnessed(receipt, wait)),
     });
   }

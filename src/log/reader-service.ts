@@ -10,6 +10,7 @@ import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
+import { DUE_ENTRIES_MAX, type Due, type DueRequest, dueAmong } from './retention/due.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Growth } from './under.ts';
 import type { Identity } from './writer.ts';
@@ -18,7 +19,7 @@ import type { Identity } from './writer.ts';
 export interface ScanRequest {
   readonly from: number;
   readonly to: number;
-  /** Without one, only holds are looked for. */
+  /** Without one, only holds and policies are looked for. */
   readonly subject?: string;
 }
 
@@ -154,12 +155,24 @@ export class ReaderService {
   /** Looks through entries, and lets other questions be answered in between. */
   async scan({ from, to, subject }: ScanRequest): Promise<Scan> {
     const scanner = new Scanner(subject);
-    const scan: Scan = { found: [], named: [], holds: [] };
+    const scan: Scan = { found: [], named: [], holds: [], policies: [] };
     for (let start = from; start < to; start += SCAN_ENTRIES) {
       scanner.scan(await this.#reader.entries(start, Math.min(start + SCAN_ENTRIES, to)), scan);
       await new Promise((resolve) => setImmediate(resolve));
     }
     return scan;
+  }
+
+  /** Looks through entries for values that have passed their period, until so many have some that a transaction is full. */
+  async due(request: DueRequest): Promise<Due> {
+    const due: Due = { found: [], held: [], next: request.from };
+    while (due.next < request.to && due.found.length < DUE_ENTRIES_MAX) {
+      const end = Math.min(due.next + SCAN_ENTRIES, request.to);
+      dueAmong(await this.#reader.entries(due.next, end), request, due);
+      due.next = end;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return due;
   }
 
   /** How far the search index has come. */

@@ -8,6 +8,7 @@ import type { LogPaths } from './paths.ts';
 import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService, type ScanRequest } from './reader-service.ts';
+import type { Due, DueRequest } from './retention/due.ts';
 import { Remote, serve } from './rpc.ts';
 import type { Growth } from './under.ts';
 import { workerPool } from './worker-pool.ts';
@@ -44,6 +45,8 @@ export interface ReaderHandle {
   checkContinues(state: { readonly size: number; readonly root: string }): Promise<void>;
   /** Looks through entries for a subject's values, and for what is said of holds: every entry, not the index. */
   scan(request: ScanRequest): Promise<Scan>;
+  /** Looks through entries for values that have passed their period. */
+  due(request: DueRequest): Promise<Due>;
   /** How far the search index has come. */
   indexed(): Promise<{ readonly size: number; readonly complete: number }>;
   /** Says that there is something new to index; cheap, and may be called for every event. */
@@ -85,6 +88,7 @@ export function readHere(service: ReaderService): ReaderHandle {
     bundle: async (at, width) => service.bundle(at, width),
     checkContinues: (state) => service.checkContinues(state),
     scan: (request) => service.scan(request),
+    due: (request) => service.due(request),
     indexed: async () => service.indexed(),
     wake: () => {},
     close: () => service.close(),
@@ -120,6 +124,7 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     bundle: (at, width) => remote.call('bundle', at, width),
     checkContinues: (state) => remote.call('checkContinues', state),
     scan: (request) => remote.call('scan', request),
+    due: (request) => remote.call('due', request),
     indexed: () => remote.call('indexed'),
     wake: () => {
       waking ??= setTimeout(() => {
@@ -166,6 +171,7 @@ export function serveReader(port: MessagePort): void {
     checkContinues: (state: { readonly size: number; readonly root: string }) =>
       service().checkContinues(state),
     scan: (request: ScanRequest) => service().scan(request),
+    due: (request: DueRequest) => service().due(request),
     indexed: () => service().indexed(),
     wake: () => service().wake(),
     close: () => service().close(),

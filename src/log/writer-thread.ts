@@ -1,11 +1,19 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Draft } from '../event/index.ts';
-import { isLogError, LogError } from '../store/index.ts';
+import { isLogError, LogError, type Scouring } from '../store/index.ts';
 import type { CommitReply, Intake } from './commit.ts';
 import type { ErasureOrder } from './erasure/index.ts';
+import type { RetentionOrder } from './retention/applier.ts';
 import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
-import { type Erased, type Identity, Writer, type WriterOptions, type WriterSeams } from './writer.ts';
+import {
+  type Erased,
+  type Identity,
+  type Retained,
+  Writer,
+  type WriterOptions,
+  type WriterSeams,
+} from './writer.ts';
 
 /** A writer, on this thread or on another. */
 export interface WriterHandle {
@@ -18,6 +26,9 @@ export interface WriterHandle {
   /** Erases a subject's values; see `Writer.erase`. */
   erase(order: ErasureOrder): Promise<Erased>;
   settleErasures(ids: readonly string[]): Promise<void>;
+  /** See `Writer.retain`, and `Writer.scour`, which comes after it. */
+  retain(order: RetentionOrder): Promise<Retained>;
+  scour(): Promise<Scouring>;
   close(): Promise<void>;
 }
 
@@ -39,6 +50,8 @@ export function handleOf(writer: Writer): WriterHandle {
     sealEvidence: async (digest) => writer.sealEvidence(digest),
     erase: (order) => writer.erase(order),
     settleErasures: (ids) => writer.settleErasures(ids),
+    retain: (order) => writer.retain(order),
+    scour: () => writer.scour(),
     close: () => writer.close(),
   };
 }
@@ -58,6 +71,8 @@ export async function openWriterThread(
       sealEvidence: (digest) => remote.call('sealEvidence', digest),
       erase: (order) => remote.call<Erased>('erase', order).catch(unknownIfLost),
       settleErasures: (ids) => remote.call('settleErasures', ids),
+      retain: (order) => remote.call<Retained>('retain', order).catch(unknownIfLost),
+      scour: () => remote.call<Scouring>('scour'),
       close: async () => {
         await remote.call('close').catch((error: unknown) => {
           if (!(error instanceof LogError)) throw error;
@@ -100,6 +115,8 @@ export function serveWriter(
     },
     erase: (order: ErasureOrder) => writer().erase(order),
     settleErasures: (ids: readonly string[]) => writer().settleErasures(ids),
+    retain: (order: RetentionOrder) => writer().retain(order),
+    scour: () => writer().scour(),
     commit: async (drafts: readonly Draft[]) => withoutErrors(await writer().commit(drafts)),
     sealEvidence: (digest: Uint8Array) => writer().sealEvidence(digest),
     close: () => writer().close(),

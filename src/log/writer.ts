@@ -29,6 +29,7 @@ import { currentSigner, signerOf } from './keys.ts';
 import { keysOf } from './log-timeline.ts';
 import { MARK_INTERVAL_MS, Mark } from './mark.ts';
 import type { LogPaths } from './paths.ts';
+import { RetentionIntake, type RetentionOrder, type RetentionTaken } from './retention/applier.ts';
 import { checkHead, notTheKey } from './signed-head.ts';
 
 /** What a writer is opened with; plain data, so that it crosses to a thread. */
@@ -88,6 +89,13 @@ export interface Erased extends Taken {
   readonly index: number;
   readonly below: number;
   readonly scouring: Scouring;
+}
+
+/** What a part of an application of retention has done. */
+export interface Retained extends RetentionTaken {
+  /** The entry that records it; absent where nothing was removed. */
+  readonly id?: string;
+  readonly index?: number;
 }
 
 /** The one place where a log is written: its store, its key, its queue of commits. */
@@ -211,6 +219,29 @@ export class Writer {
     return { ...intake.taken!, id, index: indexes[0]!, scouring: scouring! };
   }
 
+  /**
+   * Removes values that have passed their period: their removal and its record are one transaction. The caller has the files scoured,
+   * and settles it as an erasure. Throws what `commit` throws: then nothing was removed, except after `outcome_unknown`.
+   */
+  async retain(order: RetentionOrder): Promise<Retained> {
+    const { pending, ownDraft, at, newId, wall } = this.#erasing;
+    const id = newId();
+    const intake = new RetentionIntake(order, { pending, id, ownDraft, at, wall });
+    const { indexes } = await this.commit(intake);
+    await at('recorded');
+    const [index] = indexes;
+    return index === undefined ? intake.taken : { ...intake.taken, id, index };
+  }
+
+  /** Leaves no byte in the files of what is not in the log any more. */
+  async scour(): Promise<Scouring> {
+    let scouring: Scouring | undefined;
+    await this.#group.idle(async () => {
+      scouring = await this.#erasing.scourer.scour([]);
+    });
+    return scouring!;
+  }
+
   /** Says that nothing is left of these erasures, here or elsewhere. */
   settleErasures(ids: readonly string[]): Promise<void> {
     return this.#group.idle(() => this.#erasing.scourer.settle(ids));
@@ -237,6 +268,7 @@ interface Erasing {
   readonly scourer: Scourer;
   readonly ownDraft: (event: object) => Draft;
   readonly newId: () => string;
+  readonly wall: () => number;
   readonly at: (step: ErasureStep) => void | Promise<void>;
 }
 
@@ -252,6 +284,7 @@ function erasingOf(
     scourer: new Scourer({ store, pending, index: options.index, at }),
     ownDraft: (event) => ownDraft(event, options, clock),
     newId: () => uuidv7(clock.wall()),
+    wall: () => clock.wall(),
     at,
   };
 }

@@ -5,6 +5,31 @@ import type { SchemaFunction } from './schema-function.ts';
  * functions remove disclosures, put nothing new in their place, and only beside a record in the same transaction that covers them.
  */
 
+/**
+ * Whether a record lets the disclosures of an entry go: that of an erasure, those of entries before it; that of retention, those of
+ * entries whose action its first matching rule speaks of, below the index that this rule names. An entry is canonical JSON, which
+ * begins with its digests and its action; the server cannot read all JSON that an entry may hold (\u0000).
+ */
+const lets: SchemaFunction = {
+  name: 'lets',
+  args: 'said json, of_log bigint, of_idx bigint',
+  returns: 'boolean',
+  language: 'sql',
+  definer: false,
+  grant: [],
+  body: `SELECT coalesce(CASE said->>'action'
+    WHEN 'log.erased' THEN (said->'metadata'->>'below')::bigint > of_idx
+    WHEN 'log.retention_applied' THEN (
+      SELECT (r.rule->>'below')::bigint > of_idx
+      FROM (SELECT substring(convert_from(e.entry, 'UTF8') FROM '^\\{(?:"_sd":\\[[^]]*\\],)?(?:"_sd_alg":"[^"]*",)?"action":"([^"]+)"') AS action FROM indelible.entries e
+          WHERE e.log = of_log AND e.idx = of_idx) AS about,
+        json_array_elements(said->'metadata'->'rules') WITH ORDINALITY AS r(rule, place)
+      WHERE NOT starts_with(about.action, 'log.') AND (r.rule->>'match' = about.action
+        OR (right(r.rule->>'match', 1) = '*' AND starts_with(about.action, left(r.rule->>'match', -1))))
+      ORDER BY r.place LIMIT 1)
+    END, false)`,
+};
+
 /** Lets a disclosure go where the record that `withdraw` names was written in this transaction and covers it; nobody else's, whoever asks. */
 const onlyErased: SchemaFunction = {
   name: 'only_erased',
@@ -14,12 +39,12 @@ const onlyErased: SchemaFunction = {
   definer: false,
   grant: [],
   body: `DECLARE
-  said jsonb;
+  said json;
 BEGIN
-  SELECT convert_from(e.entry, 'UTF8')::jsonb INTO said FROM indelible.entries e
+  SELECT convert_from(e.entry, 'UTF8')::json INTO said FROM indelible.entries e
     WHERE e.log = OLD.log AND e.idx = nullif(current_setting('indelible.record', true), '')::bigint
       AND e.xmin = pg_current_xact_id()::xid;
-  IF said->>'action' = 'log.erased' AND (said->'metadata'->>'below')::bigint > OLD.idx THEN RETURN OLD; END IF;
+  IF indelible.lets(said, OLD.log, OLD.idx) THEN RETURN OLD; END IF;
   RAISE EXCEPTION 'indelible.disclosures: append-only, without a record of an erasure DELETE is refused' USING ERRCODE = 'IND02';
 END`,
 };
@@ -33,15 +58,14 @@ const withdraw: SchemaFunction = {
   definer: true,
   grant: ['indelible_writer'],
   body: `DECLARE
-  said jsonb;
+  said json;
   months integer[];
 BEGIN
   PERFORM set_config('indelible.record', record::text, true);
-  SELECT convert_from(e.entry, 'UTF8')::jsonb INTO said FROM indelible.entries e
+  SELECT convert_from(e.entry, 'UTF8')::json INTO said FROM indelible.entries e
     WHERE e.log = wanted AND e.idx = record AND e.xmin = pg_current_xact_id()::xid;
-  IF said IS NULL OR said->>'action' <> 'log.erased' OR (said->'metadata'->>'below')::bigint IS NULL
-    OR cardinality(indexes) <> cardinality(kept_lengths)
-    OR EXISTS (SELECT FROM unnest(indexes) AS i(idx) WHERE i.idx IS NULL OR i.idx >= (said->'metadata'->>'below')::bigint) THEN
+  IF said IS NULL OR cardinality(indexes) <> cardinality(kept_lengths)
+    OR EXISTS (SELECT FROM unnest(indexes) AS i(idx) WHERE i.idx IS NULL OR NOT indelible.lets(said, wanted, i.idx)) THEN
     RAISE EXCEPTION 'indelible.disclosures: append-only, without a record of an erasure nothing is removed' USING ERRCODE = 'IND02';
   END IF;
   IF EXISTS (SELECT FROM indelible.pieces(kept_bytes, kept_lengths) AS p
@@ -108,6 +132,7 @@ const watchers: SchemaFunction = {
 
 /** The functions of an erasure. */
 export const erasureFunctions: readonly SchemaFunction[] = [
+  lets,
   onlyErased,
   withdraw,
   forgetRefused,

@@ -1,4 +1,5 @@
 import { parseDecimal, utf8Encode } from '../bytes/index.ts';
+import { removalActions } from '../event/index.ts';
 import {
   type Append,
   type Head,
@@ -158,7 +159,7 @@ export class PostgresTransaction implements HeadTransaction {
 
   /** The server removes nothing before it has the record, which it looks for in this transaction. */
   async #erase({ entries }: Append): Promise<void> {
-    const at = entries.findIndex(({ entry }) => Buffer.from(entry).includes('"action":"log.erased"'));
+    const at = entries.findIndex(({ entry }) => isRemoval(Buffer.from(entry)));
     for (let start = 0; start < this.#withdrawn.length; start += WITHDRAWN_AT_ONCE) {
       const some = this.#withdrawn.slice(start, start + WITHDRAWN_AT_ONCE);
       const kept = packBytes(some.map(({ disclosures }) => packed(disclosures)));
@@ -225,6 +226,11 @@ export class PostgresTransaction implements HeadTransaction {
       cause: error,
     });
   }
+}
+
+/** Whether an entry records that values were removed. */
+function isRemoval(entry: Buffer): boolean {
+  return removalActions.some((action) => entry.includes(`"action":"${action}"`));
 }
 
 /** How often a commit behind ours is tried until the server has waited for its standbys. */

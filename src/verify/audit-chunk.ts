@@ -2,16 +2,18 @@ import { equalBytes, misuse, VerificationError } from '../bytes/index.ts';
 import {
   changeNumberOf,
   type Entry,
-  type Erasure,
-  erasureOf,
   type ForkedFrom,
   forkedFromOf,
   isKeyChange,
   KEY_CHANGE_BYTES_MAX,
   type OpenedEntry,
   openEntry,
+  type PolicyChange,
   parseEntry,
   parseGenesis,
+  policyChangeOf,
+  type Removal,
+  removalOf,
 } from '../event/index.ts';
 import {
   HASH_BYTES,
@@ -23,6 +25,7 @@ import {
   TILE_WIDTH,
 } from '../merkle/index.ts';
 import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
+import type { AppliedPolicy, ChunkRetention } from './audit-retention.ts';
 import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
 import type { KeyEntry } from './key-timeline.ts';
@@ -55,8 +58,12 @@ export const TIME_BACKWARDS = 'recorded earlier than the entry before it';
 /** What is said of an entry that claims to change a key and cannot be one that does. */
 const NO_CHANGE = 'changes no key: it has another id, hides something, or is too long';
 
-/** The action of the entry that records an erasure. */
+/** The actions of the entries that record what was removed. */
 const ERASED = 'log.erased';
+const RETENTION_APPLIED = 'log.retention_applied';
+
+/** The action of the entry that may change the policy of retention. */
+const CONFIG_CHANGED = 'log.config_changed';
 
 /** The actions of the entries that change who signs. */
 const keyActions: ReadonlySet<string> = new Set(['log.key_rotated', 'log.key_revoked']);
@@ -71,7 +78,9 @@ class ChunkAuditor {
   readonly #range: Range;
   readonly #discoveries = new Discoveries('first');
   readonly #missing = new MissingTally();
-  readonly #erasures: Erasure[] = [];
+  readonly #removals: Removal[] = [];
+  readonly #policies: PolicyChange[] = [];
+  readonly #applied: AppliedPolicy[] = [];
   readonly #prefixes: RangeParts[] = [];
   readonly #leaves: { index: number; hash: Hash }[] = [];
   readonly #moments: { index: number; recordedAt: string }[] = [];
@@ -148,7 +157,8 @@ class ChunkAuditor {
       tileRoots,
       counts: { entries: this.#entries, disclosures: this.#disclosures, present: this.#present },
       missing: this.#missing.values,
-      erasures: this.#erasures,
+      removals: this.#removals,
+      retention: { policies: this.#policies, applied: this.#applied } satisfies ChunkRetention,
       ...(this.#times !== undefined && { times: this.#times }),
       ...(this.#genesis !== undefined && { genesis: this.#genesis }),
       ...(this.#genesisHash !== undefined && { genesisHash: this.#genesisHash }),
@@ -289,25 +299,48 @@ class ChunkAuditor {
   #checkOwn(entry: Entry, index: number): void {
     if (entry.action === CREATED && index > 0)
       this.#report('genesis_invalid', index, 'the log is created once more');
-    if (entry.action !== ERASED) return;
-    const erasure = this.#readErasure(entry, index);
-    if (erasure === undefined) return;
-    const { subject, below } = erasure;
+    if (entry.action === CONFIG_CHANGED) this.#readPolicy(entry, index);
+    if (entry.action !== ERASED && entry.action !== RETENTION_APPLIED) return;
+    const removal = this.#readRemoval(entry, index);
+    if (removal === undefined) return;
+    if ('rules' in removal) {
+      this.#removals.push(removal);
+      this.#applied.push({ index, recordedAt: entry.recordedAt, rules: removal.rules });
+      return;
+    }
+    const { subject, below } = removal;
     // A record speaks of what came before it. One that reaches ahead would excuse the loss of values not yet
     // written.
     if (below > index)
       this.#report('erasure_invalid', index, 'the record of an erasure that reaches ahead of itself');
-    this.#erasures.push({ subject, below: Math.min(below, index) });
+    this.#removals.push({ subject, below: Math.min(below, index) });
   }
 
-  #readErasure(entry: Entry, index: number): Erasure | undefined {
+  #readRemoval(entry: Entry, index: number): Removal | undefined {
     try {
-      return erasureOf(entry);
+      return removalOf(entry, index);
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
-      this.#report('erasure_invalid', index, 'the record of an erasure that does not say of what');
+      if (entry.action === ERASED)
+        this.#report('erasure_invalid', index, 'the record of an erasure that does not say of what');
+      else this.#invalidRetention(index, error);
       return undefined;
     }
+  }
+
+  #readPolicy(entry: Entry, index: number): void {
+    try {
+      const change = policyChangeOf(entry, index);
+      if (change !== undefined) this.#policies.push(change);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      this.#invalidRetention(index, error);
+    }
+  }
+
+  #invalidRetention(index: number, { code, message }: VerificationError): void {
+    const what = 'about retention, and not as such an entry can be';
+    this.#report('retention_invalid', index, what, { code, reason: message });
   }
 
   /**
@@ -328,8 +361,8 @@ class ChunkAuditor {
 
   #countFields({ fields, problems }: OpenedEntry, index: number): void {
     for (const { message } of problems) this.#report('disclosure_altered', index, message);
-    for (const { disclosure, subjects } of fields) {
-      if (disclosure === undefined) this.#missing.add(subjects, index);
+    for (const field of fields) {
+      if (field.disclosure === undefined) this.#missing.add(field);
       else this.#present += 1;
     }
   }

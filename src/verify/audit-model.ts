@@ -1,5 +1,6 @@
-import type { Entry, Erasure, ForkedFrom, Genesis, OpenedEntry } from '../event/index.ts';
+import type { Entry, ForkedFrom, Genesis, OpenedEntry, Removal } from '../event/index.ts';
 import type { Hash, RangeParts } from '../merkle/index.ts';
+import type { ChunkRetention } from './audit-retention.ts';
 import type { Anchor } from './believed.ts';
 import type { Discovery, FindingCode } from './finding.ts';
 import type { Held } from './held.ts';
@@ -132,10 +133,11 @@ export interface Inspected {
  */
 export type Inspect = (inspected: Inspected, report: (code: FindingCode, what: string) => void) => void;
 
-/** Values of one set of subjects that are sealed and whose disclosures are not there. */
+/** Values of one set of subjects, in entries of one action, that are sealed and whose disclosures are not there. */
 export interface MissingValues {
   /** Whose values they are: `type/id`. */
   readonly subjects: readonly string[];
+  readonly action: string;
   /** Where, and how many: index, count, index, count, and so on, by rising index. */
   readonly places: readonly number[];
 }
@@ -169,7 +171,9 @@ export interface ChunkReport extends Span {
   readonly tileRoots: Uint8Array;
   readonly counts: Pick<AuditCounts, 'entries' | 'disclosures' | 'present'>;
   readonly missing: readonly MissingValues[];
-  readonly erasures: readonly Erasure[];
+  readonly removals: readonly Removal[];
+  /** Changes of the policy of retention, and applications of it. */
+  readonly retention: ChunkRetention;
   /** When the first and the last entry of the chunk were recorded; absent where none could be read. */
   readonly times?: { readonly first: string; readonly firstIndex: number; readonly last: string };
   /** What the log says about itself, from the entry 0. */

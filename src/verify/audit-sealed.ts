@@ -1,5 +1,11 @@
 import type { JsonObject, JsonValue } from '../bytes/index.ts';
-import { digestDisclosure, type Entry, type Erasure } from '../event/index.ts';
+import {
+  digestDisclosure,
+  type Entry,
+  isPastRetention,
+  type Removal,
+  type RetentionReach,
+} from '../event/index.ts';
 import type { MissingValues } from './audit-model.ts';
 
 /** Up to here, looking a digest up in a list is faster than making a set of it. */
@@ -39,11 +45,18 @@ function collectDigests(container: JsonObject | readonly JsonValue[], digests: J
   }
 }
 
-/** Collects the sealed values of a chunk whose disclosures are not there, by whose they are. */
+/** Of a sealed value: whose it is, and where. */
+export interface Sealed {
+  readonly subjects: readonly string[];
+  readonly index: number;
+  readonly action: string;
+}
+
+/** Collects the sealed values of a chunk whose disclosures are not there, by whose they are, and of which action. */
 export class MissingTally {
   readonly #bySubjects = new Map<
     string,
-    { readonly subjects: readonly string[]; readonly places: number[] }
+    { readonly subjects: readonly string[]; readonly action: string; readonly places: number[] }
   >();
 
   /** What has been collected. */
@@ -51,13 +64,13 @@ export class MissingTally {
     return [...this.#bySubjects.values()];
   }
 
-  /** Counts one value of the entry `index`. Entries come by rising index. */
-  add(subjects: readonly string[], index: number): void {
-    // A subject holds no control characters, so a newline between them makes the key unambiguous.
-    const key = subjects.join('\n');
+  /** Counts one value of the entry at `index`. Entries come by rising index. */
+  add({ subjects, index, action }: Sealed): void {
+    // Neither an action nor a subject holds control characters, so a newline between them makes the key unambiguous.
+    const key = [action, ...subjects].join('\n');
     let found = this.#bySubjects.get(key);
     if (found === undefined) {
-      found = { subjects, places: [] };
+      found = { subjects, action, places: [] };
       this.#bySubjects.set(key, found);
     }
     const { places } = found;
@@ -67,23 +80,39 @@ export class MissingTally {
 }
 
 /**
- * Every record of an erasure behind the entry that is being judged, one per subject: the one that reaches
- * furthest.
+ * Every record of an erasure, and of retention, behind the entry that is being judged: of each subject, and of each rule, the one
+ * that reaches furthest.
  *
- * A record covers the values of exactly its subject, in entries below the index that it names. A value of
- * several subjects is gone when any one of them has been erased, since it says something about each of them.
+ * A record of an erasure covers the values of exactly its subject, in entries below the index that it names. A value of
+ * several subjects is gone when any one of them has been erased, since it says something about each of them. A record of retention
+ * covers every value of an entry whose action its first matching rule speaks of, below the index that this rule names.
  */
-export class ErasureRecords {
+export class RemovalRecords {
   readonly #below = new Map<string, number>();
+  /** By the patterns of their rules, in order: a log that applies one policy every day has one. */
+  readonly #rules = new Map<string, readonly RetentionReach[]>();
 
   /** Adds a record. */
-  add({ subject, below }: Erasure): void {
+  add(removal: Removal): void {
+    if ('rules' in removal) {
+      const name = removal.rules.map(({ match }) => match).join('\n');
+      const known = this.#rules.get(name);
+      this.#rules.set(name, furthest(removal.rules, known ?? removal.rules));
+      return;
+    }
+    const { subject, below } = removal;
     const known = this.#below.get(subject);
     if (known === undefined || known < below) this.#below.set(subject, below);
   }
 
-  /** Whether a record covers the values of these subjects in the entry `index`. */
-  cover(subjects: readonly string[], index: number): boolean {
-    return subjects.some((subject) => index < (this.#below.get(subject) ?? 0));
+  /** Whether a record covers a value. */
+  cover({ subjects, index, action }: Sealed): boolean {
+    if (subjects.some((subject) => index < (this.#below.get(subject) ?? 0))) return true;
+    for (const rules of this.#rules.values()) if (isPastRetention({ rules }, { action, index })) return true;
+    return false;
   }
+}
+
+function furthest(one: readonly RetentionReach[], other: readonly RetentionReach[]): RetentionReach[] {
+  return one.map((rule, place) => (other[place]!.below > rule.below ? other[place]! : rule));
 }

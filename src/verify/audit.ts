@@ -4,7 +4,8 @@ import { type Hash, Range, type RangeParts, type Tile } from '../merkle/index.ts
 import { TIME_BACKWARDS } from './audit-chunk.ts';
 import type { AuditCounts, AuditHead, AuditOptions, ChunkReport, ChunkRequest, Span } from './audit-model.ts';
 import { type AuditReport, type Conclusion, concludeAudit } from './audit-report.ts';
-import { ErasureRecords } from './audit-sealed.ts';
+import { PolicyAudit } from './audit-retention.ts';
+import { RemovalRecords } from './audit-sealed.ts';
 import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
 import { Discoveries, type Discovery } from './finding.ts';
 import { placesOfHeld } from './held.ts';
@@ -46,7 +47,8 @@ export class Audit {
   readonly #head: AuditHead;
   readonly #options: AuditOptions;
   readonly #discoveries = new Discoveries('last');
-  readonly #erasures = new ErasureRecords();
+  readonly #removals = new RemovalRecords();
+  readonly #policies = new PolicyAudit();
   readonly #ranges: RangeParts[] = [];
   /** The ranges up to the sizes of the request, by the beginning of their chunk. */
   readonly #prefixes = new Map<number, readonly RangeParts[]>();
@@ -136,6 +138,7 @@ export class Audit {
     this.#keepKeyChanges(report.keyChanges);
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
     this.#discoveries.addOmitted(report.omitted);
+    for (const discovery of this.#policies.add(report.retention)) this.discover(discovery);
     this.#joinTimes(report);
     this.#judgeMissing(report);
   }
@@ -147,6 +150,7 @@ export class Audit {
   conclude(storedTiles?: readonly (Uint8Array | undefined)[]): AuditReport {
     if (this.#begin > 0)
       throw misuse('range', 'range_invalid', `The entries before ${this.#begin} are not audited yet.`);
+    for (const discovery of this.#policies.conclude()) this.discover(discovery);
     if (storedTiles !== undefined) this.#compareUpperTiles(storedTiles);
     const conclusion: Conclusion = {
       head: this.#head,
@@ -208,14 +212,14 @@ export class Audit {
    * Judges the values that the chunk misses: the records of all that lies behind it, and its own, are known
    * now.
    */
-  #judgeMissing({ missing, erasures, counts }: ChunkReport): void {
-    for (const record of erasures) this.#erasures.add(record);
+  #judgeMissing({ missing, removals, counts }: ChunkReport): void {
+    for (const record of removals) this.#removals.add(record);
     let erased = 0;
     let lost = 0;
-    for (const { subjects, places } of missing) {
+    for (const { subjects, action, places } of missing) {
       for (let at = places.length - 2; at >= 0; at -= 2) {
         const [index, count] = [places[at]!, places[at + 1]!];
-        if (this.#erasures.cover(subjects, index)) {
+        if (this.#removals.cover({ subjects, action, index })) {
           erased += count;
           continue;
         }

@@ -1,12 +1,13 @@
 import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
   type Entry,
-  erasureOf,
   type Genesis,
   openEntry,
   parseEntry,
   parseGenesis,
   type RecordedEvent,
+  removalActions,
+  removalOf,
 } from '../event/index.ts';
 import { hashLeaf } from '../merkle/index.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type Policy,
   parseVerifierKey,
 } from '../note/index.ts';
-import { ErasureRecords, MissingTally } from './audit-sealed.ts';
+import { MissingTally, RemovalRecords } from './audit-sealed.ts';
 import { EvidenceClaims } from './evidence-claims.ts';
 import type { EvidenceFile, EvidenceMaking, EvidenceRow, EvidenceSource } from './evidence-file.ts';
 import { Discoveries, describe, type Finding, type FindingCode } from './finding.ts';
@@ -81,7 +82,7 @@ export class EvidenceAudit {
   readonly #size: number;
   readonly #claims: EvidenceClaims;
   readonly #missing = new MissingTally();
-  readonly #erasures = new ErasureRecords();
+  readonly #removals = new RemovalRecords();
   #last = -1;
   #recordedAt = '';
   #shown = 0;
@@ -110,9 +111,10 @@ export class EvidenceAudit {
     if (policy !== undefined) this.#checkSeal(policy);
     for (const what of this.#claims.unshown(this.#size)) this.#report('claim_unshown', what);
     let [withheld, erased] = [0, 0];
-    for (const { subjects, places } of this.#missing.values) {
+    for (const { subjects, action, places } of this.#missing.values) {
       for (let at = 0; at < places.length; at += 2) {
-        if (this.#erasures.cover(subjects, places[at]!)) erased += places[at + 1]!;
+        const index = places[at]!;
+        if (this.#removals.cover({ subjects, action, index })) erased += places[at + 1]!;
         else withheld += places[at + 1]!;
       }
     }
@@ -180,8 +182,8 @@ export class EvidenceAudit {
     const { index } = row;
     const { event, fields, problems } = openEntry(entry, row.disclosures, index);
     for (const { message } of problems) this.#at(index, 'disclosure_altered', message);
-    for (const { disclosure, subjects } of fields) {
-      if (disclosure === undefined) this.#missing.add(subjects, index);
+    for (const field of fields) {
+      if (field.disclosure === undefined) this.#missing.add(field);
       else this.#shown += 1;
     }
     if (entry.recordedAt < this.#recordedAt) {
@@ -189,7 +191,7 @@ export class EvidenceAudit {
     }
     this.#recordedAt = entry.recordedAt;
     if (index === 0) this.#readGenesis(entry);
-    if (entry.action === 'log.erased') this.#readErasure(entry, index);
+    if (isRemoval(entry)) this.#readRemoval(entry, index);
     this.#claims.saw(index, entry.source);
     this.#options.inspect?.(event, row, this.#claims.isSupport(index));
   }
@@ -203,12 +205,13 @@ export class EvidenceAudit {
     }
   }
 
-  #readErasure(entry: Entry, index: number): void {
+  #readRemoval(entry: Entry, index: number): void {
     try {
-      this.#erasures.add(erasureOf(entry));
+      this.#removals.add(removalOf(entry, index));
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
-      this.#at(index, 'erasure_invalid', withoutStop(error.message));
+      const code = entry.action === 'log.erased' ? 'erasure_invalid' : 'retention_invalid';
+      this.#at(index, code, withoutStop(error.message));
     }
   }
 
@@ -275,4 +278,8 @@ export class EvidenceAudit {
   #at(index: number, code: FindingCode, what: string): void {
     this.#discoveries.add({ code, from: index, to: index, what });
   }
+}
+
+function isRemoval({ action }: Entry): boolean {
+  return removalActions.some((one) => one === action);
 }

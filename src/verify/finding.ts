@@ -31,6 +31,7 @@ export const findingCodes = [
   'disclosure_altered',
   'disclosure_missing',
   'erasure_invalid',
+  'retention_invalid',
   // Evidence files: what they claim, and what binds them.
   'claim_unshown',
   'entry_unproven',

@@ -14,8 +14,8 @@ export interface ErasureAsked {
   readonly requestId: string;
 }
 
-/** An erasure that was asked for, as a server says. */
-export interface ErasureWire extends ErasureAsked {
+/** Something that takes two people and was asked for, as a server says. */
+export interface RequestWire {
   readonly id: string;
   readonly state: ErasureState;
   /** Who asked for it and who approved it: `api_key/…` or `session/…`. */
@@ -31,6 +31,43 @@ export interface ErasureWire extends ErasureAsked {
   /** The entry that records it, and how many values were removed. */
   readonly index?: number;
   readonly values?: number;
+}
+
+/** An erasure that was asked for. */
+export interface ErasureWire extends ErasureAsked, RequestWire {}
+
+/** How long the sealed values of some actions are kept. */
+export interface RetentionRuleWire {
+  readonly match: string;
+  readonly keep: string;
+}
+
+/** `POST /v1/logs/{log}/retention/changes`. */
+export interface RetentionAsked {
+  readonly rules: readonly RetentionRuleWire[];
+  /** On what ground. Sealed in the change itself, in the open in the steps that lead to it. */
+  readonly basis: string;
+  /** The request that asked for it. In the open for ever. */
+  readonly requestId: string;
+}
+
+/** A change of the policy that was asked for. One that shortens nothing is `done` at once. */
+export interface RetentionChangeWire extends RetentionAsked, RequestWire {}
+
+/** `GET /v1/logs/{log}/retention`: the policy in force, as the log says, and what was asked for, the newest first. */
+export interface RetentionWire {
+  readonly rules: readonly RetentionRuleWire[];
+  readonly index?: number;
+  readonly at?: string;
+  /** A policy in the log whose time has not come. */
+  readonly pending?: {
+    readonly rules: readonly RetentionRuleWire[];
+    readonly index: number;
+    readonly notBefore: string;
+  };
+  readonly changes: readonly RetentionChangeWire[];
+  /** When the server applied it last. */
+  readonly appliedAt?: string;
 }
 
 /** `GET /v1/logs/{log}/erasures`, the newest first. */

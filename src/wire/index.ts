@@ -17,6 +17,11 @@ export type {
   HoldAsked,
   HoldList,
   HoldWire,
+  RequestWire,
+  RetentionAsked,
+  RetentionChangeWire,
+  RetentionRuleWire,
+  RetentionWire,
 } from './erasures.ts';
 export type {
   EntryWire,

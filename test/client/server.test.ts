@@ -1,9 +1,13 @@
 // The client and the real handler behind a real socket.
 
 import assert from 'node:assert/strict';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { openLog } from 'indelible';
 import { AuditClient, type AuditClientOptions } from 'indelible/client';
 import { startHandler, startListening } from '../http/server.ts';
+import { recordInThePast } from '../log/past-log.ts';
 import { signIn } from '../support/folders.ts';
 
 async function makeWorld(t: TestContext) {
@@ -88,4 +92,37 @@ test('a key that may only write has its receipts verified, and its checkpoints h
   assert.equal((await writer.record(signIn('w-2'))).index, index + 301);
   await writer.close();
   await other.close();
+});
+
+test('a value that retention removed is gone by a record in the tree; one that is gone without is refused', async (t) => {
+  const { server } = await makeWorld(t);
+  const dir = path.join(server.data, 'logs', 'past');
+  const actions = ['record.read', 'record.written', 'record.read', 'record.written'];
+  recordInThePast({ dir, daysAgo: 100, actions });
+  const log = await openLog(dir, { heartbeatMs: 0 });
+  await log.retention.set([{ match: 'record.read', keep: '90d' }], {
+    approvedBy: ['p_1', 'p_2'],
+    delayMs: 0,
+  });
+  assert.equal((await log.retention.apply()).entries, 2);
+  const { vkey } = log;
+  await log.close();
+  const { url } = await startListening(t, server);
+  const key = await server.key(['read'], 'past');
+  const ask = async (q: string) => {
+    const client = new AuditClient({ url: url.replace(/\/$/, ''), log: 'past', key, vkey, retryMs: 2000 });
+    const { events } = await client.query(q).page();
+    await client.close();
+    return events;
+  };
+  const events = await ask('action:record.*');
+  assert.deepEqual(
+    events.map(({ action, withheld }) => [action, withheld.length > 0]),
+    actions.toReversed().map((action) => [action, action === 'record.read']),
+  );
+  const db = new DatabaseSync(path.join(dir, 'log.db'));
+  db.exec('DROP TRIGGER IF EXISTS disclosures_no_delete');
+  db.exec(`DELETE FROM disclosures WHERE idx = ${events[0]!.index}`);
+  db.close();
+  await assert.rejects(ask('action:record.written'), { code: 'disclosure_missing' });
 });

@@ -350,6 +350,32 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(404, 'DELETE', `${holds}/case-1`, { key });
   });
 
+  test('retention', async (t) => {
+    const { witness, key, server } = await start(t);
+    const keyOf = async (name: string, scopes: readonly Scope[]) =>
+      (await server.handler.desk.createKey({ name, scopes })).key;
+    const privacy = await keyOf('privacy desk', ['privacy', 'read']);
+    const approver = await keyOf('approver', ['approve']);
+    const at = '/v1/logs/alpha/retention';
+    const json = { rules: [{ match: '*', keep: '7y' }], basis: 'policy 4', requestId: 'R-1' };
+    const made = (await witness.expect(201, 'POST', `${at}/changes`, { key: privacy, json })) as {
+      id: string;
+    };
+    const one = `${at}/changes/${made.id}`;
+    await witness.expect(400, 'POST', `${at}/changes`, { key: privacy, json: { ...json, delayMs: 0 } });
+    const own = [{ match: 'log.*', keep: '7y' }];
+    await witness.expect(400, 'POST', `${at}/changes`, { key: privacy, json: { ...json, rules: own } });
+    await witness.expect(403, 'POST', `${at}/changes`, { key, json });
+    await witness.expect(200, 'GET', at, { key });
+    await witness.expect(200, 'GET', one, { key: approver });
+    await witness.expect(404, 'GET', `${at}/changes/nobody`, { key });
+    await witness.expect(403, 'POST', `${one}/approval`, { key: privacy });
+    await witness.expect(200, 'POST', `${one}/approval`, { key: approver });
+    await witness.expect(409, 'POST', `${one}/approval`, { key: approver });
+    await witness.expect(200, 'DELETE', one, { key: privacy });
+    await witness.expect(409, 'DELETE', one, { key: privacy });
+  });
+
   test('every schema can be used, and every route was asked', async (t) => {
     const { witness } = await start(t);
     assert.ok(witness.compileAll() > 50);

@@ -12,9 +12,11 @@ import type { Opened } from './desk.ts';
 
 const BODY_BYTES_MAX = 16_384;
 
-const words: Schema = { type: 'string', minLength: 1, maxLength: 256 };
+/** A ground, or the id of a request. */
+export const words: Schema = { type: 'string', minLength: 1, maxLength: 256 };
 
-const body = (schema: Schema): NonNullable<Route['body']> => ({
+/** A body of JSON, and what it has to be. */
+export const body = (schema: Schema): NonNullable<Route['body']> => ({
   contentTypes: ['application/json'],
   bytesMax: BODY_BYTES_MAX,
   schema: { type: 'object', additionalProperties: false, ...schema },
@@ -23,7 +25,7 @@ const body = (schema: Schema): NonNullable<Route['body']> => ({
 const erasure = { description: 'The erasure.', schema: shape('Erasure') };
 
 /** Who may see what is asked for, and what stands in the way. */
-const seeing = ['privacy', 'approve', 'admin', 'audit'] as const;
+export const seeing = ['privacy', 'approve', 'admin', 'audit'] as const;
 
 /** Erasures and holds of a log. Both need a log that can be written, since every step is an entry. */
 export function erasureRoutes(house: Foundation): Route[] {
@@ -156,7 +158,7 @@ function holdRoutes(): Route[] {
 }
 
 /** What the log refuses as misuse came in with the request. */
-async function ofTheCaller<T>(work: () => Promise<T>): Promise<T> {
+export async function ofTheCaller<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -165,7 +167,8 @@ async function ofTheCaller<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function openOf(call: Call): Opened {
+/** The log of a call, which must be writable, and its name. */
+export function openOf(call: Call): Opened {
   return { name: call.log.name, log: writable(call) };
 }
 

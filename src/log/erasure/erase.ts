@@ -81,18 +81,23 @@ export function checkErase(options: EraseOptions): void {
   const { subject, basis, requestId, approvedBy, followersWaitMs = 0 } = options;
   checkSubject(subject);
   for (const [name, text] of Object.entries({ basis, requestId })) checkWords(name, text);
+  checkApprovers(approvedBy, 'an erasure');
+  if (!Number.isSafeInteger(followersWaitMs) || followersWaitMs < 0)
+    throw misuse('range', 'option_invalid', 'followersWaitMs must be a whole number of milliseconds');
+}
+
+/** Refuses fewer than two different people, or names that are none. `what` needs them. Throws a misuse `option_invalid`. */
+export function checkApprovers(approvedBy: unknown, what: string): void {
   if (!Array.isArray(approvedBy)) throw invalid('approvedBy is a list of the people who approved it');
-  for (const approver of approvedBy) {
+  for (const approver of approvedBy as readonly string[]) {
     checkWords('approvedBy', approver);
     if (approver.includes('@'))
       throw invalid('approvedBy stays in the open for ever: give an id, not an address');
   }
-  const people = new Set(approvedBy.map((approver) => approver.trim().toLowerCase()));
+  const people = new Set((approvedBy as readonly string[]).map((approver) => approver.trim().toLowerCase()));
   if (people.size < APPROVERS_MIN) {
-    throw invalid(`an erasure needs the approval of ${APPROVERS_MIN} different people: approvedBy`);
+    throw invalid(`${what} needs the approval of ${APPROVERS_MIN} different people: approvedBy`);
   }
-  if (!Number.isSafeInteger(followersWaitMs) || followersWaitMs < 0)
-    throw misuse('range', 'option_invalid', 'followersWaitMs must be a whole number of milliseconds');
 }
 
 /** Refuses what is no subject. Throws a misuse `option_invalid`. */

@@ -5,11 +5,11 @@ import {
   type Draft,
   type ErasureAccount,
   erasedEvent,
-  erasureOf,
   type HoldChange,
   holdsAfter,
   type PlacedHold,
   parseEntry,
+  removalOf,
 } from '../../event/index.ts';
 import {
   type HeadTransaction,
@@ -74,7 +74,7 @@ export class ErasureIntake implements Intake {
     const { pending, id, ownDraft, at } = this.#parts;
     const below = transaction.taken?.size ?? 0;
     // What was recorded since the log was looked through, a hold perhaps, is looked through now that nobody else can write.
-    const scan = { found: [...this.#order.found], named: [], holds: [...this.#order.holds] };
+    const scan = { found: [...this.#order.found], named: [], holds: [...this.#order.holds], policies: [] };
     const scanner = new Scanner(subject);
     for (let from = this.#order.size; from < below; from += SCAN_ENTRIES) {
       scanner.scan(await transaction.readEntries(from, Math.min(from + SCAN_ENTRIES, below)), scan);
@@ -94,7 +94,7 @@ export class ErasureIntake implements Intake {
 }
 
 /** Takes the values out, in windows that are read at once. Throws `LogError` `held`: the caller rolls everything back. */
-async function withdraw(
+export async function withdraw(
   transaction: HeadTransaction,
   found: readonly Found[],
   holds: readonly PlacedHold[],
@@ -148,7 +148,7 @@ export function refuseHeld(
   }
 }
 
-/** Which of these entries are in the log, and whose values each says were erased. */
+/** Which of these entries are in the log, and whose values each says were erased; '' where it says so of no subject. */
 export async function recorded(
   reader: LogReader,
   ids: readonly string[],
@@ -156,7 +156,9 @@ export async function recorded(
   const found: { readonly id: string; readonly subject: string }[] = [];
   for (const [id, index] of await reader.findIds(ids)) {
     const [stored] = await reader.readEntries(index, index + 1);
-    if (stored !== undefined) found.push({ id, subject: erasureOf(parseEntry(stored.entry)).subject });
+    if (stored === undefined) continue;
+    const removal = removalOf(parseEntry(stored.entry), index);
+    found.push({ id, subject: 'rules' in removal ? '' : removal.subject });
   }
   return found;
 }

@@ -12,6 +12,7 @@
 export { type DiscloseOptions, eventsOf } from './disclose.ts';
 export {
   APPROVERS_MIN,
+  checkApprovers,
   checkErase,
   checkSubject,
   type EraseOptions,
@@ -28,6 +29,6 @@ export {
 } from './eraser.ts';
 export { type HoldOptions, Holds, type ReleaseOptions } from './holds.ts';
 export { Pending } from './pending.ts';
-export { Erasures } from './run.ts';
+export { Erasures, untilFollowed } from './run.ts';
 export { type Found, SCAN_ENTRIES, type Scan, Scanner } from './scan.ts';
 export { SCOUR_MS_MAX, Scourer, type Unfinished } from './scour.ts';

@@ -57,7 +57,7 @@ export class Erasures {
       ...erased,
       isClean: scouring.isClean,
       ...(scouring.why === undefined ? {} : { residue: scouring.why }),
-      lagging: await this.#followed(erased.index + 1, waitMs),
+      lagging: await untilFollowed(followers, erased.index + 1, waitMs),
       outOfReach,
     };
   }
@@ -85,15 +85,18 @@ export class Erasures {
     const values = found.reduce((sum, { digests }) => sum + digests.length, 0);
     return { subject, below, values, entries: found.length, isClean: true, lagging: [], outOfReach };
   }
+}
 
-  /** Waits until every follower of the log has passed an entry. Answers those that have not. */
-  async #followed(size: number, waitMs: number): Promise<{ name: string; size: number }[]> {
-    const { followers } = this.#parts;
-    const end = systemClock.monotonic() + waitMs;
-    for (;;) {
-      const behind = followers.behind(size);
-      if (behind.length === 0 || systemClock.monotonic() >= end) return behind;
-      await sleep(LOOK_MS);
-    }
+/** Waits until every follower of a log has passed an entry, so that it stands at `size`. Answers those that have not. */
+export async function untilFollowed(
+  followers: FollowerRunner,
+  size: number,
+  waitMs: number,
+): Promise<{ name: string; size: number }[]> {
+  const end = systemClock.monotonic() + waitMs;
+  for (;;) {
+    const behind = followers.behind(size);
+    if (behind.length === 0 || systemClock.monotonic() >= end) return behind;
+    await sleep(LOOK_MS);
   }
 }

@@ -5,12 +5,17 @@ import {
   holdChangeOf,
   type OpenedEntry,
   openEntry,
+  type PolicyChange,
   parseEntry,
+  policyChangeOf,
 } from '../../event/index.ts';
 import { LogError, type StoredEntry } from '../../store/index.ts';
 
 /** Entries that are looked through at once. */
 export const SCAN_ENTRIES = 2048;
+
+/** Of entries that decide what may be removed: their actions, as canonical JSON begins them. */
+const ruling = ['"action":"log.hold_', '"action":"log.config_changed"'] as const;
 
 /** Values of one subject beside one entry: the digests of disclosures that are there. Plain data. */
 export interface Found {
@@ -24,10 +29,11 @@ export interface Scan {
   /** Entries that name the subject at all, with values of theirs or without. */
   readonly named: number[];
   readonly holds: HoldChange[];
+  readonly policies: PolicyChange[];
 }
 
 /**
- * Looks through entries for the values of a subject, and for what is said of holds. Every entry is looked at, never an index: what
+ * Looks through entries for the values of a subject, and for what is said of holds and of retention. Every entry is looked at, never an index: what
  * an index forgot would stay. An entry that does not hold the subject's id anywhere in its bytes has no value of theirs, since whose
  * a value is follows from those bytes alone; that is what makes it fast.
  *
@@ -37,7 +43,7 @@ export class Scanner {
   readonly #subject: string | undefined;
   readonly #mark: string | undefined;
 
-  /** Without a subject only holds are looked for. */
+  /** Without a subject only holds and policies are looked for. */
   constructor(subject?: string) {
     this.#subject = subject;
     // As canonical JSON writes it, without the quotes: it stands alone as an id, and behind a slash as a subject.
@@ -45,11 +51,14 @@ export class Scanner {
   }
 
   /** Looks through some entries. */
-  scan(entries: readonly StoredEntry[], into: Scan = { found: [], named: [], holds: [] }): Scan {
+  scan(
+    entries: readonly StoredEntry[],
+    into: Scan = { found: [], named: [], holds: [], policies: [] },
+  ): Scan {
     for (const stored of entries) {
       const bytes = Buffer.from(stored.entry.buffer, stored.entry.byteOffset, stored.entry.length);
-      const isOfHold = bytes.includes('"action":"log.hold_');
-      if (!isOfHold && (this.#mark === undefined || !bytes.includes(this.#mark))) continue;
+      const isOwn = bytes.includes('"action":"log.') && ruling.some((action) => bytes.includes(action));
+      if (!isOwn && (this.#mark === undefined || !bytes.includes(this.#mark))) continue;
       this.#look(stored, into);
     }
     return into;
@@ -59,6 +68,8 @@ export class Scanner {
     const { entry, opened } = open(stored);
     const change = holdChangeOf(entry, opened.event);
     if (change !== undefined) into.holds.push(change);
+    const policy = policyChangeOf(entry, stored.index);
+    if (policy !== undefined) into.policies.push(policy);
     const subject = this.#subject;
     if (subject === undefined) return;
     const owned = opened.fields.filter(({ subjects }) => subjects.includes(subject));

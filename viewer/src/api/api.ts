@@ -16,6 +16,8 @@ import type {
   LogRequest,
   LogSummary,
   Problem,
+  RetentionChangeWire,
+  RetentionWire,
   SignInWays,
   Stats,
   Verification,
@@ -127,6 +129,20 @@ export class Api {
 
   cancelErasure(log: string, id: string): Promise<ErasureWire> {
     return this.#json(`v1/logs/${segment(log)}/erasures/${segment(id)}`, {}, { method: 'DELETE' });
+  }
+
+  retention(log: string, signal?: AbortSignal): Promise<RetentionWire> {
+    return this.#json(`v1/logs/${segment(log)}/retention`, {}, { signal });
+  }
+
+  approveRetention(log: string, id: string): Promise<RetentionChangeWire> {
+    const path = `v1/logs/${segment(log)}/retention/changes/${segment(id)}/approval`;
+    return this.#json(path, {}, { method: 'POST' });
+  }
+
+  cancelRetention(log: string, id: string): Promise<RetentionChangeWire> {
+    const path = `v1/logs/${segment(log)}/retention/changes/${segment(id)}`;
+    return this.#json(path, {}, { method: 'DELETE' });
   }
 
   holds(log: string, signal?: AbortSignal): Promise<HoldList> {

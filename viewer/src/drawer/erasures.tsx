@@ -1,16 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
 import { base64Decode } from '../../../src/bytes/index.ts';
-import { type Erasure, erasureOf, judge, parseEntry } from '../../../src/event/index.ts';
+import { judge, parseEntry, type Removal, removalActions, removalOf } from '../../../src/event/index.ts';
 import { useViewer } from '../shell/context.tsx';
 import type { ShownEvent } from '../shell/log-proof.ts';
 
-/** The records of erasures in this log that this page has found in the signed tree; asked for where something is missing. */
-export function useErasures(isWanted: boolean): readonly Erasure[] | undefined {
+/** What finds every record of why values are not there. */
+const RECORDS = removalActions.map((action) => `action:${action}`).join(' OR ');
+
+/** The records of erasures and of retention in this log that this page has found in the signed tree; asked for where something is missing. */
+export function useErasures(isWanted: boolean): readonly Removal[] | undefined {
   const { api, proof } = useViewer();
   const { data } = useQuery({
     queryKey: ['erasures', proof.log],
     queryFn: async ({ signal }) => {
-      const page = await api.events(proof.log, { q: 'action:log.erased', limit: 100 }, signal);
+      const page = await api.events(proof.log, { q: RECORDS, limit: 100 }, signal);
       const shownErasures = page.events.map((event) => proof.shown(event));
       await proof.check(shownErasures);
       // A record counts only where this page has found it in the signed tree.
@@ -33,10 +36,10 @@ export function ErasedBadge({ shown }: { shown: ShownEvent }) {
   );
 }
 
-function recordOf({ row, verdict }: ShownEvent): Erasure[] {
+function recordOf({ row, verdict }: ShownEvent): Removal[] {
   if (row === undefined || verdict.state !== 'sealed') return [];
   try {
-    return [erasureOf(parseEntry(base64Decode(row.entry)))];
+    return [removalOf(parseEntry(base64Decode(row.entry)), row.index)];
   } catch {
     return [];
   }

@@ -20,8 +20,8 @@ export function WithheldValues({ shown }: { shown: ShownEvent }) {
             </span>
             <p className="muted small">
               {isErased
-                ? `Erased for ${field.subjects.join(', ')}. The entry and its proof still hold.`
-                : 'Its digest is in the entry; the value did not come with it, and no erasure on record covers it.'}
+                ? `Removed with a record of it${field.subjects.length > 0 ? `; it belonged to ${field.subjects.join(', ')}` : ''}. The entry and its proof still hold.`
+                : 'Its digest is in the entry; the value did not come with it, and no record of an erasure or of retention covers it.'}
             </p>
           </li>
         );

@@ -4,6 +4,7 @@ import type { ErasureAsked, ErasureWire, HoldAsked, HoldWire } from '../../../sr
 import { visible } from '../drawer/visible.ts';
 import { useViewer } from '../shell/context.tsx';
 import { Failure, Section, When } from '../shell/parts.tsx';
+import { RetentionSection } from './retention-section.tsx';
 
 /** Erasures that were asked for, and the holds that stand in their way. */
 export function PrivacyScreen() {
@@ -13,6 +14,7 @@ export function PrivacyScreen() {
       <main className="page">
         <h1>Privacy of {proof.log}</h1>
         <Erasures />
+        <RetentionSection />
         <Holds />
       </main>
     </div>
