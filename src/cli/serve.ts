@@ -75,7 +75,8 @@ export function serveCommand(io: Io): Command {
 
 const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-function parseTime(text: string): number {
+/** Reads a time, as 72h, 3d or 30m: milliseconds. */
+export function parseTime(text: string): number {
   const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (digits === undefined || unit === undefined)
     throw new InvalidArgumentError('It is not a time, as 72h, 3d or 30m.');

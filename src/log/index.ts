@@ -122,11 +122,11 @@ export type { Proof, SignedCheckpoint } from './reader.ts';
 export type { ReaderHandle } from './reader-thread.ts';
 export type { Behalf, FreshReceipt, Receipt, RecordResult, WitnessedOptions } from './receipt.ts';
 export type { Answer } from './repeats.ts';
+export { type FoundGap, type GapMoment, type KeptSources, SOURCES_MAX, SourceBook } from './source-book.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
 export {
   CHECK_MS_DEFAULT,
-  SOURCES_MAX,
   SourceWatch,
   type SourceWatchOptions,
   watchSources,

@@ -162,7 +162,8 @@ function sourceOf(log: Log): PublishSource {
   const { reader } = log;
   return {
     origin: log.origin,
-    vkeys: [log.vkey],
+    // While it is open, another key may take over.
+    vkeys: async () => (await log.keys()).keys.map(({ vkey }) => vkey),
     checkpoint: () => reader.checkpoint(),
     bundle: (index, width) => reader.bundle(index, width),
     tile: (tile) => reader.tile(tile),
