@@ -27,6 +27,7 @@ import { indelible } from '../cli/cli-process.ts';
 import { urlOf } from '../publish/world.ts';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 import { serve } from '../support/served.ts';
+import { listen, makeChain, opensslMissing } from '../support/tsa.ts';
 import { startWitness } from '../witness/world.ts';
 import { codes, evidenceOf, origin, Watched } from './world.ts';
 
@@ -329,6 +330,23 @@ describe('what is asked besides', () => {
     assert.equal((await world.look(limits)).holds, 0);
     world.ahead = 70_000;
     assert.deepEqual(codes(await world.look(limits)), ['cosignature_old']);
+  });
+
+  test('how old the newest time-stamp is', { skip: opensslMissing }, async (t) => {
+    const folder = temporaryFolder(t);
+    const tsa = await listen(t, folder, makeChain(folder));
+    const authorities = [{ name: 'tsa', url: tsa.url, certificates: tsa.root.pem }];
+    const world = await Watched.make(t, 2, { timestamps: { everyMs: 3_600_000, authorities } });
+    const limits = { place: world.log.dir, maxTimestampAgeMs: 60_000, tsaCertificates: tsa.root.pem };
+    for (const { ok } of await world.log.timestampNow()) assert.ok(ok);
+    assert.deepEqual(codes(await world.look({ ...limits, wholeEveryMs: 1 })), []);
+    world.ahead = 90_000;
+    assert.deepEqual(codes(await world.look(limits)), ['timestamp_old']);
+    // A stamp by an authority that is not trusted here is none.
+    world.ahead = 0;
+    const stranger = makeChain(folder, 'ec', 'stranger').root.pem;
+    const report = await world.look({ ...limits, tsaCertificates: stranger });
+    assert.deepEqual([codes(report), report.tell.length], [['timestamp_old'], 1]);
   });
 
   test('numbers of a source that never came, and a source that fell silent', async (t) => {
