@@ -47,6 +47,7 @@ export const logErrorCodes = [
   'spool_full',
   'spool_locked',
   'sqlite_too_old',
+  'state_invalid',
   'store_contract',
   'unreachable',
   'witness_exists',

@@ -13,6 +13,7 @@ import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
 import { keyCommand } from './key.ts';
+import { monitorCommand } from './monitor.ts';
 import { pgCommand } from './pg.ts';
 import { proveCommand } from './prove.ts';
 import { publishCommand } from './publish.ts';
@@ -50,6 +51,7 @@ const commands = [
   keyCommand,
   timestampCommand,
   tierCommand,
+  monitorCommand,
   pgCommand,
   coverageCommand,
   serveCommand,

@@ -133,11 +133,11 @@ export {
   type RetentionSetOptions,
   retentionPresets,
 } from './retention/index.ts';
+export { type FoundGap, type GapMoment, type KeptSources, SOURCES_MAX, SourceBook } from './source-book.ts';
 export { HEARTBEAT_MS_DEFAULT } from './source-frames.ts';
 export { GAP_GRACE_MS } from './source-state.ts';
 export {
   CHECK_MS_DEFAULT,
-  SOURCES_MAX,
   SourceWatch,
   type SourceWatchOptions,
   watchSources,

@@ -1,20 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseJson } from '../bytes/index.ts';
-import { sourceFrameOf, sourceGapEvent } from '../event/index.ts';
+import { sourceGapEvent } from '../event/index.ts';
 import { replaceFile, systemClock } from '../platform/index.ts';
 import type { StoredEntry } from '../store/index.ts';
 import type { SourceGap } from '../wire/index.ts';
 import type { Follower, FollowerBatch } from './followers/index.ts';
 import type { Log } from './log.ts';
-import { type SourceSeen, skimSource } from './source-skim.ts';
-import { account, GAP_GRACE_MS, miss, newSource, patienceMs, type SourceState } from './source-state.ts';
+import { type FoundGap, type KeptSources, SourceBook } from './source-book.ts';
+import { GAP_GRACE_MS } from './source-state.ts';
 
 /** How often what was seen is judged, and kept, milliseconds. */
 export const CHECK_MS_DEFAULT = 5_000;
-
-/** Sources that are remembered; the one that was silent longest goes first. */
-export const SOURCES_MAX = 10_000;
 
 /** Gaps that one check records; more wait for the next, so that nobody fills a log with holes at no cost. */
 export const GAPS_RECORDED_MAX = 20;
@@ -28,9 +25,8 @@ export interface SourceWatchOptions {
 }
 
 /** What is kept between lives, in `sources.json`: derived from the entries, and read again from them where it is gone. */
-interface Kept {
+interface Kept extends KeptSources {
   readonly size: number;
-  readonly sources: readonly SourceState[];
 }
 
 /**
@@ -45,7 +41,7 @@ export class SourceWatch implements Follower {
   readonly #log: Pick<Log, 'entries' | 'checkpoint' | 'recordOwn'>;
   readonly #path: string;
   readonly #options: Required<SourceWatchOptions>;
-  #sources = new Map<string, SourceState>();
+  #book = new SourceBook();
   #size: number | undefined;
   #sinceMs: number;
   #isKept = true;
@@ -75,7 +71,7 @@ export class SourceWatch implements Follower {
 
   /** What is missing now, whether it has been recorded or not yet. */
   gaps(): SourceGap[] {
-    return [...this.#sources.values()].flatMap((source) => this.#gapsOf(source).map(({ gap }) => gap));
+    return [...this.#found()].map(({ gap }) => gap);
   }
 
   /** Judges what was seen, and records each new gap. Runs by itself every few seconds. */
@@ -85,106 +81,44 @@ export class SourceWatch implements Follower {
     this.#reach = (await this.#log.checkpoint()).size;
     if (this.#size === undefined || this.#size < (reach ?? this.#reach)) return;
     let recorded = 0;
-    for (const source of this.#sources.values()) {
-      for (const { gap, isReported, report } of this.#gapsOf(source)) {
-        if (isReported) continue;
-        if (recorded === GAPS_RECORDED_MAX) return this.#keep();
-        recorded += 1;
-        await this.#log.recordOwn(sourceGapEvent(gap));
-        report();
-        this.#isKept = false;
-      }
+    for (const { gap, isReported, report } of this.#found()) {
+      if (isReported) continue;
+      if (recorded === GAPS_RECORDED_MAX) return this.#keep();
+      recorded += 1;
+      await this.#log.recordOwn(sourceGapEvent(gap));
+      report();
+      this.#isKept = false;
     }
     this.#keep();
   }
 
-  #gapsOf(source: SourceState): { gap: SourceGap; isReported: boolean; report: () => void }[] {
-    const { service, instance, holes, lastMs } = source;
+  #found(): Iterable<FoundGap> {
     const { now, graceMs } = this.#options;
-    const late = holes.filter(({ sinceMs }) => now() - Math.max(sinceMs, this.#sinceMs) >= graceMs);
-    const found = late.map((hole) => ({
-      gap: {
-        service,
-        instance,
-        kind: 'seq' as const,
-        missingFrom: hole.from,
-        missingTo: hole.to,
-        since: new Date(hole.sinceMs).toISOString(),
-      } as SourceGap,
-      isReported: hole.isReported,
-      report: () => {
-        hole.isReported = true;
-      },
-    }));
-    const patience = patienceMs(source);
-    // While nobody watched, nobody could be heard: the patience begins anew.
-    if (patience === undefined || now() - Math.max(lastMs, this.#sinceMs) < patience) return found;
-    const since = new Date(lastMs).toISOString();
-    const silence = { service, instance, kind: 'heartbeat' as const, since };
-    const report = (): void => {
-      source.isSilenceReported = true;
-    };
-    return [...found, { gap: silence, isReported: source.isSilenceReported, report }];
+    return this.#book.gaps({ nowMs: now(), sinceMs: this.#sinceMs, graceMs });
   }
 
-  #see({ index, entry }: StoredEntry): void {
-    if (index < this.#size!) return;
-    this.#size = index + 1;
-    const seen = skimSource(entry);
-    const { seq } = seen.source;
-    const frame = seen.frame && sourceFrameOf(seen.frame);
-    if (seq === null && frame === undefined) return;
-    this.#isKept = false;
-    const atMs = Date.parse(seen.recordedAt);
-    const source = this.#sourceOf(seen, atMs);
-    source.lastMs = atMs;
-    source.isSilenceReported = false;
-    if (seq !== null) account(source, [seq, seq], atMs);
-    if (frame === undefined) return;
-    for (const range of frame.unrecorded) account(source, range, atMs);
-    if (frame.seq !== null) miss(source, frame.seq, atMs);
-    source.everyMs = frame.kind === 'stopped' ? undefined : frame.everyMs;
-  }
-
-  /** Two credentials never share a source: what one of them claims says nothing of the other. */
-  #sourceOf({ source: { service, instance, credential } }: SourceSeen, atMs: number): SourceState {
-    const key = `${credential ?? ''} ${service} ${instance}`;
-    const known = this.#sources.get(key);
-    if (known !== undefined) return known;
-    const source = newSource(service, instance, atMs);
-    this.#sources.set(key, source);
-    if (this.#sources.size > SOURCES_MAX) this.#forgetOne();
-    return source;
-  }
-
-  #forgetOne(): void {
-    let oldest: string | undefined;
-    let oldestMs = Number.POSITIVE_INFINITY;
-    for (const [key, { lastMs }] of this.#sources) {
-      if (lastMs >= oldestMs) continue;
-      oldest = key;
-      oldestMs = lastMs;
-    }
-    if (oldest !== undefined) this.#sources.delete(oldest);
+  #see(stored: StoredEntry): void {
+    if (stored.index < this.#size!) return;
+    this.#size = stored.index + 1;
+    if (this.#book.see(stored)) this.#isKept = false;
   }
 
   #load(): void {
     this.#size = 0;
     if (!existsSync(this.#path)) return;
     try {
-      const kept = parseJson(readFileSync(this.#path, 'utf8')) as unknown as Kept & { keys: string[] };
-      this.#sources = new Map(kept.sources.map((source, position) => [kept.keys[position]!, source]));
+      const kept = parseJson(readFileSync(this.#path, 'utf8')) as unknown as Kept;
+      this.#book = new SourceBook(kept);
       this.#size = kept.size;
     } catch {
       // Whatever spoiled it: the entries say it again.
-      this.#sources = new Map();
+      this.#book = new SourceBook();
     }
   }
 
   #keep(): void {
     if (this.#isKept) return;
-    const kept = { size: this.#size, keys: [...this.#sources.keys()], sources: [...this.#sources.values()] };
-    replaceFile(this.#path, JSON.stringify(kept));
+    replaceFile(this.#path, JSON.stringify({ size: this.#size, ...this.#book.kept }));
     this.#isKept = true;
   }
 

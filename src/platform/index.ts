@@ -12,5 +12,14 @@ export {
   syncFolder,
   writeDurable,
 } from './files.ts';
+export {
+  type Asking,
+  askOutside,
+  isLoopbackAddress,
+  isNever,
+  isPublic,
+  OutboundError,
+  type Resolve,
+} from './outbound.ts';
 export { randomBytes, uuidv7 } from './random.ts';
 export { TrustedProxies } from './trusted-proxies.ts';

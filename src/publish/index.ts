@@ -25,6 +25,7 @@ export {
   publishTiles,
   SUBJECT_KEYS_FILE,
 } from './publish-log.ts';
+export { type BundleFile, type ReadFile, readBundle, readTile } from './published-files.ts';
 export { openPublished, type PublishedEntry, PublishedLog } from './published-log.ts';
 export {
   type DisclosureSink,

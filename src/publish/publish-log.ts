@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AnchorStore } from '../anchor/index.ts';
+import { AnchorStore, type Publication } from '../anchor/index.ts';
 import { misuse } from '../bytes/index.ts';
-import type { Follower, FollowerBatch, Log } from '../log/index.ts';
-import { randomBytes } from '../platform/index.ts';
+import { type Follower, type FollowerBatch, isLogError, type Log } from '../log/index.ts';
+import { randomBytes, systemClock } from '../platform/index.ts';
 import { type S3Options, SubjectKeys, type TileStore } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
@@ -17,6 +17,8 @@ export const PUBLISH_MS_DEFAULT = 10_000;
 
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;
+
+const DAY_MS = 86_400_000;
 
 /** How a log is published. */
 export interface PublishOptions {
@@ -54,7 +56,7 @@ export async function publishLog(log: Log, options: PublishOptions): Promise<Pub
   const { onProgress } = options;
   const work = await open(log, options, onProgress);
   try {
-    return await work.publisher.publish();
+    return await work.publish();
   } finally {
     await work.close();
   }
@@ -77,7 +79,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   const publish = async (): Promise<void> => {
     work ??= open(log, options);
     try {
-      const published = await (await work).publisher.publish();
+      const published = await (await work).publish();
       covered = published.size;
       if (published.added > 0) onPublished?.(published);
     } catch (error) {
@@ -124,7 +126,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
 
 /** What a publication works with. */
 interface Work {
-  readonly publisher: Publisher;
+  publish(): Promise<Published>;
   close(): Promise<void>;
 }
 
@@ -155,14 +157,44 @@ async function open(
     keys?.close();
     if (typeof to === 'string') await store.close();
   };
-  return { publisher, close };
+  const publish = async (): Promise<Published> => {
+    const beganAt = systemClock.wall();
+    const published = await publisher.publish();
+    notePublication(log.anchorsPath, { url: store.place, size: published.size, at: beganAt }, options.s3);
+    return published;
+  };
+  return { publish, close };
+}
+
+/**
+ * Notes where the log is published, for `tier`. A lock counts from when a file was written: as a whole the place is locked until the
+ * first of them is free, and not at all where some were written without one.
+ */
+function notePublication(path: string, publication: Publication, s3: S3Options | undefined): void {
+  if (path === '') return;
+  try {
+    const anchors = AnchorStore.open(path);
+    try {
+      const days = s3?.retention?.days;
+      const lockedUntil = days === undefined ? undefined : publication.at + days * DAY_MS;
+      const known = anchors.publications().find(({ url }) => url === publication.url);
+      const retainUntil = known === undefined || lockedUntil === undefined ? lockedUntil : known.retainUntil;
+      anchors.putPublication({ ...publication, ...(retainUntil !== undefined && { retainUntil }) });
+    } finally {
+      anchors.close();
+    }
+  } catch (error) {
+    // It is published all the same. Whoever publishes may only read the folder.
+    if (!isLogError(error)) throw error;
+  }
 }
 
 function sourceOf(log: Log): PublishSource {
   const { reader } = log;
   return {
     origin: log.origin,
-    vkeys: [log.vkey],
+    // While it is open, another key may take over.
+    vkeys: async () => (await log.keys()).keys.map(({ vkey }) => vkey),
     checkpoint: () => reader.checkpoint(),
     bundle: (index, width) => reader.bundle(index, width),
     tile: (tile) => reader.tile(tile),

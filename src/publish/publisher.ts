@@ -16,6 +16,7 @@ import {
   parseVerifierKey,
 } from '../note/index.ts';
 import {
+  type Awaitable,
   CHECKPOINT_PATH,
   LogError,
   type PutResult,
@@ -31,8 +32,8 @@ const CHUNK_ENTRIES = 16 * TILE_WIDTH;
 /** A log as its publisher reads it. */
 export interface PublishSource {
   readonly origin: string;
-  /** The verifier keys under which a checkpoint of this log is one. */
-  readonly vkeys: readonly string[];
+  /** The verifier keys under which a checkpoint of this log is one: all that sign it, or signed it. Asked anew each time. */
+  vkeys(): Awaitable<readonly string[]>;
   /** The newest checkpoint. */
   checkpoint(): Promise<{ readonly size: number; readonly root: string; readonly note: string }>;
   /** The bytes of a bundle and of a tile; undefined where the log has not come so far. */
@@ -132,7 +133,7 @@ export class Publisher {
     if (note === undefined)
       return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
     try {
-      return this.#open(note);
+      return await this.#open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       throw new LogError(
@@ -146,8 +147,9 @@ export class Publisher {
     }
   }
 
-  #open(note: Uint8Array): Signed {
-    const { origin, vkeys } = this.#options.source;
+  async #open(note: Uint8Array): Promise<Signed> {
+    const { origin } = this.#options.source;
+    const vkeys = await this.#options.source.vkeys();
     const { checkpoint } = openCheckpoint(note, { origin, keys: vkeys.map(parseVerifierKey) });
     return { ...checkpoint, note };
   }

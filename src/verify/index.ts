@@ -86,7 +86,15 @@ export {
   splitEvidencePage,
   unescapeEvidence,
 } from './evidence-page.ts';
-export { type Discovery, FINDINGS_MAX, type Finding, type FindingCode, findingCodes } from './finding.ts';
+export {
+  Discoveries,
+  type Discovery,
+  describe,
+  FINDINGS_MAX,
+  type Finding,
+  type FindingCode,
+  findingCodes,
+} from './finding.ts';
 export type { Held, HeldReceipt, HeldVerdict, MarkVerdict } from './held.ts';
 export {
   type KeyEntry,
@@ -100,7 +108,7 @@ export {
   type SignedBy,
 } from './key-timeline.ts';
 export { PinnedKey, type PinnedKeyOptions } from './pinned-key.ts';
-export { readHead } from './signed-head.ts';
+export { findingOfSignature, readHead } from './signed-head.ts';
 export {
   CLOCKS_APART_MS_MAX,
   type Stamped,

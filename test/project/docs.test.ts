@@ -8,6 +8,7 @@ import test, { type TestContext } from 'node:test';
 import { misuseCodes, verificationCodes } from 'indelible/bytes';
 import { eventCodes, formatFilter, parseQuery } from 'indelible/event';
 import { problemCodes } from 'indelible/http';
+import { monitorCodes } from 'indelible/monitor';
 import { databaseOf, migrate } from 'indelible/postgres';
 import { logErrorCodes } from 'indelible/store';
 import { findingCodes } from 'indelible/verify';
@@ -210,6 +211,7 @@ const codeLists: Readonly<Record<string, readonly string[]>> = {
   'Operations that fail': logErrorCodes,
   'Problems of a server': problemCodes,
   'Findings of a whole-log audit': findingCodes,
+  'What a monitor tells': monitorCodes,
 };
 
 for (const [heading, codes] of Object.entries(codeLists)) {

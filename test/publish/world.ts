@@ -32,7 +32,6 @@ export async function grow(log: Log, events: number): Promise<void> {
 /** A log that is nothing but entries, signed with a key of ours. */
 export class EntriesSource implements PublishSource {
   readonly origin: string;
-  readonly vkeys: readonly string[];
   readonly #signer;
   readonly #entries: readonly Uint8Array[];
   size: number;
@@ -40,7 +39,6 @@ export class EntriesSource implements PublishSource {
   constructor(entries: readonly Uint8Array[], key: string) {
     this.#signer = parseSignerKey(key);
     this.origin = this.#signer.name;
-    this.vkeys = [this.#signer.vkey];
     this.#entries = entries;
     this.size = entries.length;
   }
@@ -66,6 +64,10 @@ export class EntriesSource implements PublishSource {
     const root = this.#frontier(size).root();
     const note = signNote(formatCheckpoint({ origin: name, size, root }), [this.#signer]);
     return { size, root: base64Encode(root), note: Buffer.from(note).toString() };
+  }
+
+  vkeys(): string[] {
+    return [this.#signer.vkey];
   }
 
   async bundle(index: number, width: number) {

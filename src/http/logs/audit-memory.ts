@@ -1,9 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { base64Decode, base64Encode, parseJson } from '../../bytes/index.ts';
-import { openEntry, parseEntry } from '../../event/index.ts';
+import { base64Decode, parseJson } from '../../bytes/index.ts';
 import { isLogError, type Log, type StoredEntry } from '../../log/index.ts';
-import { hashLeaf, Range } from '../../merkle/index.ts';
+import { type Base, Continuation, NOTHING, rangeOf } from '../../monitor/index.ts';
 import { replaceFile } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
 import type { Audited } from './audits.ts';
@@ -11,7 +10,7 @@ import type { Audited } from './audits.ts';
 /** What a server remembers of its audits of one log. */
 export interface Remembered extends Audited {
   /** The compact range of the entries that were authenticated. */
-  readonly base?: { readonly size: number; readonly hashes: readonly string[] };
+  readonly base?: Base;
 }
 
 const SUFFIX = '.audit.json';
@@ -44,7 +43,7 @@ export class AuditMemory {
         readonly about: string;
       };
       const { about, ...remembered } = written;
-      if (remembered.base !== undefined) rangeOf(remembered);
+      if (remembered.base !== undefined) rangeOf(remembered.base);
       return about === ABOUT ? remembered : {};
     } catch {
       return {};
@@ -63,48 +62,30 @@ export class AuditMemory {
 /** What came of reading on from where an earlier audit stood. */
 export interface Extended {
   readonly size: number;
-  readonly range: Range;
   readonly findings: AuditSummary['findings'];
+  /** All that is authenticated now; absent where something was found. */
+  readonly base?: Base;
 }
 
 /**
- * Hashes the entries behind those that are remembered, and compares what the two give together with the signed root: so the
+ * Reads the entries behind those that are remembered, and compares what the two give together with the signed root: so the
  * log continues what was authenticated, and what is new is what was signed. Nothing older is read.
  */
-export async function extend(log: Log, remembered: Remembered): Promise<Extended> {
+export async function extend(log: Log, { base = NOTHING }: Remembered): Promise<Extended> {
   const { size, root } = await log.checkpoint();
-  const range = rangeOf(remembered);
-  const from = range.end;
-  if (size < from) {
-    const message = `The log has ${size} entries; an earlier audit saw ${from}.`;
-    return { size, range, findings: [{ code: 'rolled_back', message, index: size }] };
+  if (size < base.size) {
+    const message = `The log has ${size} entries; an earlier audit saw ${base.size}.`;
+    return { size, findings: [{ code: 'rolled_back', message, index: size }] };
   }
-  const findings: { code: string; message: string; index: number }[] = [];
-  let before = '';
-  for await (const { index, entry, disclosures } of untilHole(log.entries({ from, to: size }))) {
-    range.append(hashLeaf(entry));
-    try {
-      const parsed = parseEntry(entry);
-      // Fixed-width UTC: the order of the texts is that of the times.
-      if (parsed.recordedAt < before) {
-        const message = `Entry ${index} says that it was recorded before the one in front of it.`;
-        findings.push({ code: 'time_backwards', message, index });
-      }
-      before = parsed.recordedAt;
-      const [problem] = openEntry(parsed, disclosures, index).problems;
-      if (problem !== undefined)
-        findings.push({ code: 'disclosure_altered', message: problem.message, index });
-    } catch (error) {
-      findings.push({ code: 'entry_malformed', message: (error as Error).message, index });
-    }
-  }
-  if (range.end !== size) {
-    findings.push({ code: 'index_gap', message: `Entry ${range.end} is missing.`, index: range.end });
-  } else if (base64Encode(range.root()) !== root) {
-    const message = `The entries from ${from} on, behind those audited before, do not give the root that is signed.`;
-    findings.push({ code: 'root_mismatch', message, index: from });
-  }
-  return { size, range, findings };
+  const continuation = new Continuation(base);
+  for await (const stored of untilHole(log.entries({ from: base.size, to: size }))) continuation.take(stored);
+  const continued = continuation.conclude({ size, root: base64Decode(root) });
+  const findings = continued.findings.map(({ code, message, from }) => ({ code, message, index: from }));
+  return {
+    size,
+    findings,
+    ...(findings.length === 0 && continued.base !== undefined && { base: continued.base }),
+  };
 }
 
 /** Entries up to the first that is missing: that is a finding, and no failure of the audit. */
@@ -114,14 +95,4 @@ async function* untilHole(entries: AsyncIterable<StoredEntry>): AsyncGenerator<S
   } catch (error) {
     if (!isLogError(error, 'log_damaged')) throw error;
   }
-}
-
-/** A range as it is remembered. */
-export function baseOf(range: Range): NonNullable<Remembered['base']> {
-  return { size: range.end, hashes: range.hashes.map((hash) => base64Encode(hash)) };
-}
-
-function rangeOf({ base }: Remembered): Range {
-  if (base === undefined) return Range.empty(0);
-  return Range.from({ begin: 0, end: base.size, hashes: base.hashes.map((text) => base64Decode(text)) });
 }

@@ -3,7 +3,7 @@ import { isLogError, type LogReport, verifyLog } from '../../log/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
 import type { Logs, OpenLog, TakenLog } from '../route.ts';
-import { AuditMemory, baseOf, extend, type Remembered } from './audit-memory.ts';
+import { AuditMemory, extend, type Remembered } from './audit-memory.ts';
 
 /** How often every log is audited, milliseconds. */
 export const AUDIT_MS_DEFAULT = 3_600_000;
@@ -177,17 +177,16 @@ export class Audits {
       return summary;
     };
     if (depth === 'incremental' && known.base !== undefined) {
-      const { size, range, findings } = await extend(log, known);
-      const isIntact = findings.length === 0;
+      const { size, base, findings } = await extend(log, known);
       const told = findings.slice(0, FINDINGS_MAX);
-      return done({ depth, size, isIntact, findings: told }, isIntact ? baseOf(range) : undefined);
+      return done({ depth, size, isIntact: findings.length === 0, findings: told }, base);
     }
     const whole = told(await log.verify({ vkey: (await log.keys()).vkey, threads: 1 }));
     if (!whole.isIntact) return done({ depth: 'whole', ...whole }, undefined);
     // A log may be sound and another than it was: what an earlier audit authenticated has to be in it still, and stays the measure
     // until somebody has looked into it.
-    const { range, findings } = await extend(log, known);
-    if (findings.length === 0) return done({ depth: 'whole', ...whole }, baseOf(range));
+    const { base, findings } = await extend(log, known);
+    if (findings.length === 0) return done({ depth: 'whole', ...whole }, base);
     return done(
       { depth: 'whole', ...whole, isIntact: false, findings: findings.slice(0, FINDINGS_MAX) },
       undefined,

@@ -7,7 +7,7 @@ import {
   retentionAppliedEvent,
 } from '../../event/index.ts';
 import type { HeadTransaction } from '../../store/index.ts';
-import type { Intake } from '../commit.ts';
+import type { Intake, TakenIn } from '../commit.ts';
 import { type EraserParts, type Taken, withdraw } from '../erasure/eraser.ts';
 import { SCAN_ENTRIES, type Scan, Scanner } from '../erasure/scan.ts';
 import { type Due, dueAmong, type Kept } from './due.ts';
@@ -50,7 +50,7 @@ export class RetentionIntake implements Intake {
     this.#parts = parts;
   }
 
-  async take(transaction: HeadTransaction): Promise<readonly Draft[]> {
+  async take(transaction: HeadTransaction): Promise<readonly TakenIn[]> {
     const { rules, now, indexes, size, policy, actor } = this.#order;
     const { pending, id, ownDraft, at, wall } = this.#parts;
     // A hold that was placed since the log was looked through is found now that nobody else can write; so is another policy.
@@ -80,7 +80,7 @@ export class RetentionIntake implements Intake {
     await at('pending');
     const heldBy = held.map(({ hold }) => hold);
     const applying = { ...taken, rules, policy, heldBy, ...(actor && { actor }) };
-    return [ownDraft({ ...retentionAppliedEvent(applying), id })];
+    return [{ draft: ownDraft({ ...retentionAppliedEvent(applying), id }) }];
   }
 
   settle(): void {}

@@ -1,0 +1,124 @@
+import { VerificationError } from '../bytes/index.ts';
+import { type OpenedCheckpoint, satisfiesPolicy } from '../note/index.ts';
+import { type Believed, CLOCKS_APART_MS_MAX, openBelieved, readHead, type Stamped } from '../verify/index.ts';
+import type { Telling } from './found.ts';
+
+/** How old things may be, milliseconds. What is not given is not asked for. */
+export interface Limits {
+  /** The cosignatures by which the quorum of the policy vouches for the newest checkpoint that has them. */
+  readonly maxCosignatureAgeMs?: number;
+  /** The newest time-stamp by an authority whose certificate the monitor was given. */
+  readonly maxTimestampAgeMs?: number;
+  /** The newest entry. */
+  readonly maxSilenceMs?: number;
+}
+
+/** What is judged: the log as it was authenticated, and the clock of the monitor. */
+export interface Facts {
+  readonly nowMs: number;
+  readonly size: number;
+  /** `recordedAt` of the newest entry. */
+  readonly recordedAt: string;
+  readonly limits: Limits;
+}
+
+/** Whether the log has been silent for too long, or is ahead of time. */
+export function judgeClock({ nowMs, size, recordedAt, limits }: Facts): Telling[] {
+  if (recordedAt === '') return [];
+  const place = { from: Math.max(size - 1, 0), to: Math.max(size - 1, 0), key: recordedAt };
+  const ageMs = nowMs - Date.parse(recordedAt);
+  if (ageMs < -CLOCKS_APART_MS_MAX) {
+    const now = new Date(nowMs).toISOString();
+    const message = `Entry ${size - 1} says that it was recorded at ${recordedAt}, and here it is ${now}.`;
+    return [{ code: 'time_contradicted', message, ...place }];
+  }
+  if (limits.maxSilenceMs === undefined || ageMs <= limits.maxSilenceMs) return [];
+  const message = `The newest entry is of ${recordedAt}: nothing has come for ${inWords(ageMs)}.`;
+  return [{ code: 'log_stalled', message, ...place }];
+}
+
+/** Entries that came after something was seen at a time say that they were recorded long before it. */
+export function judgeArrival(index: number, recordedAt: string, seenAtMs: number): Telling[] {
+  if (seenAtMs === 0 || Date.parse(recordedAt) >= seenAtMs - CLOCKS_APART_MS_MAX) return [];
+  const seenAt = new Date(seenAtMs).toISOString();
+  const message = `Entry ${index} says that it was recorded at ${recordedAt}, and at ${seenAt} it was not there yet.`;
+  return [{ code: 'time_contradicted', from: index, to: index, message }];
+}
+
+/** Whether the quorum of witnesses vouches for the log, and did so lately. */
+export function judgeCosignatures(
+  notes: readonly Uint8Array[],
+  believed: Believed,
+  { nowMs, size, limits }: Facts,
+): Telling[] {
+  const { policy } = believed;
+  if (policy.quorum === undefined) return [];
+  const place = { from: 0, to: Math.max(size - 1, 0) };
+  const opened = notes.flatMap((note) => openedOr(note, believed));
+  const complete = opened.filter(({ note }) => satisfiesPolicy(policy, note));
+  if (complete.length === 0) {
+    const message = `The quorum ${policy.quorum} has cosigned no checkpoint that is here.`;
+    return [{ code: 'checkpoint_invalid', message, ...place }];
+  }
+  const maxMs = limits.maxCosignatureAgeMs;
+  if (maxMs === undefined) return [];
+  const witnesses = new Set(policy.witnesses.map(({ key }) => key.text));
+  const timesOf = ({ verified }: OpenedCheckpoint): number[] =>
+    verified
+      .filter(({ key }) => witnesses.has(key.text))
+      .map(({ timestamp = 0n }) => Number(timestamp) * 1000);
+  const isFresh = (one: OpenedCheckpoint): boolean =>
+    satisfiesPolicy(policy, {
+      verified: one.verified.filter(({ timestamp = 0n }) => nowMs - Number(timestamp) * 1000 <= maxMs),
+    });
+  if (complete.some(isFresh)) return [];
+  const newest = Math.max(...complete.flatMap(timesOf));
+  const at = new Date(newest).toISOString();
+  const message = `The quorum ${policy.quorum} has cosigned nothing for more than ${inWords(maxMs)}: the newest cosignature is of ${at}.`;
+  return [{ code: 'cosignature_old', message, key: at, ...place }];
+}
+
+/** Whether an authority that the monitor knows has stamped the log lately. */
+export function judgeStamps(
+  stamped: readonly Stamped[],
+  { origin, size, nowMs, limits }: Facts & { readonly origin: string },
+  noteBytes: (note: string) => Uint8Array,
+): Telling[] {
+  const maxMs = limits.maxTimestampAgeMs;
+  if (maxMs === undefined) return [];
+  const times = stamped.flatMap(({ note, verdict }) => {
+    const head = readHead(noteBytes(note));
+    const counts =
+      'time' in verdict && verdict.trust === 'anchored' && head?.origin === origin && head.size <= size;
+    return counts ? [Date.parse(verdict.time)] : [];
+  });
+  const newest = Math.max(0, ...times);
+  if (nowMs - newest <= maxMs) return [];
+  const at = newest === 0 ? 'none' : new Date(newest).toISOString();
+  const message =
+    newest === 0
+      ? 'No time-stamp by an authority that is trusted here is kept beside the log.'
+      : `The newest time-stamp is of ${at}: older than ${inWords(maxMs)}.`;
+  return [{ code: 'timestamp_old', from: 0, to: Math.max(size - 1, 0), key: at, message }];
+}
+
+function openedOr(note: Uint8Array, believed: Believed): OpenedCheckpoint[] {
+  try {
+    return [openBelieved(note, believed, { quorum: false })];
+  } catch (error) {
+    if (error instanceof VerificationError) return [];
+    throw error;
+  }
+}
+
+/** A time in the largest unit that fits. */
+export function inWords(ms: number): string {
+  const units = [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+    ['second', 1000],
+  ] as const;
+  const [name, unitMs] = units.find(([, one]) => ms >= 2 * one) ?? units.at(-1)!;
+  return `${Math.floor(ms / unitMs)} ${name}s`;
+}

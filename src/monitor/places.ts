@@ -1,0 +1,204 @@
+import { utf8Encode, VerificationError } from '../bytes/index.ts';
+import {
+  auditStamps,
+  isLogError,
+  type Log,
+  LogError,
+  logPaths,
+  openLog,
+  publishedOf,
+  verifyLog,
+} from '../log/index.ts';
+import { decodeEntryBundle, TILE_WIDTH, type Tile } from '../merkle/index.ts';
+import { NOTE_BYTES_MAX, type Policy } from '../note/index.ts';
+import {
+  auditPublished,
+  isPlaceUrl,
+  openPlace,
+  type PlaceOptions,
+  type ReadablePlace,
+  readBundle,
+  readTile,
+} from '../publish/index.ts';
+import { CHECKPOINT_PATH } from '../store/index.ts';
+import type { AuditReport, Held, Stamped } from '../verify/index.ts';
+import type { NextEntry } from './continuation.ts';
+
+/** How everything that is there is read. */
+export interface WholeReading {
+  readonly policy: Policy;
+  readonly held: readonly Held[];
+}
+
+/** A log as a monitor reads it. Nothing that comes from here is believed. */
+export interface WatchedPlace {
+  /** The newest signed checkpoint. Throws `LogError` `log_missing` where there is none. */
+  checkpoint(): Promise<Uint8Array>;
+  /** Entries from `from` on, up to the first that is not there. Throws `VerificationError` for a bundle that is none. */
+  entries(from: number, to: number): AsyncIterable<NextEntry>;
+  /** A tile, as far as it is there. */
+  tile(tile: Tile): Promise<Uint8Array | undefined>;
+  /** Checkpoints with cosignatures that are kept beside the log; none where they come with the checkpoint itself. */
+  cosigned(): readonly Uint8Array[];
+  /** What time-stamping authorities have signed; none where this place keeps none. */
+  stamps(): Promise<readonly Stamped[]>;
+  /** Audits everything that is there. */
+  whole(reading: WholeReading): Promise<AuditReport>;
+  close(): Promise<void>;
+}
+
+/** Where a log lies, and how it is read. */
+export interface PlaceSettings extends PlaceOptions {
+  /** The folder of a log, or `file:`, `s3:`, `https:` where one is published, a server's `https://host/logs/NAME` included. */
+  readonly place: string;
+  /** The keys of subjects, to judge the sealed values of a published log. */
+  readonly subjectKeys?: string;
+  /** Your own copy of `anchors.db`, for the folder of a log. */
+  readonly anchors?: string;
+  /** Certificates of time-stamping authorities to trust, for the folder of a log. */
+  readonly tsaCertificates?: string | Uint8Array;
+}
+
+/** Whether the place is the folder of a log rather than an address. */
+export function isFolder({ place }: Pick<PlaceSettings, 'place'>): boolean {
+  return !isPlaceUrl(place);
+}
+
+/** Opens the place anew: what lies there may have been exchanged since. */
+export async function openWatched(settings: PlaceSettings): Promise<WatchedPlace> {
+  return isFolder(settings)
+    ? new FolderPlace(settings, await openLog(settings.place, { readOnly: true }))
+    : new PublishedPlace(settings, await openPlace(settings.place, settings));
+}
+
+/** Audits a folder that cannot even be opened as a log. */
+export function wholeFolder(settings: PlaceSettings, { policy, held }: WholeReading): Promise<AuditReport> {
+  const { place, anchors, tsaCertificates } = settings;
+  return verifyLog(place, {
+    policy,
+    held,
+    threads: 1,
+    ...(anchors !== undefined && { anchors }),
+    ...(tsaCertificates !== undefined && { tsaCertificates }),
+  });
+}
+
+class FolderPlace implements WatchedPlace {
+  readonly #settings: PlaceSettings;
+  readonly #log: Log;
+
+  constructor(settings: PlaceSettings, log: Log) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  async checkpoint(): Promise<Uint8Array> {
+    return utf8Encode((await this.#log.checkpoint()).note);
+  }
+
+  async *entries(from: number, to: number): AsyncGenerator<NextEntry> {
+    try {
+      yield* this.#log.entries({ from, to });
+    } catch (error) {
+      if (!isLogError(error, 'log_damaged')) throw error;
+    }
+  }
+
+  async tile(tile: Tile): Promise<Uint8Array | undefined> {
+    return this.#log.reader.tile(tile);
+  }
+
+  cosigned(): readonly Uint8Array[] {
+    const path = this.#settings.anchors ?? logPaths(this.#settings.place).anchors;
+    return publishedOf(path).notes.map((note) => utf8Encode(note));
+  }
+
+  async stamps(): Promise<readonly Stamped[]> {
+    const { place, anchors: own, tsaCertificates: certificates } = this.#settings;
+    return (await auditStamps({ path: logPaths(place).anchors, own, certificates })).stamped;
+  }
+
+  whole(reading: WholeReading): Promise<AuditReport> {
+    return wholeFolder(this.#settings, reading);
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+}
+
+class PublishedPlace implements WatchedPlace {
+  readonly #settings: PlaceSettings;
+  readonly #place: ReadablePlace;
+
+  constructor(settings: PlaceSettings, place: ReadablePlace) {
+    this.#settings = settings;
+    this.#place = place;
+  }
+
+  async checkpoint(): Promise<Uint8Array> {
+    const note = await this.#read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+    if (note !== undefined) return note;
+    throw new LogError(
+      'log_missing',
+      `no log is published at ${this.#settings.place}: there is no checkpoint`,
+    );
+  }
+
+  async *entries(from: number, to: number): AsyncGenerator<NextEntry> {
+    for (let begin = from - (from % TILE_WIDTH); begin < to; begin += TILE_WIDTH) {
+      const width = Math.min(TILE_WIDTH, to - begin);
+      const file = await readBundle(this.#read, { index: begin / TILE_WIDTH, width });
+      if (file.bytes === undefined) return;
+      const entries = decodeEntryBundle(file.bytes, file.width);
+      for (let at = Math.max(0, from - begin); at < width; at += 1) {
+        yield { index: begin + at, entry: entries[at]! };
+      }
+    }
+  }
+
+  tile(tile: Tile): Promise<Uint8Array | undefined> {
+    return readTile(this.#read, tile);
+  }
+
+  cosigned(): readonly Uint8Array[] {
+    return [];
+  }
+
+  async stamps(): Promise<readonly Stamped[]> {
+    return [];
+  }
+
+  whole({ policy, held }: WholeReading): Promise<AuditReport> {
+    const { subjectKeys } = this.#settings;
+    return auditPublished(this.#place, {
+      policy,
+      held,
+      threads: 0,
+      ...(subjectKeys !== undefined && { subjectKeys }),
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#place.reader.close();
+  }
+
+  readonly #read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
+    this.#place.reader.read(path, bytesMax);
+}
+
+/** Whether an error says that what is there is damaged, rather than that it could not be read. */
+export function isDamage(error: unknown): error is Error & { readonly code: string } {
+  if (error instanceof VerificationError) return true;
+  return isLogError(error) && !error.retryable && damage.has(error.code);
+}
+
+const damage: ReadonlySet<string> = new Set([
+  'head_invalid',
+  'log_damaged',
+  'log_replaced',
+  'mark_invalid',
+  'rolled_back',
+  'schema_changed',
+  'store_contract',
+]);
