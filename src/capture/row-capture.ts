@@ -1,6 +1,7 @@
 import { LogError, misuse } from '../bytes/index.ts';
 import type { AuditEvent, Change, Target } from '../event/index.ts';
 import { type DiffOptions, differ, diffOptionNames } from './audit-diff.ts';
+import { checkEvent } from './check-event.ts';
 import { toJsonValue } from './diff-value.ts';
 import { checkKnownOptions } from './known-options.ts';
 import {
@@ -173,11 +174,12 @@ export class RowCapture {
     if (this.#options.rawWrites !== 'record') {
       throw this.refuse('raw SQL that may write', 'Use the query builder, or set rawWrites to record.');
     }
-    return withActorOf(this.#options.actor, {
+    const event = withActorOf(this.#options.actor, {
       action: RAW_ACTION,
       targets: [{ type: 'database', id: this.#library }],
       metadata: { sql: sql.toWellFormed() },
     });
+    return this.#checked(event);
   }
 
   /** Records events: in the transaction where the recorder can, else now. For what has been committed already. */
@@ -194,7 +196,13 @@ export class RowCapture {
 
   #event(action: string, table: string, row: RowValues, changes: readonly Change[]): AuditEvent {
     const target: Target = { type: typeOf(table), id: this.idOf(table, row) };
-    return withActorOf(this.#options.actor, { action, targets: [target], changes });
+    return this.#checked(withActorOf(this.#options.actor, { action, targets: [target], changes }));
+  }
+
+  /** An event that waits for a commit is held to the rules of the log before it: what is refused afterwards is written all the same. */
+  #checked(event: AuditEvent): AuditEvent {
+    if (!this.inTransaction) checkEvent(this.#options.recorder, event);
+    return event;
   }
 }
 
