@@ -49,6 +49,8 @@ function party(found: RecordedTarget, expected: ExpectedParty, path: string): st
 
 function differ(found: unknown, expected: ExpectedValue, path: string): string[] {
   if (expected instanceof RegExp) {
+    // One with the flag `g` begins where it ended the last time, and would miss every second event.
+    expected.lastIndex = 0;
     return typeof found === 'string' && expected.test(found) ? [] : [line(path, found, expected)];
   }
   if (typeof expected !== 'object' || expected === null) {

@@ -1,5 +1,5 @@
 import { misuse } from '../bytes/index.ts';
-import type { Actor, AuditEvent } from '../event/index.ts';
+import { type Actor, type AuditEvent, EventError } from '../event/index.ts';
 
 /**
  * Where an integration records: an embedded log, a log in PostgreSQL and the client of a server are all of this shape. An event whose
@@ -60,19 +60,23 @@ export function isCritical(action: string): boolean {
 
 /**
  * Records what has happened already. If it cannot be recorded, a critical event throws what the recorder threw; so does any other,
- * unless there is an `onError`, which is then called in its place.
+ * unless there is an `onError`, which is then called in its place. What is refused for its own sake does not keep the others from
+ * being recorded: it is thrown after them.
  */
 export async function recordHappened(
   recorder: Recorder,
   events: readonly AuditEvent[],
   onError: OnUnrecorded | undefined,
 ): Promise<void> {
+  const refused: unknown[] = [];
   for (const [at, event] of events.entries()) {
     try {
       await recorder.record(event);
     } catch (error) {
-      if (onError === undefined || isCritical(event.action)) throw error;
-      await onError(error, events.slice(at, at + 1));
+      if (onError !== undefined && !isCritical(event.action)) await onError(error, events.slice(at, at + 1));
+      else if (error instanceof EventError) refused.push(error);
+      else throw error;
     }
   }
+  if (refused.length > 0) throw refused[0];
 }

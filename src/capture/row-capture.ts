@@ -2,6 +2,7 @@ import { LogError, misuse } from '../bytes/index.ts';
 import { withContext } from '../context/index.ts';
 import type { AuditEvent, Change, Target } from '../event/index.ts';
 import { type DiffOptions, differ, diffOptionNames } from './audit-diff.ts';
+import { checkEvent } from './check-event.ts';
 import { toJsonValue } from './diff-value.ts';
 import { checkKnownOptions } from './known-options.ts';
 import {
@@ -198,9 +199,14 @@ export class RowCapture {
     return this.#here({ action, targets: [target], changes });
   }
 
-  /** Whoever acts when a row is written is its author, though it is recorded after the commit, and perhaps under another. */
-  #here(event: Omit<AuditEvent, 'actor'>): AuditEvent {
-    return withContext(withActorOf(this.#options.actor, event));
+  /**
+   * Whoever acts when a row is written is its author, though it is recorded after the commit, and perhaps under another. An event that
+   * waits for a commit is held to the rules of the log before it: what is refused afterwards is written all the same.
+   */
+  #here(given: Omit<AuditEvent, 'actor'>): AuditEvent {
+    const event = withContext(withActorOf(this.#options.actor, given));
+    if (!this.inTransaction) checkEvent(this.#options.recorder, event);
+    return event;
   }
 }
 

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { auditDialect, type RowCaptureOptions } from 'indelible/kysely';
+import { openMemoryLog, recordedEvents } from 'indelible/testing';
 import { type Generated, Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely';
+import { recordHappened } from '#dist/capture/recording.js';
 import { whyNoPostgres } from '../support/postgres.ts';
 import {
   actor,
@@ -327,6 +329,33 @@ test('on SQLite, where a committed write cannot be recorded, the call fails, or 
   });
   await calm.db.insertInto('notes').values({ id: 1, body: 'a' }).execute();
   assert.deepEqual(told, ['record.created']);
+});
+
+test('on SQLite, what the rules of the log refuse is not written', async () => {
+  const log = await openMemoryLog();
+  const elsewhere = { record: async () => {} };
+  const jane = { type: 'user', id: 'jane@example.com' };
+  const long = { type: 'user', id: 'x'.repeat(1025) };
+  for (const [recorder, actor, code] of [
+    [log, jane, 'personal_id'],
+    [log, undefined, 'event_field_missing'],
+    [elsewhere, long, 'event_too_large'],
+  ] as const) {
+    const { db } = await onSqlite({ recorder, actor } as Partial<RowCaptureOptions>);
+    await assert.rejects(db.insertInto('notes').values({ id: 1, body: 'a' }).execute(), { code });
+    assert.deepEqual(await db.selectFrom('notes').selectAll().execute(), [], code);
+  }
+  assert.deepEqual(await recordedEvents(log), []);
+  await log.close();
+  const events = ['a', 'jane@example.com', 'b'].map((id) => ({
+    action: 'record.created',
+    actor: { type: 'user', id: 'u_1' },
+    targets: [{ type: 'people', id }],
+  }));
+  const open = await openMemoryLog();
+  await assert.rejects(recordHappened(open, events, undefined), { code: 'personal_id' });
+  assert.equal((await recordedEvents(open)).length, 2, 'one that is refused does not keep the others out');
+  await open.close();
 });
 
 test('on PostgreSQL, what cannot be recorded is not written', {

@@ -1,6 +1,5 @@
 import {
   type Actor,
-  type Draft,
   type HoldChange,
   holdsAfter,
   type RetentionReach,
