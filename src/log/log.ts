@@ -17,6 +17,7 @@ import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
 import {
+  archiveKeysOf,
   checkSubject,
   type DiscloseOptions,
   type EraseOptions,
@@ -91,7 +92,7 @@ export class Log {
     if (writer !== undefined) this.#timestamps.follow(this.followers);
     this.holds = new Holds(reader, (event) => this.recordOwn(event));
     this.#erasures = new Erasures({
-      ...{ reader, writer, followers: this.followers, keys: options.subjectKeys },
+      ...{ reader, writer, followers: this.followers, keys: archiveKeysOf(home.dir, options.subjectKeys) },
       outOfReach: home.outOfReach,
     });
     this.#witnessing =

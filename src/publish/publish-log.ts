@@ -1,19 +1,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnchorStore } from '../anchor/index.ts';
-import { misuse } from '../bytes/index.ts';
+import { misuse, VerificationError } from '../bytes/index.ts';
 import type { Follower, FollowerBatch, Log } from '../log/index.ts';
-import { randomBytes } from '../platform/index.ts';
-import { type S3Options, SubjectKeys, type TileStore } from '../store/index.ts';
+import { openNote, satisfiesPolicy } from '../note/index.ts';
+import { randomBytes, systemClock } from '../platform/index.ts';
+import {
+  isLogError,
+  type S3Options,
+  SUBJECT_KEYS_FILE,
+  SubjectKeys,
+  type TileStore,
+} from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
 import { type Published, Publisher, type PublishSource } from './publisher.ts';
 
-/** The file with the keys of subjects, in the folder of a log. */
-export const SUBJECT_KEYS_FILE = 'subject-keys.db';
-
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
+
+const DAY_MS = 86_400_000;
 
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;
@@ -54,7 +60,7 @@ export async function publishLog(log: Log, options: PublishOptions): Promise<Pub
   const { onProgress } = options;
   const work = await open(log, options, onProgress);
   try {
-    return await work.publisher.publish();
+    return await work.publish();
   } finally {
     await work.close();
   }
@@ -77,8 +83,8 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   const publish = async (): Promise<void> => {
     work ??= open(log, options);
     try {
-      const published = await (await work).publisher.publish();
-      covered = published.size;
+      const published = await (await work).publish();
+      covered = isSatisfied(log, published) ? published.size : published.size - 1;
       if (published.added > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
@@ -124,7 +130,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
 
 /** What a publication works with. */
 interface Work {
-  readonly publisher: Publisher;
+  publish(): Promise<Published>;
   close(): Promise<void>;
 }
 
@@ -148,21 +154,30 @@ async function open(
     source: sourceOf(log),
     store,
     disclosures: keys && new DisclosureArchive(store, keys),
-    cosigned: () => newestCosigned(log.anchorsPath),
+    cosigned: () => newestShown(log),
     onProgress,
   });
+  const publish = async (): Promise<Published> => {
+    const published = await publisher.publish();
+    note(log, store.place, published, options.s3);
+    return published;
+  };
   const close = async (): Promise<void> => {
     keys?.close();
     if (typeof to === 'string') await store.close();
   };
-  return { publisher, close };
+  return { publish, close };
 }
 
 function sourceOf(log: Log): PublishSource {
   const { reader } = log;
   return {
     origin: log.origin,
-    vkeys: [log.vkey],
+    keysAt: async (size) => {
+      const { keys } = await reader.keys();
+      const signs = keys.filter(({ first, last = size }) => first <= size && size <= last);
+      return signs.map(({ vkey }) => vkey);
+    },
     checkpoint: () => reader.checkpoint(),
     bundle: (index, width) => reader.bundle(index, width),
     tile: (tile) => reader.tile(tile),
@@ -171,14 +186,54 @@ function sourceOf(log: Log): PublishSource {
   };
 }
 
-/** The newest checkpoint that was shown to witnesses, with what they have signed. */
-function newestCosigned(path: string): Uint8Array | undefined {
+/** The newest checkpoint that was shown to witnesses, with what they have signed; none where nobody witnesses the log now. */
+function newestShown({ anchorsPath: path, witnessPolicy }: Log): Uint8Array | undefined {
+  if (witnessPolicy === undefined || witnessPolicy.witnesses.length === 0) return undefined;
   if (path === '' || !existsSync(path)) return undefined;
   const anchors = AnchorStore.open(path);
   try {
     return anchors.newestPublished()[0]?.note;
   } finally {
     anchors.close();
+  }
+}
+
+/** Whether readers who go by the log's policy take what was published: else it is published again with what witnesses sign later. */
+function isSatisfied({ witnessPolicy: policy }: Log, { note }: Published): boolean {
+  if (policy === undefined) return true;
+  const keys = policy.witnesses.map(({ key }) => key);
+  try {
+    return satisfiesPolicy(policy, openNote(note, keys));
+  } catch (error) {
+    // None of them has signed it yet.
+    if (error instanceof VerificationError) return policy.quorum === undefined;
+    throw error;
+  }
+}
+
+/**
+ * Notes beside the log where it is published, how far, and until when nothing can be deleted there: `tier` tells it. Where files lie
+ * that were locked earlier than the ones of now, or not at all, it is their date that counts, or none.
+ */
+function note({ anchorsPath }: Log, url: string, { size, added, present }: Published, s3?: S3Options): void {
+  if (anchorsPath === '') return;
+  const at = systemClock.wall();
+  try {
+    const anchors = AnchorStore.open(anchorsPath);
+    try {
+      const before = anchors.publications().find((known) => known.url === url)?.retainUntil;
+      const retention = s3?.retention;
+      const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
+      const isWhole = added === size && present === 0;
+      const first = isLocked && isWhole ? at + retention.days * DAY_MS : undefined;
+      const retainUntil = isLocked || added === 0 ? (before ?? first) : undefined;
+      anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
+    } finally {
+      anchors.close();
+    }
+  } catch (error) {
+    // Who may read the log and not write beside it has published all the same.
+    if (!isLogError(error, 'io_failed')) throw error;
   }
 }
 

@@ -22,6 +22,7 @@ import {
   type StoredEntry,
   type TileStore,
 } from '../store/index.ts';
+import { readHead } from '../verify/index.ts';
 import { GrowingTiles } from './growing-tiles.ts';
 import { Puts } from './puts.ts';
 
@@ -31,8 +32,8 @@ const CHUNK_ENTRIES = 16 * TILE_WIDTH;
 /** A log as its publisher reads it. */
 export interface PublishSource {
   readonly origin: string;
-  /** The verifier keys under which a checkpoint of this log is one. */
-  readonly vkeys: readonly string[];
+  /** The verifier keys under which a checkpoint of so many entries is one of this log. */
+  keysAt(size: number): Promise<readonly string[]>;
   /** The newest checkpoint. */
   checkpoint(): Promise<{ readonly size: number; readonly root: string; readonly note: string }>;
   /** The bytes of a bundle and of a tile; undefined where the log has not come so far. */
@@ -132,7 +133,7 @@ export class Publisher {
     if (note === undefined)
       return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
     try {
-      return this.#open(note);
+      return await this.#open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       throw new LogError(
@@ -146,9 +147,10 @@ export class Publisher {
     }
   }
 
-  #open(note: Uint8Array): Signed {
-    const { origin, vkeys } = this.#options.source;
-    const { checkpoint } = openCheckpoint(note, { origin, keys: vkeys.map(parseVerifierKey) });
+  async #open(note: Uint8Array): Promise<Signed> {
+    const { source } = this.#options;
+    const keys = await source.keysAt(readHead(note)?.size ?? 0);
+    const { checkpoint } = openCheckpoint(note, { origin: source.origin, keys: keys.map(parseVerifierKey) });
     return { ...checkpoint, note };
   }
 

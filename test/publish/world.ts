@@ -32,7 +32,6 @@ export async function grow(log: Log, events: number): Promise<void> {
 /** A log that is nothing but entries, signed with a key of ours. */
 export class EntriesSource implements PublishSource {
   readonly origin: string;
-  readonly vkeys: readonly string[];
   readonly #signer;
   readonly #entries: readonly Uint8Array[];
   size: number;
@@ -40,9 +39,12 @@ export class EntriesSource implements PublishSource {
   constructor(entries: readonly Uint8Array[], key: string) {
     this.#signer = parseSignerKey(key);
     this.origin = this.#signer.name;
-    this.vkeys = [this.#signer.vkey];
     this.#entries = entries;
     this.size = entries.length;
+  }
+
+  async keysAt(): Promise<readonly string[]> {
+    return [this.#signer.vkey];
   }
 
   /** Frontiers at every 1,024 entries: nobody hashes a long log for each question. */

@@ -21,6 +21,7 @@ import {
 import type { Intake } from '../commit.ts';
 import type { Pending } from './pending.ts';
 import { type Found, open, SCAN_ENTRIES, Scanner, without } from './scan.ts';
+import type { Unfinished } from './scour.ts';
 
 /** An erasure as it is asked of the writer. Plain data, so that it crosses threads. */
 export interface ErasureOrder {
@@ -148,14 +149,13 @@ export function refuseHeld(
 }
 
 /** Which of these entries are in the log, and whose values each says were erased. */
-export async function recorded(
-  reader: LogReader,
-  ids: readonly string[],
-): Promise<{ readonly id: string; readonly subject: string }[]> {
-  const found: { readonly id: string; readonly subject: string }[] = [];
+export async function recorded(reader: LogReader, ids: readonly string[]): Promise<Unfinished[]> {
+  const found: Unfinished[] = [];
   for (const [id, index] of await reader.findIds(ids)) {
     const [stored] = await reader.readEntries(index, index + 1);
-    if (stored !== undefined) found.push({ id, subject: erasureOf(parseEntry(stored.entry)).subject });
+    if (stored === undefined) continue;
+    const { subject, below } = erasureOf(parseEntry(stored.entry));
+    found.push({ id, subject, below: Math.min(below, index) });
   }
   return found;
 }
