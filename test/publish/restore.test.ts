@@ -1,6 +1,7 @@
 // Reading a published log by its URL alone, restoring it, and what becomes of sealed values in an archive.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -220,6 +221,22 @@ test('without disclosures, nothing of them is published and no key is made', asy
   const folder = join(temporaryFolder(t), 'pub');
   await publishLog(log, { to: urlOf(folder), disclosures: false });
   assert.ok(!existsSync(join(folder, 'disclosures')) && !existsSync(join(log.dir, 'subject-keys.db')));
+});
+
+test('a pipe in the place of a file is a finding, and nobody waits for it', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { log, folder, url } = await published(t, 300);
+  const bundle = join(folder, 'tile/entries/000');
+  rmSync(bundle);
+  execFileSync('mkfifo', [bundle]);
+  for (const threads of [0, 1]) {
+    const { findings } = await verifyPublished(url, { vkey: log.vkey, threads });
+    assert.ok(findings.some(({ from }) => from === 0));
+  }
+  await assert.rejects(restoreLog({ from: url, to: join(folder, 'x'), vkey: log.vkey }), {
+    name: 'VerificationError',
+  });
 });
 
 test('a log whose keys changed: published, read, proven, verified and restored by every key that leads to it', async (t) => {
