@@ -3,16 +3,23 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { openLog } from 'indelible';
+import { openLog, rotateKey } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { decodeEntryBundle } from 'indelible/merkle';
-import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseNote, parsePolicy } from 'indelible/note';
+import {
+  cosignerKeyFromSeed,
+  keyTypes,
+  parseCosignerKey,
+  parseNote,
+  parsePolicy,
+  parseSignerKey,
+} from 'indelible/note';
 import { openPublished, Publisher, publishLog, publishTiles, verifyPublished } from 'indelible/publish';
 import { DirectoryTileStore, type TileStore } from 'indelible/store';
 import { temporaryFolder } from '../support/folders.ts';
@@ -254,8 +261,16 @@ test('the newest checkpoint that witnesses were shown is published, and again wi
   for (const end = performance.now() + 20_000; !isSigned() && performance.now() < end; ) await sleep(10);
   await using reader = await openPublished(urlOf(folder), parsePolicy(witnesses));
   assert.equal((await reader.checkpoint()).size, newest.size);
+
+  // A policy that was written before the key was replaced still says what witnesses have signed.
+  writeFileSync(join(log.dir, 'policy'), witnesses);
+  await rotateKey(log.dir, parseSignerKey(readFileSync(join(log.dir, 'root.key'), 'utf8').trim()));
   await grow(log, 5);
+  const later = await log.checkpoint();
+  put(later, [witness.cosign(parseNote(Buffer.from(later.note)).text, 1_700_000_001n)]);
+  assert.deepEqual((await log.tier()).witnessed?.size, later.size);
   await log.close();
+  rmSync(join(log.dir, 'policy'));
 
   // Nobody witnesses it any more: what was shown to witnesses once holds nothing up.
   await using alone = await openLog(made.dir, open);
