@@ -13,6 +13,7 @@ interface EraseOptions {
   readonly basis: string;
   readonly request: string;
   readonly approvedBy: string[];
+  readonly subjectKeys?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -24,7 +25,7 @@ Examples:
 
   The sealed values of the subject and their salts leave the log, its search index and every byte of its files; ids, actions,
   times and outcomes stay, and so does every proof. What is given here is recorded in the open for ever: name no person.
-  There is no way back. Backups, exports and other copies are not reached; they are listed afterwards.
+  There is no way back. Where the log was published with its sealed values, the subject's key is destroyed. Backups, exports and other copies are not reached; they are listed afterwards.
 `;
 
 /** `erase --log DIR --subject TYPE/ID …`: a person's values, for good. */
@@ -38,6 +39,10 @@ export function eraseCommand(io: Io): Command {
     .addOption(approvedByOption())
     .addOption(keyOption())
     .addOption(markOption())
+    .option(
+      '--subject-keys <file>',
+      'keys under which values were published (default: subject-keys.db in the folder of the log)',
+    )
     .option('--dry-run', 'count, and erase nothing')
     .addOption(jsonOption('print the result as JSON'))
     .addHelpText('after', help)
@@ -68,7 +73,7 @@ export function approvedByOption(): Option {
 
 async function erase(io: Io, options: EraseOptions): Promise<void> {
   const { log: dir, subject, basis, request: requestId, approvedBy, dryRun = false, json } = options;
-  const places = given({ key: options.key, mark: options.mark });
+  const places = given({ key: options.key, mark: options.mark, subjectKeys: options.subjectKeys });
   await using log = await openLog(dir, dryRun ? { readOnly: true } : places);
   const result = await log.erase({ subject, basis, requestId, approvedBy, dryRun });
   if (json === true) await io.out.json(result);

@@ -17,6 +17,7 @@ import type { LogReport, VerifyOptions } from './audit.ts';
 import type { Backup } from './backup.ts';
 import type { Intake } from './commit.ts';
 import {
+  archiveKeysOf,
   checkSubject,
   type DiscloseOptions,
   type EraseOptions,
@@ -94,10 +95,10 @@ export class Log {
     if (writer !== undefined) this.#timestamps.follow(this.followers);
     const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
     this.holds = new Holds(reader, record);
-    const [{ followers }, { outOfReach }] = [this, home];
-    this.#erasures = new Erasures({ reader, writer, followers, keys: options.subjectKeys, outOfReach });
+    const removing = { reader, writer, followers: this.followers, outOfReach: home.outOfReach };
     const requireOpen = (): void => this.#recording.requireOpen();
-    this.retention = new Retention({ reader, writer, followers, outOfReach, record, requireOpen });
+    this.#erasures = new Erasures({ ...removing, keys: archiveKeysOf(home.dir, options.subjectKeys) });
+    this.retention = new Retention({ ...removing, record, requireOpen });
     this.#witnessing =
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
     this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
@@ -236,8 +237,7 @@ export class Log {
     const { timeoutMs = WITNESSED_WAIT_MS_DEFAULT } = options;
     const { note } = await this.#witnesses().until(receipt.index + 1, timeoutMs);
     await this.#proveReceipt(receipt, note);
-    const { id, index, leafHash } = receipt;
-    return { id, index, leafHash, checkpoint: note };
+    return { id: receipt.id, index: receipt.index, leafHash: receipt.leafHash, checkpoint: note };
   }
 
   /** The policy that names the log's witnesses; undefined where it has none. */

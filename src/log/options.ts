@@ -43,8 +43,11 @@ export interface OpenOptions {
    * folder says by default.
    */
   readonly timestamps?: TimestampSettings;
-  /** Keys under which an archive keeps the values of subjects: those of a subject that is erased are destroyed. */
-  readonly subjectKeys?: SubjectKeys;
+  /**
+   * Keys under which an archive keeps the values of subjects: those of a subject that is erased are destroyed. The path of their
+   * file, or what destroys them; `subject-keys.db` in the folder, where it is there, if not given.
+   */
+  readonly subjectKeys?: string | SubjectKeys;
   /**
    * Who witnesses the log: the text of a policy (c2sp.org/tlog-policy). The file `policy` in the folder, where there is one, if not
    * given. The newest checkpoint is shown to its witnesses as the log grows, and proofs carry what they sign.
@@ -58,8 +61,8 @@ export interface OpenOptions {
 
 /** What an archive of values under keys of their own offers to an erasure. */
 export interface SubjectKeys {
-  /** Destroys the keys of these subjects, for good. Where there are none, it does nothing. */
-  destroy(subjects: readonly string[]): Promise<void> | void;
+  /** Destroys the keys of these subjects, for values in entries below an index, for good. Where there are none, it does nothing. */
+  destroy(subjects: readonly string[], below: number): Promise<void> | void;
 }
 
 /** How a log is created; fixed for its life. */
@@ -142,7 +145,14 @@ function checkHeartbeat(ms: number | undefined): void {
 }
 
 /** Refuses what is wrong in the values of options that a log is opened with. Throws a misuse `option_invalid`. */
-export function checkValues({ queue, heartbeatMs, timestamps, witnesses, publish }: OpenOptions): void {
+export function checkValues(options: OpenOptions): void {
+  const { queue, heartbeatMs, timestamps, witnesses, publish, subjectKeys } = options;
+  if (
+    subjectKeys !== undefined &&
+    typeof subjectKeys !== 'string' &&
+    typeof subjectKeys?.destroy !== 'function'
+  )
+    throw misuse('type', 'option_invalid', 'subjectKeys must be the path of a file, or what destroys keys');
   checkLimits(queue);
   checkHeartbeat(heartbeatMs);
   if (timestamps !== undefined) checkTimestampSettings(timestamps);

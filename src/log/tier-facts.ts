@@ -10,11 +10,12 @@ import {
 import { base64Encode, isMisuse, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
   type OpenedCheckpoint,
-  openWithPolicy,
+  openNote,
   type Policy,
   parseCheckpoint,
   parseNote,
   parsePolicy,
+  satisfiesPolicy,
 } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
@@ -116,10 +117,11 @@ async function witnessesOf(
   const asked = policy?.witnesses.length;
   const unchecked = policy === undefined ? cosignersOf(published[0], sources.origin) : 0;
   for (const { note } of policy === undefined ? [] : published) {
-    const opened = openedWith(note, policy!);
+    const opened = cosignedBy(note, policy!);
     const cosigned = opened?.verified.filter(({ timestamp }) => timestamp !== undefined) ?? [];
     if (opened === undefined || cosigned.length === 0) continue;
-    const { size, root } = opened.checkpoint;
+    const { origin, size, root } = opened.checkpoint;
+    if (origin !== sources.origin) continue;
     const history = await compare(sources, { size, root: base64Encode(root) });
     if (history !== 'this') {
       contradictions.push(`Witnesses have cosigned ${size} entries of ${history}.`);
@@ -132,9 +134,21 @@ async function witnessesOf(
   return { asked, unchecked };
 }
 
-function openedWith(note: Uint8Array, policy: Policy): OpenedCheckpoint | undefined {
+/**
+ * What the quorum of the policy has cosigned. Whether it is this log's is for the caller to compare: the log's own key may have been
+ * replaced since the policy was written.
+ */
+function cosignedBy(
+  note: Uint8Array,
+  policy: Policy,
+): Pick<OpenedCheckpoint, 'checkpoint' | 'verified'> | undefined {
   try {
-    return openWithPolicy(note, policy);
+    const opened = openNote(
+      note,
+      policy.witnesses.map(({ key }) => key),
+    );
+    if (!satisfiesPolicy(policy, opened)) return undefined;
+    return { verified: opened.verified, checkpoint: parseCheckpoint(opened.text) };
   } catch (error) {
     if (error instanceof VerificationError) return undefined;
     throw error;

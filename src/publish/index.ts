@@ -23,7 +23,6 @@ export {
   type PublishTilesOptions,
   publishLog,
   publishTiles,
-  SUBJECT_KEYS_FILE,
 } from './publish-log.ts';
 export { type BundleFile, type ReadFile, readBundle, readTile } from './published-files.ts';
 export { openPublished, type PublishedEntry, PublishedLog } from './published-log.ts';

@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AnchorStore, type Publication } from '../anchor/index.ts';
-import { misuse } from '../bytes/index.ts';
-import { type Follower, type FollowerBatch, isLogError, type Log } from '../log/index.ts';
+import { AnchorStore } from '../anchor/index.ts';
+import { misuse, VerificationError } from '../bytes/index.ts';
+import type { Follower, FollowerBatch, Log } from '../log/index.ts';
+import { openNote, satisfiesPolicy } from '../note/index.ts';
 import { randomBytes, systemClock } from '../platform/index.ts';
-import { type S3Options, SubjectKeys, type TileStore } from '../store/index.ts';
+import {
+  isLogError,
+  type S3Options,
+  SUBJECT_KEYS_FILE,
+  SubjectKeys,
+  type TileStore,
+} from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
 import { type Published, Publisher, type PublishSource } from './publisher.ts';
-
-/** The file with the keys of subjects, in the folder of a log. */
-export const SUBJECT_KEYS_FILE = 'subject-keys.db';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
@@ -80,7 +84,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
     work ??= open(log, options);
     try {
       const published = await (await work).publish();
-      covered = published.size;
+      covered = isSatisfied(log, published) ? published.size : published.size - 1;
       if (published.added > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
@@ -150,51 +154,30 @@ async function open(
     source: sourceOf(log),
     store,
     disclosures: keys && new DisclosureArchive(store, keys),
-    cosigned: () => newestCosigned(log.anchorsPath),
+    cosigned: () => newestShown(log),
     onProgress,
   });
+  const publish = async (): Promise<Published> => {
+    const published = await publisher.publish();
+    note(log, store.place, published, options.s3);
+    return published;
+  };
   const close = async (): Promise<void> => {
     keys?.close();
     if (typeof to === 'string') await store.close();
   };
-  const publish = async (): Promise<Published> => {
-    const beganAt = systemClock.wall();
-    const published = await publisher.publish();
-    notePublication(log.anchorsPath, { url: store.place, size: published.size, at: beganAt }, options.s3);
-    return published;
-  };
   return { publish, close };
-}
-
-/**
- * Notes where the log is published, for `tier`. A lock counts from when a file was written: as a whole the place is locked until the
- * first of them is free, and not at all where some were written without one.
- */
-function notePublication(path: string, publication: Publication, s3: S3Options | undefined): void {
-  if (path === '') return;
-  try {
-    const anchors = AnchorStore.open(path);
-    try {
-      const days = s3?.retention?.days;
-      const lockedUntil = days === undefined ? undefined : publication.at + days * DAY_MS;
-      const known = anchors.publications().find(({ url }) => url === publication.url);
-      const retainUntil = known === undefined || lockedUntil === undefined ? lockedUntil : known.retainUntil;
-      anchors.putPublication({ ...publication, ...(retainUntil !== undefined && { retainUntil }) });
-    } finally {
-      anchors.close();
-    }
-  } catch (error) {
-    // It is published all the same. Whoever publishes may only read the folder.
-    if (!isLogError(error)) throw error;
-  }
 }
 
 function sourceOf(log: Log): PublishSource {
   const { reader } = log;
   return {
     origin: log.origin,
-    // While it is open, another key may take over.
-    vkeys: async () => (await log.keys()).keys.map(({ vkey }) => vkey),
+    keysAt: async (size) => {
+      const { keys } = await reader.keys();
+      const signs = keys.filter(({ first, last = size }) => first <= size && size <= last);
+      return signs.map(({ vkey }) => vkey);
+    },
     checkpoint: () => reader.checkpoint(),
     bundle: (index, width) => reader.bundle(index, width),
     tile: (tile) => reader.tile(tile),
@@ -203,14 +186,54 @@ function sourceOf(log: Log): PublishSource {
   };
 }
 
-/** The newest checkpoint that was shown to witnesses, with what they have signed. */
-function newestCosigned(path: string): Uint8Array | undefined {
+/** The newest checkpoint that was shown to witnesses, with what they have signed; none where nobody witnesses the log now. */
+function newestShown({ anchorsPath: path, witnessPolicy }: Log): Uint8Array | undefined {
+  if (witnessPolicy === undefined || witnessPolicy.witnesses.length === 0) return undefined;
   if (path === '' || !existsSync(path)) return undefined;
   const anchors = AnchorStore.open(path);
   try {
     return anchors.newestPublished()[0]?.note;
   } finally {
     anchors.close();
+  }
+}
+
+/** Whether readers who go by the log's policy take what was published: else it is published again with what witnesses sign later. */
+function isSatisfied({ witnessPolicy: policy }: Log, { note }: Published): boolean {
+  if (policy === undefined) return true;
+  const keys = policy.witnesses.map(({ key }) => key);
+  try {
+    return satisfiesPolicy(policy, openNote(note, keys));
+  } catch (error) {
+    // None of them has signed it yet.
+    if (error instanceof VerificationError) return policy.quorum === undefined;
+    throw error;
+  }
+}
+
+/**
+ * Notes beside the log where it is published, how far, and until when nothing can be deleted there: `tier` tells it. Where files lie
+ * that were locked earlier than the ones of now, or not at all, it is their date that counts, or none.
+ */
+function note({ anchorsPath }: Log, url: string, { size, added, present }: Published, s3?: S3Options): void {
+  if (anchorsPath === '') return;
+  const at = systemClock.wall();
+  try {
+    const anchors = AnchorStore.open(anchorsPath);
+    try {
+      const before = anchors.publications().find((known) => known.url === url)?.retainUntil;
+      const retention = s3?.retention;
+      const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
+      const isWhole = added === size && present === 0;
+      const first = isLocked && isWhole ? at + retention.days * DAY_MS : undefined;
+      const retainUntil = isLocked || added === 0 ? (before ?? first) : undefined;
+      anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
+    } finally {
+      anchors.close();
+    }
+  } catch (error) {
+    // Who may read the log and not write beside it has published all the same.
+    if (!isLogError(error, 'io_failed')) throw error;
   }
 }
 

@@ -24,12 +24,15 @@ export interface BundleFile {
   readonly width: number;
 }
 
+/** In a folder that somebody else prepared, a link could lead anywhere, and a pipe would be waited for until somebody writes. */
+const flags = constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0) + (constants.O_NONBLOCK ?? 0);
+
 /** What stands in a folder, on this thread: an audit has one of its own to wait on. */
 export function readFilesOf(root: string): (path: string, bytesMax: number) => Uint8Array | undefined {
   return (path, bytesMax) => {
     let file: number;
     try {
-      file = openSync(join(root, path), constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0));
+      file = openSync(join(root, path), flags);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

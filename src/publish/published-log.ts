@@ -8,18 +8,16 @@ import {
   planConsistency,
   planInclusion,
   TILE_WIDTH,
-  TileAuthenticator,
+  type TileAuthenticator,
   verifyConsistency,
   verifyInclusion,
 } from '../merkle/index.ts';
-import { type Checkpoint, NOTE_BYTES_MAX, openWithPolicy, type Policy } from '../note/index.ts';
+import { type Checkpoint, NOTE_BYTES_MAX } from '../note/index.ts';
 import { CHECKPOINT_PATH, LogError, type TileReader } from '../store/index.ts';
 import { formatProof, policyOf, type Trust } from '../verify/index.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
-import { readBundle, readTile } from './published-files.ts';
-
-/** Tiles that are kept once they are authenticated, 8 KiB each: two megabytes. */
-const TILES_KEPT_MAX = 256;
+import { readBundle } from './published-files.ts';
+import { authenticatorOf, missing, PublishedKey } from './published-keys.ts';
 
 /** An entry of a published log. */
 export interface PublishedEntry {
@@ -37,30 +35,30 @@ interface Tree {
 
 /**
  * A published log, read by its URL alone. Nothing that comes from there is believed: the checkpoint by the key or policy that the
- * reader was given, everything else by the hashes that lead to the checkpoint's root. A tile is kept once it has been authenticated,
- * not before. Calls may overlap.
+ * reader was given, or a key that took its place by the log's own rules, everything else by the hashes that lead to the checkpoint's
+ * root. A tile is kept once it has been authenticated, not before. Calls may overlap.
  */
 export class PublishedLog {
   readonly #reader: TileReader;
-  readonly #policy: Policy;
+  readonly #key: PublishedKey;
   #tree: Tree | undefined;
   #newest: Promise<Tree> | undefined;
 
-  private constructor(reader: TileReader, policy: Policy) {
+  private constructor(reader: TileReader, trust: Trust) {
     this.#reader = reader;
-    this.#policy = policy;
+    this.#key = new PublishedKey(reader, trust);
   }
 
   /** @internal Use {@link openPublished}. */
   static async over(reader: TileReader, trust: Trust): Promise<PublishedLog> {
-    const log = new PublishedLog(reader, policyOf(trust));
+    const log = new PublishedLog(reader, trust);
     await log.checkpoint();
     return log;
   }
 
   /**
    * The newest checkpoint, read now. It must continue the one that was seen before: throws `VerificationError` `rolled_back` where it
-   * is older, `forked` where it is of another history, and what `openWithPolicy` throws.
+   * is older, `forked` where it is of another history, and what `PinnedKey.open` throws.
    */
   async checkpoint(): Promise<SignedCheckpoint> {
     this.#newest ??= this.#refresh().finally(() => {
@@ -116,7 +114,7 @@ export class PublishedLog {
    */
   async verifyContinues(note: string | Uint8Array): Promise<void> {
     const bytes = typeof note === 'string' ? Buffer.from(note, 'utf8') : note;
-    await this.#mustContinue(openWithPolicy(bytes, this.#policy).checkpoint, this.#seen());
+    await this.#mustContinue((await this.#key.open(bytes)).checkpoint, this.#seen());
   }
 
   /** Releases everything. Idempotent. */
@@ -140,33 +138,15 @@ export class PublishedLog {
         `no log is published at ${this.#reader.place}: there is no checkpoint`,
       );
     }
-    const { checkpoint } = openWithPolicy(note, this.#policy);
+    const { checkpoint } = await this.#key.open(note);
     const seen = this.#tree;
     const isSame =
       seen?.checkpoint.size === checkpoint.size && equalBytes(seen.checkpoint.root, checkpoint.root);
-    const tiles = isSame ? seen.tiles : this.#authenticator(checkpoint);
+    const tiles = isSame ? seen.tiles : authenticatorOf(this.#reader, checkpoint);
     const tree = { checkpoint, note, tiles };
     if (seen !== undefined) await this.#mustContinue(seen.checkpoint, tree);
     this.#tree = tree;
     return tree;
-  }
-
-  #authenticator({ size, root }: Checkpoint): TileAuthenticator {
-    const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
-      this.#reader.read(path, bytesMax);
-    return new TileAuthenticator({
-      size,
-      root,
-      tilesCachedMax: TILES_KEPT_MAX,
-      readTiles: (tiles) =>
-        Promise.all(
-          tiles.map(async (tile) => {
-            const bytes = await readTile(read, tile);
-            if (bytes !== undefined) return bytes;
-            throw missing(this.#reader.place, `tile ${tile.index} of level ${tile.level}`);
-          }),
-        ),
-    });
   }
 
   async #mustContinue(older: Checkpoint, { checkpoint: newer, tiles }: Tree): Promise<void> {
@@ -244,10 +224,4 @@ export async function openPublished(
 function requireIndex(index: number, { checkpoint }: Tree): void {
   if (Number.isSafeInteger(index) && index >= 0 && index < checkpoint.size) return;
   throw new LogError('not_found', `there is no entry ${index} in a log of ${checkpoint.size}`);
-}
-
-function missing(place: string, what: string): LogError {
-  return new LogError('log_damaged', `${place} has no ${what}, which its checkpoint covers`, {
-    hint: 'run verify: it names everything that is missing',
-  });
 }

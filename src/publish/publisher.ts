@@ -16,13 +16,13 @@ import {
   parseVerifierKey,
 } from '../note/index.ts';
 import {
-  type Awaitable,
   CHECKPOINT_PATH,
   LogError,
   type PutResult,
   type StoredEntry,
   type TileStore,
 } from '../store/index.ts';
+import { readHead } from '../verify/index.ts';
 import { GrowingTiles } from './growing-tiles.ts';
 import { Puts } from './puts.ts';
 
@@ -32,8 +32,8 @@ const CHUNK_ENTRIES = 16 * TILE_WIDTH;
 /** A log as its publisher reads it. */
 export interface PublishSource {
   readonly origin: string;
-  /** The verifier keys under which a checkpoint of this log is one: all that sign it, or signed it. Asked anew each time. */
-  vkeys(): Awaitable<readonly string[]>;
+  /** The verifier keys under which a checkpoint of so many entries is one of this log. */
+  keysAt(size: number): Promise<readonly string[]>;
   /** The newest checkpoint. */
   checkpoint(): Promise<{ readonly size: number; readonly root: string; readonly note: string }>;
   /** The bytes of a bundle and of a tile; undefined where the log has not come so far. */
@@ -148,9 +148,9 @@ export class Publisher {
   }
 
   async #open(note: Uint8Array): Promise<Signed> {
-    const { origin } = this.#options.source;
-    const vkeys = await this.#options.source.vkeys();
-    const { checkpoint } = openCheckpoint(note, { origin, keys: vkeys.map(parseVerifierKey) });
+    const { source } = this.#options;
+    const keys = await source.keysAt(readHead(note)?.size ?? 0);
+    const { checkpoint } = openCheckpoint(note, { origin: source.origin, keys: keys.map(parseVerifierKey) });
     return { ...checkpoint, note };
   }
 

@@ -1,18 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { base64Encode, equalBytes, misuse, VerificationError } from '../bytes/index.ts';
-import { parseEntry, parseGenesis } from '../event/index.ts';
+import { type Genesis, isKeyChange, parseEntry, parseGenesis } from '../event/index.ts';
 import { verifyLog } from '../log/index.ts';
 import { decodeEntryBundle, EMPTY_ROOT, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
-import { NOTE_BYTES_MAX, openWithPolicy, type Policy } from '../note/index.ts';
+import { NOTE_BYTES_MAX, type Policy, parseVerifierKey } from '../note/index.ts';
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { CHECKPOINT_PATH, LogError, type NewEntry, SqliteStore, type TileReader } from '../store/index.ts';
-import { policyOf, readHead, type Trust } from '../verify/index.ts';
+import { type KeyEntry, keyTimeline, readHead, type Trust } from '../verify/index.ts';
 import type { DisclosuresAt } from './audit-span.ts';
 import { readDisclosures } from './disclosure-reading.ts';
 import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { readBundle } from './published-files.ts';
+import { PublishedKey } from './published-keys.ts';
 
 /** Bundles that are read, and stored in one transaction. */
 const BUNDLES_AT_ONCE = 16;
@@ -94,6 +95,8 @@ class Restoring {
   readonly #draft: string;
   readonly #options: RestoreOptions;
   #disclosures = 0;
+  /** The first entry, and every change of keys. */
+  readonly #keys: KeyEntry[] = [];
 
   constructor(reader: TileReader, draft: string, options: RestoreOptions) {
     this.#reader = reader;
@@ -112,8 +115,7 @@ class Restoring {
     }
     const pinned = policy ?? (vkey === undefined ? undefined : { vkey });
     const genesis = parseGenesis(parseEntry((await this.#entries(0, readHead(note)?.size ?? 0))[0]!));
-    const newest = genesis.logKeys.at(-1)!;
-    const { checkpoint } = openWithPolicy(note, policyOf(pinned ?? { vkey: newest }) satisfies Policy);
+    const { checkpoint } = await new PublishedKey(this.#reader, pinned ?? namedIn(genesis)).open(note);
     const { size, origin } = checkpoint;
     if (origin !== genesis.origin) {
       throw new VerificationError(
@@ -130,7 +132,8 @@ class Restoring {
       const message = `The ${size} published entries do not have the root that the checkpoint signs.`;
       throw new VerificationError('tile_invalid', message, { size });
     }
-    replaceFile(join(this.#draft, 'log.vkey'), `${newest}\n`);
+    const { current } = keyTimeline(this.#keys[0]!.entry, this.#keys.slice(1));
+    replaceFile(join(this.#draft, 'log.vkey'), `${current.at(-1)!.text}\n`);
     if (genesis.rootKey !== null) replaceFile(join(this.#draft, 'root.vkey'), `${genesis.rootKey}\n`);
     await this.#readBack(pinned);
     return {
@@ -180,6 +183,7 @@ class Restoring {
       const { id, recordedAt: time } = parseEntry(entry);
       recordedAt = Date.parse(time);
       growing.append(hashLeaf(entry));
+      if (begin + at === 0 || isKeyChange(entry)) this.#keys.push({ index: begin + at, entry });
       const texts = disclosures?.(begin + at) ?? [];
       this.#disclosures += texts.length;
       return { id, entry, disclosures: texts };
@@ -244,6 +248,13 @@ function storedTile({ tile: { level, index }, bytes }: TileBytes): {
   hashes: Uint8Array;
 } {
   return { level, index, hashes: bytes };
+}
+
+/** Whom a log names itself: for those who know nobody. */
+function namedIn({ logKeys, rootKey }: Genesis): Policy {
+  const texts = rootKey === null ? logKeys : [...logKeys, rootKey];
+  const logs = texts.map((text) => ({ key: parseVerifierKey(text) }));
+  return { logs, witnesses: [], groups: [], quorum: undefined };
 }
 
 function check(options: RestoreOptions): void {

@@ -44,7 +44,7 @@ export {
 export { packDisclosures, type RawRow, SqliteReader, unpackDisclosures } from './sqlite-reader.ts';
 export { checkSchema, pragma, SCHEMA_VERSION, schemaDrift } from './sqlite-schema.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
-export { NOBODY, SUBJECT_KEY_BYTES, SubjectKeys } from './subject-keys.ts';
+export { NOBODY, SUBJECT_KEY_BYTES, SUBJECT_KEYS_FILE, SubjectKeys } from './subject-keys.ts';
 export {
   CHECKPOINT_PATH,
   DirectoryTileStore,

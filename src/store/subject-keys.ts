@@ -3,6 +3,9 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LogError } from '../bytes/index.ts';
 import { SQLITE_BUSY, sqliteCode } from './sqlite-failure.ts';
 
+/** The file with the keys of subjects, in the folder of a log. */
+export const SUBJECT_KEYS_FILE = 'subject-keys.db';
+
 /** Bytes of a subject's key (AES-256). */
 export const SUBJECT_KEY_BYTES = 32;
 

@@ -3,15 +3,24 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { openLog } from 'indelible';
+import { openLog, rotateKey } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { decodeEntryBundle } from 'indelible/merkle';
-import { Publisher, publishLog, publishTiles, verifyPublished } from 'indelible/publish';
+import {
+  cosignerKeyFromSeed,
+  keyTypes,
+  parseCosignerKey,
+  parseNote,
+  parsePolicy,
+  parseSignerKey,
+} from 'indelible/note';
+import { openPublished, Publisher, publishLog, publishTiles, verifyPublished } from 'indelible/publish';
 import { DirectoryTileStore, type TileStore } from 'indelible/store';
 import { temporaryFolder } from '../support/folders.ts';
 import { vectorsDir, vectorsMissing } from '../support/vectors.ts';
@@ -222,22 +231,79 @@ test('a follower publishes what is recorded, from where its last life stopped', 
   assert.equal((await verifyPublished(urlOf(folder), { vkey: log.vkey, threads: 0 })).ok, true);
 });
 
-test('the newest cosigned checkpoint is published rather than the newest, and the next when it is there', async (t) => {
+test('the newest checkpoint that witnesses were shown is published, and again with what they sign later', async (t) => {
   const folder = join(temporaryFolder(t), 'pub');
-  const log = await smallLog(t, 5);
-  const cosigned = await log.checkpoint();
+  const made = await smallLog(t, 5);
+  await made.close();
+  const witness = parseCosignerKey(
+    cosignerKeyFromSeed('witness.example', keyTypes.cosignatureV1, new Uint8Array(32).fill(1)),
+  );
+  const witnesses = `log ${made.vkey}\nwitness w ${witness.key.text}\nquorum w\n`;
+  const open = { thread: 'caller', heartbeatMs: 0 } as const;
+  await using log = await openLog(made.dir, { ...open, witnesses });
+  const shown = await log.checkpoint();
   const anchors = AnchorStore.open(join(log.dir, 'anchors.db'));
   t.after(() => anchors.close());
-  const put = ({ size, note }: { size: number; note: string }) =>
-    anchors.putPublished({ size, note: Buffer.from(note), at: 0 });
-  put(cosigned);
+  const put = ({ size, note }: { size: number; note: string }, lines: readonly string[] = []) =>
+    void anchors.addSignatures({ size, note: Buffer.from(note), at: 0 }, lines);
+  put(shown);
   await grow(log, 5);
   log.followers.add(publishTiles(log, { to: urlOf(folder), everyMs: 0 }));
-  await publishedSize(folder, cosigned.size);
-  assert.equal(readFileSync(join(folder, 'checkpoint'), 'utf8'), cosigned.note);
+  await publishedSize(folder, shown.size);
+  assert.equal(readFileSync(join(folder, 'checkpoint'), 'utf8'), shown.note);
   const newest = await log.checkpoint();
   put(newest);
   await publishedSize(folder, newest.size);
+  // Nothing is recorded any more: the witness signs, and readers who go by the policy take what is there.
+  await assert.rejects(openPublished(urlOf(folder), parsePolicy(witnesses)), { code: 'policy_unsatisfied' });
+  put(newest, [witness.cosign(parseNote(Buffer.from(newest.note)).text, 1_700_000_000n)]);
+  const isSigned = () => readFileSync(join(folder, 'checkpoint'), 'utf8').includes('— witness.example ');
+  for (const end = performance.now() + 20_000; !isSigned() && performance.now() < end; ) await sleep(10);
+  await using reader = await openPublished(urlOf(folder), parsePolicy(witnesses));
+  assert.equal((await reader.checkpoint()).size, newest.size);
+
+  // A policy that was written before the key was replaced still says what witnesses have signed.
+  writeFileSync(join(log.dir, 'policy'), witnesses);
+  await rotateKey(log.dir, parseSignerKey(readFileSync(join(log.dir, 'root.key'), 'utf8').trim()));
+  await grow(log, 5);
+  const later = await log.checkpoint();
+  put(later, [witness.cosign(parseNote(Buffer.from(later.note)).text, 1_700_000_001n)]);
+  assert.deepEqual((await log.tier()).witnessed?.size, later.size);
+  await log.close();
+  rmSync(join(log.dir, 'policy'));
+
+  // Nobody witnesses it any more: what was shown to witnesses once holds nothing up.
+  await using alone = await openLog(made.dir, open);
+  const { size } = await publishLog(alone, { to: urlOf(folder) });
+  assert.equal(size, (await alone.checkpoint()).size);
+});
+
+test('where a log is published is noted beside it, and told by its tier', async (t) => {
+  const log = await smallLog(t, 5);
+  const layer = async () => (await log.tier()).layers.find(({ name }) => name === 'published');
+  assert.equal((await layer())?.holds, false);
+  const [one, other] = [urlOf(join(temporaryFolder(t), 'one')), urlOf(join(temporaryFolder(t), 'other'))];
+  await publishLog(log, { to: one });
+  await grow(log, 5);
+  log.followers.add(publishTiles(log, { to: other, everyMs: 0 }));
+  const { size } = await log.checkpoint();
+  await publishedSize(fileURLToPath(other), size);
+  for (const end = performance.now() + 20_000; performance.now() < end; await sleep(10))
+    if ((await log.tier()).published.length === 2) break;
+  const tier = await log.tier();
+  const noted = new Map(tier.published.map(({ url, size: there }) => [url, there]));
+  assert.deepEqual(
+    noted,
+    new Map([
+      [one, size - 5],
+      [other, size],
+    ]),
+  );
+  assert.deepEqual(
+    tier.published.map(({ retainUntil }) => retainUntil),
+    [undefined, undefined],
+  );
+  assert.equal((await layer())?.holds, true);
 });
 
 async function publishedSize(folder: string, size: number): Promise<void> {

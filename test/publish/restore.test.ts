@@ -1,6 +1,7 @@
 // Reading a published log by its URL alone, restoring it, and what becomes of sealed values in an archive.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -11,8 +12,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { type Log, openLog, verifyLog } from 'indelible';
+import { createLog, type Log, newSignerKey, openLog, rotateKey, verifyLog } from 'indelible';
+import { parseSignerKey } from 'indelible/note';
 import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
 import { SubjectKeys } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
@@ -218,4 +221,120 @@ test('without disclosures, nothing of them is published and no key is made', asy
   const folder = join(temporaryFolder(t), 'pub');
   await publishLog(log, { to: urlOf(folder), disclosures: false });
   assert.ok(!existsSync(join(folder, 'disclosures')) && !existsSync(join(log.dir, 'subject-keys.db')));
+});
+
+test('a pipe in the place of a file is a finding, and nobody waits for it', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { log, folder, url } = await published(t, 300);
+  const bundle = join(folder, 'tile/entries/000');
+  rmSync(bundle);
+  execFileSync('mkfifo', [bundle]);
+  for (const threads of [0, 1]) {
+    const { findings } = await verifyPublished(url, { vkey: log.vkey, threads });
+    assert.ok(findings.some(({ from }) => from === 0));
+  }
+  await assert.rejects(restoreLog({ from: url, to: join(folder, 'x'), vkey: log.vkey }), {
+    name: 'VerificationError',
+  });
+});
+
+test('a log whose keys changed: published, read, proven, verified and restored by every key that leads to it', async (t) => {
+  const dir = join(temporaryFolder(t), 'log');
+  const root = parseSignerKey(newSignerKey('log.example/published/root'));
+  const options = { thread: 'caller', heartbeatMs: 0 } as const;
+  const log = await createLog(dir, { origin: 'log.example/published', rootVkey: root.vkey, ...options });
+  t.after(() => log.close());
+  const url = urlOf(join(temporaryFolder(t), 'pub'));
+  await grow(log, 300);
+  await publishLog(log, { to: url });
+  await using reader = await openPublished(url, log.vkey);
+  const before = (await reader.checkpoint()).note;
+  const vkeys = [log.vkey];
+  for (const more of [1, 300, 1]) {
+    vkeys.push((await rotateKey(dir, root)).history.vkey);
+    await grow(log, more);
+    const { size } = await publishLog(log, { to: url });
+    assert.equal((await reader.checkpoint()).size, size, 'a reader that was there before follows');
+  }
+  await reader.verifyContinues(before);
+  const newest = vkeys.at(-1)!;
+  for (const vkey of [...vkeys, root.vkey]) {
+    await using fresh = await openPublished(url, vkey);
+    const { proof, entry } = await fresh.prove(301);
+    const at = { proof: Buffer.from(proof), entry, policy: { vkey: newest } };
+    assert.equal(verifyProof(at).index, 301);
+    assert.deepEqual((await verifyPublished(url, { vkey, threads: 0 })).findings, []);
+    const to = join(temporaryFolder(t), 'restored');
+    const { root: restored } = await restoreLog({ from: url, to, vkey });
+    assert.equal(restored, (await log.checkpoint()).root);
+    assert.equal(readFileSync(join(to, 'log.vkey'), 'utf8'), `${newest}\n`);
+  }
+  const found = join(temporaryFolder(t), 'found');
+  assert.equal((await restoreLog({ from: url, to: found })).key, 'found inside');
+  copyFileSync(join(dir, 'log.key'), join(found, 'log.key'));
+  await using again = await openLog(found, { ...options, warn: () => {} });
+  await grow(again, 1);
+
+  // A log of the same name whose key was never handed over by the one that is known.
+  const otherDir = join(temporaryFolder(t), 'log');
+  const otherRoot = parseSignerKey(newSignerKey('log.example/published/root'));
+  const other = await createLog(otherDir, { origin: log.origin, rootVkey: otherRoot.vkey, ...options });
+  t.after(() => other.close());
+  await rotateKey(otherDir, otherRoot);
+  const otherUrl = urlOf(join(temporaryFolder(t), 'pub'));
+  await publishLog(other, { to: otherUrl });
+  for (const vkey of [...vkeys, root.vkey]) {
+    await assert.rejects(openPublished(otherUrl, vkey), { code: 'signature_unknown' });
+    const to = join(temporaryFolder(t), 'restored');
+    await assert.rejects(restoreLog({ from: otherUrl, to, vkey }), { code: 'signature_unknown' });
+  }
+  await assert.rejects(publishLog(other, { to: url }), { code: 'archive_conflict' });
+});
+
+test('an erasure destroys the keys of the subject by itself, also where its process died before', async (t) => {
+  const { log, url, keys } = await published(t, 300);
+  const request = { basis: 'gdpr-17', requestId: 'R-17', approvedBy: ['p_1', 'p_2'] };
+  const { below } = await log.erase({ subject: 'user/u_1', ...request });
+  const has = (subject: string): boolean => {
+    const own = SubjectKeys.reading(keys);
+    try {
+      return own.find(subject) !== undefined;
+    } finally {
+      own.close();
+    }
+  };
+  assert.deepEqual([has('user/u_1'), has('user/u_2')], [false, true], 'before anything is published again');
+  await grow(log, 10);
+  await publishLog(log, { to: url });
+  assert.equal(has('user/u_1'), true, 'what is recorded later has a key of its own');
+  const { findings } = await verifyPublished(url, { vkey: log.vkey, subjectKeys: keys, threads: 0 });
+  assert.deepEqual(findings, []);
+  const own = SubjectKeys.reading(keys);
+  assert.ok(below <= (await log.checkpoint()).size);
+  own.close();
+
+  // The entry is there, and the process died before the key was gone.
+  const [{ id }] = [await log.erase({ subject: 'user/u_2', ...request })];
+  await log.close();
+  const fresh = SubjectKeys.open(keys, () => new Uint8Array(32).fill(7));
+  fresh.close();
+  const db = new DatabaseSync(keys);
+  db.exec("DELETE FROM destroyed WHERE subject = 'user/u_2'");
+  db.prepare("INSERT INTO keys (subject, key) VALUES ('user/u_2', ?)").run(new Uint8Array(32).fill(7));
+  db.close();
+  writeFileSync(join(log.dir, 'erasing.json'), JSON.stringify({ ids: [id] }), { mode: 0o600 });
+  assert.equal(has('user/u_2'), true);
+  await using again = await openLog(log.dir, { thread: 'caller', heartbeatMs: 0 });
+  assert.equal(has('user/u_2'), false);
+  // Keys that lie elsewhere are named.
+  await again.close();
+  const elsewhere = join(temporaryFolder(t), 'keys.db');
+  copyFileSync(keys, elsewhere);
+  await using named = await openLog(log.dir, { thread: 'caller', heartbeatMs: 0, subjectKeys: elsewhere });
+  await named.erase({ subject: 'user/u_3', ...request });
+  const there = SubjectKeys.reading(elsewhere);
+  assert.equal(there.find('user/u_3'), undefined);
+  there.close();
+  assert.equal(has('user/u_3'), true, 'and no others');
 });

@@ -43,6 +43,10 @@ export class EntriesSource implements PublishSource {
     this.size = entries.length;
   }
 
+  async keysAt(): Promise<readonly string[]> {
+    return [this.#signer.vkey];
+  }
+
   /** Frontiers at every 1,024 entries: nobody hashes a long log for each question. */
   readonly #known: Frontier[] = [Frontier.empty()];
 
@@ -64,10 +68,6 @@ export class EntriesSource implements PublishSource {
     const root = this.#frontier(size).root();
     const note = signNote(formatCheckpoint({ origin: name, size, root }), [this.#signer]);
     return { size, root: base64Encode(root), note: Buffer.from(note).toString() };
-  }
-
-  vkeys(): string[] {
-    return [this.#signer.vkey];
   }
 
   async bundle(index: number, width: number) {

@@ -21,6 +21,7 @@ import {
 import type { Intake, TakenIn } from '../commit.ts';
 import type { Pending } from './pending.ts';
 import { type Found, open, SCAN_ENTRIES, Scanner, without } from './scan.ts';
+import type { Unfinished } from './scour.ts';
 
 /** An erasure as it is asked of the writer. Plain data, so that it crosses threads. */
 export interface ErasureOrder {
@@ -148,17 +149,15 @@ export function refuseHeld(
   }
 }
 
-/** Which of these entries are in the log, and whose values each says were erased; '' where it says so of no subject. */
-export async function recorded(
-  reader: LogReader,
-  ids: readonly string[],
-): Promise<{ readonly id: string; readonly subject: string }[]> {
-  const found: { readonly id: string; readonly subject: string }[] = [];
+/** Which of these entries are in the log, and whose values below where each says were erased; '' where it says so of no subject. */
+export async function recorded(reader: LogReader, ids: readonly string[]): Promise<Unfinished[]> {
+  const found: Unfinished[] = [];
   for (const [id, index] of await reader.findIds(ids)) {
     const [stored] = await reader.readEntries(index, index + 1);
     if (stored === undefined) continue;
     const removal = removalOf(parseEntry(stored.entry), index);
-    found.push({ id, subject: 'rules' in removal ? '' : removal.subject });
+    if ('rules' in removal) found.push({ id, subject: '', below: index });
+    else found.push({ id, subject: removal.subject, below: Math.min(removal.below, index) });
   }
   return found;
 }

@@ -5,10 +5,11 @@
  * through every entry, on the reading thread and while others write; `eraser.ts` is what happens under the head lock: the
  * rest is looked through, holds are asked, the disclosures go, and the `log.erased` entry comes, in one transaction of the commit
  * path. `scour.ts` is what follows it: the search index is dropped, the files are written anew. `pending.ts` remembers, from before
- * the commit until then, that it is not done yet, so that whoever opens the log after a crash finishes it. `holds.ts` places and
- * releases what stands in the way of an erasure.
+ * the commit until then, that it is not done yet, so that whoever opens the log after a crash finishes it. `archive-keys.ts`
+ * finds the keys that have to go, so that what was published goes too. `holds.ts` places and releases what stands in the way.
  */
 
+export { archiveKeysOf } from './archive-keys.ts';
 export { type DiscloseOptions, eventsOf } from './disclose.ts';
 export {
   APPROVERS_MIN,

@@ -18,7 +18,8 @@ export interface ErasuresParts {
   readonly reader: ReaderHandle;
   readonly writer: WriterHandle | undefined;
   readonly followers: FollowerRunner;
-  readonly keys: SubjectKeys | undefined;
+  /** Keys of an archive. */
+  readonly keys: SubjectKeys;
   readonly outOfReach: readonly string[];
 }
 
@@ -48,7 +49,7 @@ export class Erasures {
     const { scouring, ...erased } = await writer!.erase(order);
     reader.wake();
     followers.wake();
-    await keys?.destroy([subject]);
+    await keys.destroy([subject], erased.below);
     // What could not be scoured is scoured when the log is opened next.
     if (scouring.isClean) await writer!.settleErasures([erased.id]);
     const waitMs = options.followersWaitMs ?? FOLLOWERS_WAIT_MS_DEFAULT;
@@ -67,8 +68,7 @@ export class Erasures {
     const { writer, keys } = this.#parts;
     const unfinished = writer?.identity.unfinished ?? [];
     if (writer === undefined || unfinished.length === 0) return;
-    const subjects = unfinished.map(({ subject }) => subject).filter((subject) => subject !== '');
-    if (subjects.length > 0) await keys?.destroy(subjects);
+    for (const { subject, below } of unfinished) if (subject !== '') await keys.destroy([subject], below);
     await writer.settleErasures(unfinished.map(({ id }) => id));
   }
 

@@ -13,6 +13,8 @@ const FINISH_MS_MAX = 5_000;
 export interface Unfinished {
   readonly id: string;
   readonly subject: string;
+  /** Its values in entries below this index are erased. */
+  readonly below: number;
 }
 
 /** What follows the commit of an erasure: no file of the log keeps a byte of what is not in it any more. */
@@ -81,7 +83,7 @@ export class Scourer {
       const found = await recorded(transaction, ids);
       const never = ids.filter((id) => id !== 'unreadable' && !found.some((one) => one.id === id));
       this.#pending.remove(never);
-      return ids.includes('unreadable') ? [...found, { id: 'unreadable', subject: '' }] : found;
+      return ids.includes('unreadable') ? [...found, { id: 'unreadable', subject: '', below: 0 }] : found;
     } finally {
       await transaction.rollback();
     }

@@ -243,8 +243,8 @@ export function moved(place: string): LogError {
 async function readFirst(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
   let file: FileHandle;
   try {
-    // A link in a folder that somebody else prepared could lead anywhere.
-    file = await open(path, constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0));
+    // In a folder that somebody else prepared, a link could lead anywhere, and a pipe would be waited for until somebody writes.
+    file = await open(path, constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0) + (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw error;
