@@ -56,7 +56,8 @@ const NO_HASH: Hash = new Uint8Array(HASH_BYTES);
 export const TIME_BACKWARDS = 'recorded earlier than the entry before it';
 
 /** What is said of an entry that claims to change a key and cannot be one that does. */
-const NO_CHANGE = 'changes no key: it has another id, hides something, or is too long';
+/** @internal What is said of an entry that claims to change a key and can have no number among the changes. */
+export const NO_CHANGE = 'changes no key: it has another id, hides something, or is too long';
 
 /** The actions of the entries that record what was removed. */
 const ERASED = 'log.erased';

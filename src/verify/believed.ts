@@ -1,6 +1,12 @@
 import { base64Encode, VerificationError } from '../bytes/index.ts';
 import { timeMs } from '../event/index.ts';
-import { type Checkpoint, type OpenedCheckpoint, openWithPolicy, type Policy } from '../note/index.ts';
+import {
+  type Checkpoint,
+  type OpenedCheckpoint,
+  openWithPolicy,
+  type Policy,
+  type VerifierKey,
+} from '../note/index.ts';
 import type { KeyTimeline } from './key-timeline.ts';
 import { readHead } from './signed-head.ts';
 
@@ -48,7 +54,7 @@ export function openBelieved(
   const asked = quorum ? policy : { ...policy, quorum: undefined };
   const claim = readHead(note);
   if (timeline === undefined || claim === undefined) return openWithPolicy(note, asked);
-  const keys = pinned === undefined ? timeline.keysAt(claim.size) : timeline.reached(pinned, claim.size);
+  const keys = keysOf({ timeline, ...(pinned !== undefined && { pinned }) }, claim.size);
   let opened: OpenedCheckpoint;
   try {
     opened = openWithPolicy(note, { ...asked, logs: keys.map((key) => ({ key })) });
@@ -63,6 +69,14 @@ export function openBelieved(
   const { key, compromisedSince } = signers[0]!;
   const message = `It is signed by a key that was compromised by then: ${key.text} is not believed beyond ${compromisedSince!.size} entries.`;
   throw new VerificationError('key_revoked', message, { key: key.text, ...compromisedSince });
+}
+
+/** The keys of the log that are believed for checkpoints of this size. */
+export function keysOf(
+  { timeline, pinned }: Required<Pick<Believed, 'timeline'>> & Pick<Believed, 'pinned'>,
+  size: number,
+): readonly VerifierKey[] {
+  return pinned === undefined ? timeline.keysAt(size) : timeline.reached(pinned, size);
 }
 
 /** Whether an outside party saw exactly this state before a time. */

@@ -1,31 +1,53 @@
 import { base64Encode, equalBytes, VerificationError } from '../bytes/index.ts';
+import type { Genesis } from '../event/index.ts';
+import type { Hash } from '../merkle/index.ts';
 import type { Policy } from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
 import { type Anchor, type Believed, seenByAnchors } from './believed.ts';
-import { type KeyTimeline, timelineFrom } from './key-timeline.ts';
+import type { Discoveries } from './finding.ts';
+import { type KeyEntry, type KeyTimeline, timelineFrom } from './key-timeline.ts';
 import { readHead, withoutStop } from './signed-head.ts';
-import { policyOf } from './trust.ts';
+import { policyOf, type Trust } from './trust.ts';
 import { anchorsOfPublished } from './witnessed.ts';
+
+/** What whom to believe is decided by: what was pinned, and what the log says of its keys. */
+export interface KeyFacts {
+  readonly trust: Trust | undefined;
+  readonly genesis: Genesis | undefined;
+  readonly genesisHash: Hash | undefined;
+  /** The entries that claim to change keys, by rising index. */
+  readonly keyChanges: readonly KeyEntry[];
+  /** The size that the checkpoint claims. */
+  readonly size: number;
+  readonly discoveries: Discoveries;
+}
 
 /** Whom an audit believes: who was named beforehand and whoever follows from it by the rules, or else who the log says may sign. */
 export function chooseBelieved(conclusion: Conclusion, report: ReportOfLog): Believed | undefined {
-  const { options, genesis, discoveries } = conclusion;
+  const { options, head, end } = conclusion;
+  const size = readHead(head.checkpoint)?.size ?? end;
+  const believed = believedBy({ ...conclusion, trust: options.trust, size }, report);
+  return believed?.timeline === undefined ? believed : { ...believed, seenBefore: seenIn(conclusion) };
+}
+
+/** As {@link chooseBelieved}, of entries that need not be a whole log. What outside parties saw is not known here. */
+export function believedBy(facts: KeyFacts, report: ReportOfLog): Believed | undefined {
+  const { trust, genesis, discoveries } = facts;
   if (genesis === undefined && !discoveries.has('genesis_invalid')) {
     report('genesis_invalid', 'The first entry, which says what log this is, is missing', { to: 0 });
   }
-  const timeline = timelineOf(conclusion, report);
-  const seenBefore = seenIn(conclusion);
+  const timeline = timelineOf(facts, report);
   const none: Policy = { logs: [], witnesses: [], groups: [], quorum: undefined };
-  if (options.trust === undefined) return timeline && { policy: none, timeline, seenBefore };
-  const pinned = policyOf(options.trust);
+  if (trust === undefined) return timeline && { policy: none, timeline };
+  const pinned = policyOf(trust);
   if (genesis === undefined || timeline === undefined) return { policy: pinned };
-  if (!isReached(pinned, timeline, conclusion, report)) return { policy: pinned };
-  return { policy: pinned, timeline, pinned: pinned.logs.map(({ key }) => key.text), seenBefore };
+  if (!isReached(pinned, timeline, facts.size, report)) return { policy: pinned };
+  return { policy: pinned, timeline, pinned: pinned.logs.map(({ key }) => key.text) };
 }
 
 /** The timeline of the log's keys. Changes that change nothing are findings. */
 function timelineOf(
-  { genesis, genesisHash, keyChanges, discoveries }: Conclusion,
+  { genesis, genesisHash, keyChanges, discoveries }: KeyFacts,
   report: ReportOfLog,
 ): KeyTimeline | undefined {
   if (genesis === undefined || genesisHash === undefined) return undefined;
@@ -47,12 +69,7 @@ function timelineOf(
  * Whether the keys that sign the log now follow from what was pinned. Where they do not, the log is judged by the pinned keys alone,
  * and a finding says why.
  */
-function isReached(
-  pinned: Policy,
-  timeline: KeyTimeline,
-  { head, end }: Conclusion,
-  report: ReportOfLog,
-): boolean {
+function isReached(pinned: Policy, timeline: KeyTimeline, size: number, report: ReportOfLog): boolean {
   const named = pinned.logs.map(({ key }) => key);
   const texts = named.map(({ text }) => text);
   const { origin, rootKey } = timeline;
@@ -64,7 +81,6 @@ function isReached(
     });
     return false;
   }
-  const size = readHead(head.checkpoint)?.size ?? end;
   if (timeline.reached(texts, size).length > 0) return true;
   const found = timeline.spans.map(({ key }) => key.text);
   const isKeyOfLog = found.some((text) => texts.includes(text));

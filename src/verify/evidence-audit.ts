@@ -1,7 +1,9 @@
 import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
+  changeNumberOf,
   type Entry,
   type Genesis,
+  isKeyChange,
   openEntry,
   parseEntry,
   parseGenesis,
@@ -9,21 +11,19 @@ import {
   removalActions,
   removalOf,
 } from '../event/index.ts';
-import { hashLeaf } from '../merkle/index.ts';
-import {
-  type OpenedCheckpoint,
-  openNote,
-  openWithPolicy,
-  type Policy,
-  parseVerifierKey,
-} from '../note/index.ts';
+import { type Hash, hashLeaf } from '../merkle/index.ts';
+import { type OpenedCheckpoint, openNote } from '../note/index.ts';
+import { NO_CHANGE } from './audit-chunk.ts';
 import { MissingTally, RemovalRecords } from './audit-sealed.ts';
+import { type Believed, keysOf, openBelieved } from './believed.ts';
+import { believedBy, type KeyFacts } from './choose-believed.ts';
 import { EvidenceClaims } from './evidence-claims.ts';
 import type { EvidenceFile, EvidenceMaking, EvidenceRow, EvidenceSource } from './evidence-file.ts';
 import { Discoveries, describe, type Finding, type FindingCode } from './finding.ts';
+import { type KeyEntry, type ReportedKey, reportedKeys } from './key-timeline.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { TileSet } from './tile-set.ts';
-import { policyOf, type Trust } from './trust.ts';
+import type { Trust } from './trust.ts';
 
 /** How an evidence file is judged. */
 export interface EvidenceOptions {
@@ -47,6 +47,8 @@ export interface EvidenceReport {
   readonly root: string;
   /** The keys that have signed the checkpoint, as verifier keys; the log's first. */
   readonly signedBy: readonly string[];
+  /** The log's keys and which sizes each of them signs, as its entries say; none where they do not lead to who signed. */
+  readonly keys: readonly ReportedKey[];
   readonly made: EvidenceMaking;
   readonly counts: {
     /** Entries that were selected, and those in support of them. */
@@ -87,6 +89,9 @@ export class EvidenceAudit {
   #recordedAt = '';
   #shown = 0;
   #genesis: Genesis | undefined;
+  #genesisHash: Hash | undefined;
+  /** The entries that change keys, by their number: the first of several that bear one counts. */
+  readonly #keyChanges = new Map<number, KeyEntry>();
 
   constructor(file: EvidenceFile, options: EvidenceOptions = {}) {
     this.#file = file;
@@ -106,9 +111,9 @@ export class EvidenceAudit {
   /** The report, when every block has been added. */
   conclude(): EvidenceReport {
     const { evidence } = this.#file;
-    const policy = this.#policy();
-    const opened = policy && this.#open(policy);
-    if (policy !== undefined) this.#checkSeal(policy);
+    const believed = this.#believed();
+    const opened = believed && this.#open(believed);
+    if (believed !== undefined) this.#checkSeal(believed);
     for (const what of this.#claims.unshown(this.#size)) this.#report('claim_unshown', what);
     let [withheld, erased] = [0, 0];
     for (const { subjects, action, places } of this.#missing.values) {
@@ -130,6 +135,7 @@ export class EvidenceAudit {
       size: this.#size,
       root: opened === undefined ? '' : base64Encode(opened.checkpoint.root),
       signedBy: opened?.verified.map(({ key }) => key.text) ?? [],
+      keys: believed?.timeline === undefined ? [] : reportedKeys(believed.timeline),
       made: evidence.made,
       counts: { selected, support, shown: this.#shown, withheld, erased },
       complete: evidence.complete,
@@ -190,15 +196,34 @@ export class EvidenceAudit {
       this.#at(index, 'time_backwards', 'recorded earlier than an entry before it');
     }
     this.#recordedAt = entry.recordedAt;
-    if (index === 0) this.#readGenesis(entry);
-    if (isRemoval(entry)) this.#readRemoval(entry, index);
-    this.#claims.saw(index, entry.source);
+    this.#readOwn(row, entry);
+    this.#claims.saw(index, entry);
     this.#options.inspect?.(event, row, this.#claims.isSupport(index));
   }
 
-  #readGenesis(entry: Entry): void {
+  /** The log's own entries that mean something to a verifier. */
+  #readOwn({ index, entry: bytes }: EvidenceRow, entry: Entry): void {
+    if (index === 0) this.#readGenesis(entry, bytes);
+    else if (entry.action === 'log.created')
+      this.#at(index, 'genesis_invalid', 'the log is created once more');
+    if (isRemoval(entry)) this.#readRemoval(entry, index);
+    if (entry.action === 'log.key_rotated' || entry.action === 'log.key_revoked')
+      this.#keepKeyChange(entry, { index, entry: bytes });
+  }
+
+  /** However many there are, no more are kept than can be changes. */
+  #keepKeyChange({ id }: Entry, change: KeyEntry): void {
+    const number = isKeyChange(change.entry) ? changeNumberOf(id) : undefined;
+    if (number === undefined) this.#at(change.index, 'key_change_invalid', NO_CHANGE);
+    else if (this.#keyChanges.has(number))
+      this.#at(change.index, 'key_change_invalid', 'changes no key: an entry before it has its number');
+    else this.#keyChanges.set(number, change);
+  }
+
+  #readGenesis(entry: Entry, bytes: Uint8Array): void {
     try {
       this.#genesis = parseGenesis(entry);
+      this.#genesisHash = hashLeaf(bytes);
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
       this.#at(0, 'genesis_invalid', withoutStop(error.message));
@@ -207,7 +232,15 @@ export class EvidenceAudit {
 
   #readRemoval(entry: Entry, index: number): void {
     try {
-      this.#removals.add(removalOf(entry, index));
+      const removal = removalOf(entry, index);
+      if ('rules' in removal) {
+        this.#removals.add(removal);
+        return;
+      }
+      // A record speaks of what came before it: one that reaches ahead would excuse what was not yet written.
+      if (removal.below > index)
+        this.#at(index, 'erasure_invalid', 'the record of an erasure that reaches ahead of itself');
+      this.#removals.add({ ...removal, below: Math.min(removal.below, index) });
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
       const code = entry.action === 'log.erased' ? 'erasure_invalid' : 'retention_invalid';
@@ -215,32 +248,29 @@ export class EvidenceAudit {
     }
   }
 
-  /** Whom to believe: who was named beforehand, or else who the log's first entry names. */
-  #policy(): Policy | undefined {
+  /** Whom to believe: who was named beforehand and whoever follows from it, or else who the log says may sign. */
+  #believed(): Believed | undefined {
+    const { evidence } = this.#file;
     const genesis = this.#genesis;
     if (genesis === undefined) {
       this.#report('genesis_invalid', 'The first entry, which says what log this is, is not among these');
-    } else if (genesis.origin !== this.#file.evidence.origin) {
+    } else if (genesis.origin !== evidence.origin) {
       this.#report('origin_mismatch', 'The log’s first entry bears another name than the file');
     }
-    if (this.#options.trust !== undefined) return policyOf(this.#options.trust);
-    if (genesis === undefined) return undefined;
-    try {
-      const logs = [...new Set(genesis.logKeys)].map((text) => ({ key: parseVerifierKey(text) }));
-      return { logs, witnesses: [], groups: [], quorum: undefined };
-    } catch (error) {
-      if (!(error instanceof VerificationError)) throw error;
-      this.#report(
-        'key_unknown',
-        `The log’s first entry names a key that is none: ${withoutStop(error.message)}`,
-      );
-      return undefined;
-    }
+    const facts: KeyFacts = {
+      trust: this.#options.trust,
+      genesis,
+      genesisHash: this.#genesisHash,
+      keyChanges: [...this.#keyChanges.values()],
+      size: this.#size,
+      discoveries: this.#discoveries,
+    };
+    return believedBy(facts, (code, what) => this.#report(code, what));
   }
 
-  #open(policy: Policy): OpenedCheckpoint | undefined {
+  #open(believed: Believed): OpenedCheckpoint | undefined {
     try {
-      const opened = openWithPolicy(utf8Encode(this.#file.evidence.checkpoint), policy);
+      const opened = openBelieved(utf8Encode(this.#file.evidence.checkpoint), believed);
       if (opened.checkpoint.origin !== this.#file.evidence.origin) {
         this.#report('origin_mismatch', 'The checkpoint bears another name than the file');
       }
@@ -256,8 +286,12 @@ export class EvidenceAudit {
   }
 
   /** The note that binds the file: by a key of this log, over exactly these bytes. */
-  #checkSeal(policy: Policy): void {
-    const keys = policy.logs.map(({ key }) => key).filter(({ name }) => name === this.#file.evidence.origin);
+  #checkSeal({ policy, timeline, pinned }: Believed): void {
+    const signers =
+      timeline === undefined
+        ? policy.logs.map(({ key }) => key)
+        : keysOf({ timeline, ...(pinned !== undefined && { pinned }) }, this.#size);
+    const keys = signers.filter(({ name }) => name === this.#file.evidence.origin);
     try {
       const { text } = openNote(utf8Encode(this.#file.seal), keys);
       if (text === this.#file.sealText) return;

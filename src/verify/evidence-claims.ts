@@ -1,4 +1,4 @@
-import type { EventSource } from '../event/index.ts';
+import type { Entry } from '../event/index.ts';
 import type { Evidence } from './evidence-file.ts';
 
 /** What an evidence file claims of itself, held against the entries that are there. */
@@ -10,6 +10,8 @@ export class EvidenceClaims {
   #selected = 0;
   #supporting = 0;
   #within = 0;
+  /** Entries in support that are none of the log's own. */
+  #foreign = 0;
 
   constructor(evidence: Evidence) {
     this.#evidence = evidence;
@@ -28,9 +30,12 @@ export class EvidenceClaims {
   }
 
   /** An entry is here, and in the tree. Each index once. */
-  saw(index: number, source: EventSource): void {
-    if (this.#support.has(index)) this.#supporting += 1;
-    else this.#selected += 1;
+  saw(index: number, { action, source }: Pick<Entry, 'action' | 'source'>): void {
+    if (!this.#support.has(index)) this.#selected += 1;
+    else {
+      this.#supporting += 1;
+      if (!action.startsWith('log.')) this.#foreign += 1;
+    }
     const { complete } = this.#evidence;
     if (complete !== null && index >= complete.from && index < complete.to) this.#within += 1;
     if (source.seq !== null) this.#sources.get(sourceKey(source))?.add(source.seq);
@@ -45,10 +50,18 @@ export class EvidenceClaims {
     if (support.length !== this.#supporting || this.#support.size !== support.length) {
       yield `It names ${support.length} entries in support, and ${this.#supporting} are here`;
     }
+    if (this.#foreign > 0) {
+      yield `It names ${this.#foreign} entries in support that are none of the log’s own`;
+    }
     if (complete !== null && (complete.from >= complete.to || complete.to > size)) {
       yield 'It says that a stretch is complete which is none of this log';
     } else if (complete !== null && this.#within !== complete.to - complete.from) {
       yield `It says that every entry from ${complete.from} to ${complete.to - 1} is here, and some are not`;
+    }
+    if (this.#sources.size !== sources.length) {
+      // Each would be counted through as often as it is named.
+      yield 'It names a source twice';
+      return;
     }
     for (const source of sources) {
       const seen = this.#sources.get(sourceKey(source))!;
@@ -56,7 +69,6 @@ export class EvidenceClaims {
         yield `It says that ${source.service} (${source.instance}) is here from number ${source.from} to ${source.to}, and it is not`;
       }
     }
-    if (this.#sources.size !== sources.length) yield 'It names a source twice';
   }
 }
 

@@ -2,14 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import type { AxeResults } from 'axe-core';
 import { createLog } from 'indelible';
 import type { Browser } from 'playwright-core';
 import { indelible } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { launch, openWindow, picture } from './browser.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Evidence of a log in which every text is an attack on the page. */
 async function page(t: TestContext): Promise<{ file: string; vkey: string }> {
@@ -72,6 +76,36 @@ describe('a page of evidence, offline', () => {
     assert.deepEqual(asked, [pathToFileURL(file).href]);
     assert.deepEqual(troubles, []);
   });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`for a screen reader, on a phone, and printed: ${colorScheme}`, async (t) => {
+      const { file } = await page(t);
+      const { page: tab, troubles } = await openWindow(browser, t, { offline: true, colorScheme });
+      await tab.goto(pathToFileURL(file).href);
+      await tab.locator('.verdict.open').waitFor();
+      await tab.locator('button.open').first().click();
+      await tab.locator('tr.detail').waitFor();
+      await tab.evaluate(`${axe}; undefined`);
+      for (const width of [1440, 320]) {
+        await tab.setViewportSize({ width, height: 900 });
+        const { violations } = await tab.evaluate(() =>
+          (globalThis as unknown as { axe: { run(of: Document): Promise<AxeResults> } }).axe.run(document),
+        );
+        assert.deepEqual(
+          violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+          [],
+          `${width} px`,
+        );
+        const needed = await tab.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(needed <= width, `${needed} px wide in ${width} px`);
+      }
+      await tab.emulateMedia({ media: 'print' });
+      assert.ok(await tab.locator('.instructions').isVisible());
+      assert.ok(await tab.locator('#verdict').isVisible());
+      assert.equal(await tab.locator('tbody tr:not(.detail):visible').count(), 31);
+      assert.deepEqual(troubles, []);
+    });
+  }
 
   test('one byte that was changed: it is refused', async (t) => {
     const { file } = await page(t);

@@ -156,6 +156,24 @@ const lies: Record<string, { code: string; change: (evidence: Record<string, nev
       code: 'claim_unshown',
       change: (evidence) => set(evidence, 'support', [4_000]),
     },
+    'an event among the entries in support': {
+      code: 'claim_unshown',
+      change: (evidence) => {
+        set(evidence, 'support', [3]);
+        set(evidence, 'selected', 20);
+      },
+    },
+    'a source named often': {
+      code: 'claim_unshown',
+      change: (evidence) => {
+        const [source] = evidence['sources'] as unknown as object[];
+        set(
+          evidence,
+          'sources',
+          Array.from({ length: 100_000 }, () => source),
+        );
+      },
+    },
     'without the first entry': {
       code: 'genesis_invalid',
       change: (evidence) => {

@@ -9,6 +9,7 @@ import { deflateRawSync } from 'node:zlib';
 import type { JsonObject } from 'indelible/bytes';
 import { parseEvidencePage } from 'indelible/verify';
 import { pythonMissing, pythonVerdicts } from '../support/python.ts';
+import { mutate, seeded } from './mutations.ts';
 import { accepts, blockOf, inside, rowsOf, type World, world, writeAll } from './world.ts';
 
 const large = process.env['INDELIBLE_LARGE_FAULTS'] === '1';
@@ -20,30 +21,6 @@ function folderOf(t: TestContext): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'indelible-evidence-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A seeded generator: a failure can be repeated. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-/** One change at random: a bit, a byte, a piece taken out, doubled or moved. */
-function mutate(bytes: Uint8Array, random: (below: number) => number): Uint8Array {
-  const at = random(bytes.length);
-  const length = 1 + random(40);
-  const kind = random(5);
-  if (kind === 0) return bytes.map((byte, place) => (place === at ? byte ^ (1 << random(8)) : byte));
-  if (kind === 1) return bytes.map((byte, place) => (place === at ? 32 + random(95) : byte));
-  if (kind === 2) return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-  const piece = bytes.subarray(at, at + length);
-  const to = random(bytes.length);
-  if (kind === 3) return Buffer.concat([bytes.subarray(0, to), piece, bytes.subarray(to)]);
-  const rest = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-  return Buffer.concat([rest.subarray(0, to), piece, rest.subarray(to)]);
 }
 
 describe('evidence that was changed at random', () => {

@@ -17,21 +17,36 @@ export function pythonVerifier(words: readonly string[]): {
   return { status, stdout, stderr };
 }
 
+/** What the verifier in Python can be asked about many of, in one process: a start for each would take most of the time. */
+const programs = {
+  evidence: 'verifier.verify_evidence(bytes_of(words[0]), key)',
+  proof: 'verifier.verify_proof(bytes_of(words[0]), bytes_of(words[1]), key)',
+  tiles: 'verifier.verify_tiles(words[0], key)',
+} as const;
+
 /**
- * The verdicts of the verifier in Python on many files of evidence, in one process: a start for each would take most of the time.
+ * The verdicts of the verifier in Python: of each item the paths that it takes, evidence, or proof and entry, or a folder of tiles.
+ * What its command line calls no verdict at all, a file that cannot be read, is none here.
  */
-export async function pythonVerdicts(files: readonly string[], vkey: string | undefined): Promise<boolean[]> {
+export async function pythonVerdictsOf(
+  kind: keyof typeof programs,
+  items: readonly (readonly string[])[],
+  vkey: string | undefined,
+): Promise<boolean[]> {
   const program = `
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import indelible_verify as verifier
 key = verifier.vkey(sys.argv[2]) if sys.argv[2] else None
+def bytes_of(path):
+    with open(path, "rb") as file:
+        return file.read()
 for line in sys.stdin:
+    words = json.loads(line)
     try:
-        with open(line.rstrip("\\n"), "rb") as file:
-            verifier.verify_evidence(file.read(), key)
+        ${programs[kind]}
         print("true")
-    except (verifier.Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError):
+    except (verifier.Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError, FileNotFoundError):
         print("false")
 `;
   const child = spawn('python3', ['-c', program, path.dirname(script), vkey ?? '']);
@@ -43,11 +58,20 @@ for line in sys.stdin:
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
   });
-  child.stdin.end(files.map((file) => `${file}\n`).join(''));
+  child.stdin.end(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
   const status = await new Promise((resolve) => child.on('close', resolve));
   if (status !== 0) throw new Error(`The verifier in Python ended with ${status}: ${errors}`);
   return out
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => line === 'true');
+}
+
+/** {@link pythonVerdictsOf} files of evidence. */
+export function pythonVerdicts(files: readonly string[], vkey: string | undefined): Promise<boolean[]> {
+  return pythonVerdictsOf(
+    'evidence',
+    files.map((file) => [file]),
+    vkey,
+  );
 }

@@ -13,11 +13,18 @@ export function statementsOf(facts: EvidenceFacts): string[] {
   const { size, selected, complete, isQuery, withheld, hasTimestamps } = facts;
   return [
     `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. Whether what was recorded is true it does not show.`,
-    complete === null
-      ? isQuery
-        ? 'Which entries the query finds is the word of whoever made this file: other entries of the log may match it too.'
-        : 'The entries were named one by one; the log holds others, which may concern the same matter.'
-      : `Every entry from ${complete.from} to ${complete.to - 1} is here. What was never recorded is in no log: gaps in the numbers of a source tell of it, where a source numbers its events.`,
+    ...(complete?.from === 0 && complete.to === size
+      ? []
+      : [
+          isQuery
+            ? 'Which entries the query finds is the word of whoever made this file: other entries of the log may match it too.'
+            : 'The entries were named one by one; the log holds others, which may concern the same matter.',
+        ]),
+    ...(complete === null
+      ? []
+      : [
+          `Every entry from ${complete.from} to ${complete.to - 1} is here. What was never recorded is in no log: gaps in the numbers of a source tell of it, where a source numbers its events.`,
+        ]),
     `Nothing is said of entries behind the first ${size}.`,
     hasTimestamps
       ? 'The times in the entries are the word of the application and the operator; the time-stamp tokens bound them from above.'

@@ -16,8 +16,8 @@ export function Verdict({
 }) {
   return (
     <section className={`verdict ${toneOf(state)}`} aria-labelledby="verdict">
-      <h2 id="verdict" role="status">
-        {wordsOf(state)}
+      <h2 id="verdict">
+        <span role="status">{wordsOf(state)}</span>
       </h2>
       {state.kind === 'checking' && <progress value={state.done} max={1} aria-label="checking" />}
       {state.kind === 'refused' && <p>{visible(state.message)}</p>}
