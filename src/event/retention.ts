@@ -188,8 +188,8 @@ export function policyChangeOf(entry: Entry, index: number): PolicyChange | unde
   const notBefore = (data as JsonObject)['notBefore'] ?? entry.recordedAt;
   if (typeof notBefore !== 'string' || typeof readTime(notBefore) === 'string')
     throw malformed('is in force from no time');
-  const at = entry.recordedAt;
-  return { index, at, from: policyIn(change['from']), to: policyIn(change['to']), notBefore };
+  const { from, to } = change as { readonly from?: JsonValue; readonly to?: JsonValue };
+  return { index, at: entry.recordedAt, from: policyIn(from), to: policyIn(to), notBefore };
 }
 
 function policyIn(value: JsonValue | undefined): RetentionPolicy {
