@@ -1,5 +1,6 @@
 import { isLogError } from '../../store/index.ts';
 import type { FollowerState, FollowerStatus } from './follower.ts';
+import { type Failure, lastErrorOf, Pauses } from './pause.ts';
 
 /** How an errand went. */
 export interface ErrandOutcome {
@@ -42,16 +43,16 @@ export interface ErrandParts {
 /** One errand, again and again. */
 export class ErrandRun {
   readonly #parts: ErrandParts;
+  readonly #pauses: Pauses;
   #size = 0;
   #lag = 0;
   #state: FollowerState = 'waiting';
-  #failure: { error: unknown; attempts: number } | undefined;
+  #failure: Failure | undefined;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | undefined;
 
   constructor(parts: ErrandParts) {
     this.#parts = parts;
-    parts.signal.addEventListener('abort', () => this.wake(), { once: true });
+    this.#pauses = new Pauses(parts.signal);
   }
 
   /** Goes to work. It ends with the signal. */
@@ -66,24 +67,16 @@ export class ErrandRun {
 
   /** Ends a pause, unless it is one after a failure. */
   wake(): void {
-    this.#wake?.();
+    this.#pauses.wake();
   }
 
   status(): FollowerStatus {
-    const failure = this.#failure;
-    const code = (failure?.error as { code?: unknown } | undefined)?.code;
     return {
       name: this.#parts.errand.name,
       size: this.#size,
       lag: this.#lag,
       state: this.#state,
-      ...(failure !== undefined && {
-        lastError: {
-          message: failure.error instanceof Error ? failure.error.message : String(failure.error),
-          ...(typeof code === 'string' && { code }),
-          attempts: failure.attempts,
-        },
-      }),
+      ...lastErrorOf(this.#failure),
     };
   }
 
@@ -92,7 +85,7 @@ export class ErrandRun {
     while (!signal.aborted && this.#state !== 'refused') {
       if (!isHolding()) {
         this.#state = 'waiting';
-        await this.#pause(pollMs);
+        await this.#pauses.wait(pollMs);
         continue;
       }
       try {
@@ -100,7 +93,7 @@ export class ErrandRun {
         const { size, logSize, againInMs } = await errand.run(signal);
         [this.#size, this.#lag] = [size, Math.max(0, logSize - size)];
         [this.#state, this.#failure] = ['following', undefined];
-        await this.#pause(againInMs);
+        await this.#pauses.wait(againInMs);
       } catch (error) {
         await this.#failed(error);
       }
@@ -121,25 +114,6 @@ export class ErrandRun {
     }
     this.#state = 'failing';
     const pauseMs = Math.min(errand.retryMsMax, errand.retryMsMin * 2 ** Math.min(attempts - 1, 40));
-    await this.#pause(pauseMs, { wakes: false });
-  }
-
-  #pause(ms: number, { wakes = true } = {}): Promise<void> {
-    const { signal } = this.#parts;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, Math.min(ms, PAUSE_MS_MAX)).unref();
-      this.#wake = () => {
-        if (wakes || signal.aborted) done();
-      };
-    });
+    await this.#pauses.wait(pauseMs, { wakes: false });
   }
 }
-
-/** The longest pause that a timer of Node can make. */
-const PAUSE_MS_MAX = 2 ** 31 - 1;

@@ -13,6 +13,7 @@ import {
   type FollowerState,
   type FollowerStatus,
 } from './follower.ts';
+import { type Failure, lastErrorOf, Pauses } from './pause.ts';
 
 /** The first pause after a failure, milliseconds; it doubles with each further one. */
 const RETRY_MS_MIN = 100;
@@ -33,18 +34,18 @@ export interface TailParts {
 /** One follower on its way through the log. */
 export class Tail {
   readonly #parts: TailParts;
+  readonly #pauses: Pauses;
   /** All that was seen; undefined until the cursor is read and checked, and whenever somebody else may have moved it. */
   #seen: Frontier | undefined;
   #logSize = 0;
   #size = 0;
   #state: FollowerState = 'waiting';
-  #failure: { error: unknown; attempts: number } | undefined;
+  #failure: Failure | undefined;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | undefined;
 
   constructor(parts: TailParts) {
     this.#parts = parts;
-    parts.signal.addEventListener('abort', () => this.wake(), { once: true });
+    this.#pauses = new Pauses(parts.signal);
   }
 
   /** Goes to work. It ends with the signal. */
@@ -59,24 +60,16 @@ export class Tail {
 
   /** Ends a pause. */
   wake(): void {
-    this.#wake?.();
+    this.#pauses.wake();
   }
 
   status(): FollowerStatus {
-    const failure = this.#failure;
-    const code = (failure?.error as { code?: unknown } | undefined)?.code;
     return {
       name: this.#parts.follower.name,
       size: this.#size,
       lag: Math.max(0, this.#logSize - this.#size),
       state: this.#state,
-      ...(failure !== undefined && {
-        lastError: {
-          message: failure.error instanceof Error ? failure.error.message : String(failure.error),
-          ...(typeof code === 'string' && { code }),
-          attempts: failure.attempts,
-        },
-      }),
+      ...lastErrorOf(this.#failure),
     };
   }
 
@@ -87,12 +80,12 @@ export class Tail {
         // Whoever has the lease moves the cursor: it is read again afterwards.
         this.#seen = undefined;
         this.#state = 'waiting';
-        await this.#pause(pollMs);
+        await this.#pauses.wait(pollMs);
         continue;
       }
       try {
         const moved = await this.#step();
-        if (!moved) await this.#pause(pollMs);
+        if (!moved) await this.#pauses.wait(pollMs);
       } catch (error) {
         await this.#failed(error);
       }
@@ -171,23 +164,8 @@ export class Tail {
       return;
     }
     this.#state = 'failing';
-    await this.#pause(Math.min(this.#parts.retryMsMax, RETRY_MS_MIN * 2 ** (attempts - 1)), { wakes: false });
-  }
-
-  /** Waits so long, or until somebody wakes it; a pause after a failure is cut short by the end alone. */
-  #pause(ms: number, { wakes = true } = {}): Promise<void> {
-    const { signal } = this.#parts;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(done, ms).unref();
-      this.#wake = () => {
-        if (wakes || signal.aborted) done();
-      };
+    await this.#pauses.wait(Math.min(this.#parts.retryMsMax, RETRY_MS_MIN * 2 ** (attempts - 1)), {
+      wakes: false,
     });
   }
 }
