@@ -27,11 +27,23 @@ export function eventAbout(number: number, person = number % 7): object {
   };
 }
 
-/** Files under a folder in which a text stands, in any case, with how often; the index keeps words in lower case. */
+/**
+ * Files under a folder in which a text stands, in any case, with how often; the index keeps words in lower case.
+ * A file that its owner removes while the folder is read (`-wal` and `-shm` go with their last connection) holds nothing.
+ */
 export function filesWith(folder: string, text: string): string[] {
   const wanted = text.toLowerCase();
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((item) => item.isFile())
     .map((item) => join(item.parentPath, item.name))
-    .filter((file) => readFileSync(file, 'latin1').toLowerCase().includes(wanted));
+    .filter((file) => contents(file).toLowerCase().includes(wanted));
+}
+
+function contents(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
