@@ -137,6 +137,18 @@ export {
   witnessRefusedEvent,
 } from './own.ts';
 export { type PrepareOptions, prepareEvent } from './prepare.ts';
+export {
+  isPruning,
+  PRUNE_STEP,
+  type PrunedArchive,
+  type Pruning,
+  type PruningRecord,
+  prunableBefore,
+  prunedAction,
+  prunedEvent,
+  pruningId,
+  pruningOf,
+} from './pruning.ts';
 export { PSEUDONYM_KEY_BYTES_MIN, pseudonym } from './pseudonym.ts';
 export { type Filter, formatFilter, matches, type WordField, wordFields, wordOf } from './query.ts';
 export {
@@ -162,8 +174,11 @@ export {
 export { sameEvent } from './repeat.ts';
 export {
   changeInForce,
+  type EntryKeeping,
+  entryKeepings,
   isPastRetention,
   keepMs,
+  loosens,
   type PolicyAbout,
   type PolicyChange,
   type PolicyChanging,

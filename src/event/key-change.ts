@@ -1,7 +1,7 @@
 import { type JsonObject, type JsonValue, VerificationError } from '../bytes/index.ts';
 import type { Entry } from './entry.ts';
 import type { AuditEvent } from './model.ts';
-import { reservedId } from './rules.ts';
+import { reservedIds } from './rules.ts';
 import { isCanonicalTime } from './time.ts';
 
 /**
@@ -126,7 +126,7 @@ export function keyChangeEvent(statement: KeyStatement, authorisation: string): 
 
 /** The id under which the change of this number is recorded: how it is found again without reading the whole log. */
 export function keyChangeId(change: number): string {
-  return `${reservedId}${change}`;
+  return `${reservedIds.keyChange}${change}`;
 }
 
 /** Whether these are the bytes of an entry that changes a key, or claims to. Cheap: it looks at the first few. */

@@ -19,7 +19,7 @@ import {
   eventFields,
   limits,
   reservedAction,
-  reservedId,
+  reservedIds,
   type SealedFieldName,
   sealedFieldNames,
   sourceRule,
@@ -99,11 +99,12 @@ class Preparation {
   draft(event: unknown): Draft {
     const given = this.#ownFields(event);
     const id = checkText(given.id === undefined ? this.#options.id : given.id, eventFields.id.rule, ['id']);
-    if (id.startsWith(reservedId) && !this.#options.own) {
+    const reserved = Object.values(reservedIds).find((beginning) => id.startsWith(beginning));
+    if (reserved !== undefined && !this.#options.own) {
       throw refusal(
         'action_reserved',
         ['id'],
-        `must not begin with ${reservedId}`,
+        `must not begin with ${reserved}`,
         'The log keeps these ids for itself.',
       );
     }

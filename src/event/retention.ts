@@ -32,12 +32,23 @@ export interface RetentionRecord {
   readonly rules: readonly RetentionReach[];
 }
 
+/**
+ * What may become of the bytes of entries that have passed the longest period of a policy: they are kept; they go when an archive was
+ * found to hold them; or they go (`pruning.ts`).
+ */
+export type EntryKeeping = (typeof entryKeepings)[number];
+
+/** From the one that keeps most to the one that keeps least. */
+export const entryKeepings = ['keep', 'archived', 'delete'] as const;
+
 /** A change of the policy, as an entry says it. */
 export interface PolicyChange {
   readonly index: number;
   readonly at: string;
   readonly from: RetentionPolicy;
   readonly to: RetentionPolicy;
+  /** What becomes of entries while it is in force. */
+  readonly entries: EntryKeeping;
   /** From when on it is in force. */
   readonly notBefore: string;
 }
@@ -143,10 +154,17 @@ export function isPastRetention(
   return index < (ruleFor(rules, action)?.below ?? 0);
 }
 
+/** Whether entries are kept less surely under `to` than under `from`. */
+export function loosens(from: EntryKeeping, to: EntryKeeping): boolean {
+  return entryKeepings.indexOf(to) > entryKeepings.indexOf(from);
+}
+
 /** What a change of the policy is recorded with. */
 export interface PolicyChanging {
   readonly from: RetentionPolicy;
   readonly to: RetentionPolicy;
+  /** What becomes of entries, before and from now on; kept both where it is left out. */
+  readonly entries?: { readonly from: EntryKeeping; readonly to: EntryKeeping };
   /** The index of the last change before it; 0 where there was none. No two changes follow the same one. */
   readonly after: number;
   readonly actor?: Actor;
@@ -160,14 +178,20 @@ export interface PolicyChanging {
 /** `log.config_changed` of the setting `retention`. Read back by {@link policyChangeOf}. */
 export function policyChangedEvent(changing: PolicyChanging): AuditEvent {
   const { from, to, after, actor, approvedBy, notBefore, reason } = changing;
-  const retention = { from: from.map(ruleData), to: to.map(ruleData) };
+  const { entries = { from: 'keep', to: 'keep' } } = changing;
+  const isPlain = entries.from === 'keep' && entries.to === 'keep';
+  const retention = {
+    from: from.map(ruleData),
+    to: to.map(ruleData),
+    ...(!isPlain && { entries: { from: entries.from, to: entries.to } }),
+  };
   const data = {
     settings: { retention },
     ...(approvedBy !== undefined && { approvedBy }),
     ...(notBefore !== undefined && { notBefore }),
   };
   const event = ownEvent('log.config_changed', data as { [name: string]: EventValue }, actor);
-  const severity = shortens(from, to) ? 'high' : 'medium';
+  const severity = shortens(from, to) || loosens(entries.from, entries.to) ? 'high' : 'medium';
   // An id is recorded once: of two that judged by the same policy whether they shorten it, one comes too late.
   const id = `log.config_changed:retention:${after}`;
   return { ...event, id, severity, ...(reason !== undefined && { reason }) };
@@ -189,7 +213,15 @@ export function policyChangeOf(entry: Entry, index: number): PolicyChange | unde
   if (typeof notBefore !== 'string' || typeof readTime(notBefore) === 'string')
     throw malformed('is in force from no time');
   const { from, to } = change as { readonly from?: JsonValue; readonly to?: JsonValue };
-  return { index, at: entry.recordedAt, from: policyIn(from), to: policyIn(to), notBefore };
+  const entries = keepingIn(change['entries']);
+  return { index, at: entry.recordedAt, from: policyIn(from), to: policyIn(to), entries, notBefore };
+}
+
+function keepingIn(value: JsonValue | undefined): EntryKeeping {
+  if (value === undefined) return 'keep';
+  const found = isObject(value) ? entryKeepings.find((one) => one === value['to']) : undefined;
+  if (found === undefined) throw malformed('does not say what becomes of entries');
+  return found;
 }
 
 function policyIn(value: JsonValue | undefined): RetentionPolicy {

@@ -369,8 +369,8 @@ export const entryTexts = Object.freeze({
 /** `action` of the log's own entries. */
 export const reservedAction = /^log(?:\.|$)/;
 
-/** How the ids begin under which changes of the log's keys are recorded: nobody else may take them. */
-export const reservedId = 'log.key_change.';
+/** How the ids begin under which changes of the log's keys, and prunings, are recorded: nobody else may take them. */
+export const reservedIds = { keyChange: 'log.key_change.', pruning: 'log.pruned.' } as const;
 
 /** What people of other systems call our fields, and the fields that only the log writes. */
 export const fieldHints: Readonly<Record<string, string>> = Object.freeze({

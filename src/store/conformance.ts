@@ -227,6 +227,74 @@ export const storeConformance: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'a pruning takes entries below an index away with the append that records it, or not at all',
+    async run(open) {
+      const store = await open();
+      const tree = new Tree();
+      const many = Array.from({ length: 600 }, (_, n) =>
+        entry(`e${n}`, n % 2 === 0 ? [`["s","n",${n}]`] : []),
+      );
+      await commit(store, tree, many);
+      const there = async () => (await store.readEntries(0, 600)).map(({ index }) => index);
+      const tiles = await store.readTiles([{ level: 0, index: 0 }]);
+      const all = await there();
+      const prune = { below: 256, keep: [0, 7, 255] };
+      const given = await store.begin();
+      assert.equal(await given.prune(prune), 253);
+      await given.rollback();
+      assert.deepEqual(await there(), all, 'what was rolled back is there');
+      const alone = await store.begin();
+      await alone.prune(prune);
+      await assert.rejects(async () => alone.commit(), { code: 'store_contract' });
+      await alone.rollback();
+      assert.deepEqual(await there(), all, 'nothing goes without a record');
+      for (const wrong of [
+        { below: 255, keep: [] },
+        { below: 768, keep: [] },
+        { below: 0, keep: [] },
+      ]) {
+        const refused = await store.begin();
+        await assert.rejects(async () => refused.prune(wrong), { code: 'store_contract' });
+        await refused.rollback();
+      }
+      const record = (number: number, minimum: number): NewEntry => ({
+        id: `log.pruned.${number}`,
+        entry: utf8Encode(
+          `{"action":"log.pruned","id":"log.pruned.${number}","metadata":{"minimum":${minimum}}}`,
+        ),
+        disclosures: [],
+      });
+      const first = await store.begin();
+      await first.prune(prune);
+      await first.append(tree.append([record(1, 256)], 601));
+      await first.commit();
+      assert.deepEqual(await there(), [0, 7, ...all.slice(255)]);
+      assert.deepEqual(await store.readTiles([{ level: 0, index: 0 }]), tiles, 'hashes stay');
+      assert.deepEqual(
+        [...(await store.findIds(['e3', 'e300']))].sort(),
+        [
+          ['e3', 3],
+          ['e300', 300],
+        ],
+        'ids stay',
+      );
+      const second = await store.begin();
+      assert.equal(
+        await second.prune({ below: 512, keep: [0, 7, 255, 400] }),
+        255,
+        'what is gone is not counted again',
+      );
+      await second.append(tree.append([record(2, 512)], 602));
+      await second.commit();
+      assert.deepEqual(await there(), [0, 7, 255, 400, ...all.slice(512)]);
+      await store.scour?.(5_000, []);
+      await store.close();
+      const again = await open();
+      assert.equal((await again.head())?.size, 602);
+      await again.close();
+    },
+  },
+  {
     name: 'full tiles are kept as they were; partial tiles above level 0 grow',
     async run(open) {
       const store = await open();

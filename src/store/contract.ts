@@ -59,6 +59,14 @@ export interface Withdrawal {
   readonly disclosures: readonly string[];
 }
 
+/** The entries that a pruning takes: those below an index, but some. */
+export interface Prune {
+  /** A multiple of 256, and at most the size of the log. */
+  readonly below: number;
+  /** Indexes below it whose entries stay, rising: those of the log's own. */
+  readonly keep: readonly number[];
+}
+
 /** What became of the bytes that an erasure left in the files of a store. */
 export interface Scouring {
   /** Whether they are gone from every file that the store has. */
@@ -72,7 +80,8 @@ export interface LogReader {
   /** The head, or undefined where the log holds nothing yet. */
   head(): Awaitable<Head | undefined>;
   /**
-   * Entries with `from <= index < to`, ascending. Holes are left out: the caller counts.
+   * Entries with `from <= index < to`, ascending. Holes are left out: the caller counts. Those below the minimum index of the log, to
+   * which it was pruned, are no damage.
    * An entry whose disclosures were erased has none.
    */
   readEntries(from: number, to: number): Awaitable<StoredEntry[]>;
@@ -105,6 +114,12 @@ export interface HeadTransaction extends LogReader {
    * without an append. May be called several times before the append.
    */
   withdraw(withdrawals: readonly Withdrawal[]): Awaitable<void>;
+  /**
+   * Stages a pruning: the bytes of these entries, and whatever disclosures they still have, leave the store; ids and tiles stay.
+   * Answers how many entries that are. It becomes true with the append of the same transaction, as {@link withdraw}; at most one a
+   * transaction, before the append.
+   */
+  prune(prune: Prune): Awaitable<number>;
   /**
    * Makes it durable: when this resolves, the append has reached the disk. A `LogError` that is `retryable` leaves the store
    * usable: `disk_full`, `head_moved` and `unreachable` say that nothing was written, a retryable `outcome_unknown` that

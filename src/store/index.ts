@@ -25,6 +25,7 @@ export type {
   LogReader,
   LogStore,
   NewEntry,
+  Prune,
   Scouring,
   StoredEntry,
   TileHashes,

@@ -1,11 +1,13 @@
 import { equalBytes, LogError } from '../bytes/index.ts';
 import { Frontier, hashLeaf, TILE_WIDTH } from '../merkle/index.ts';
+import { checkPrune } from './check-prune.ts';
 import type {
   Append,
   Head,
   HeadTransaction,
   LogReader,
   LogStore,
+  Prune,
   StoredEntry,
   TileId,
   Withdrawal,
@@ -23,7 +25,7 @@ interface Kept {
  * shrinking or standing head, an unsigned checkpoint, a rewritten full tile, time that goes backwards.
  */
 export class MemoryStore implements LogStore {
-  readonly #entries: Kept[] = [];
+  readonly #entries: (Kept | undefined)[] = [];
   readonly #ids = new Map<string, number>();
   readonly #tiles = new Map<string, Uint8Array>();
   #frontier = Frontier.empty();
@@ -36,9 +38,10 @@ export class MemoryStore implements LogStore {
   }
 
   readEntries(from: number, to: number): StoredEntry[] {
-    return this.#entries
-      .slice(from, to)
-      .map(({ entry, disclosures }, offset) => ({ index: from + offset, entry: entry.slice(), disclosures }));
+    return this.#entries.slice(from, to).flatMap((kept, offset) => {
+      if (kept === undefined) return [];
+      return { index: from + offset, entry: kept.entry.slice(), disclosures: kept.disclosures };
+    });
   }
 
   findIds(ids: readonly string[]): Map<string, number> {
@@ -62,13 +65,17 @@ export class MemoryStore implements LogStore {
       release = resolve;
     });
     await before;
-    const apply = (append: Append, withdrawals: readonly Withdrawal[]): void => {
+    const apply = (append: Append, withdrawals: readonly Withdrawal[], pruned?: Prune): void => {
       this.#apply(append);
       for (const { index, disclosures } of withdrawals) {
-        this.#entries[index] = { ...this.#entries[index]!, disclosures: [...disclosures] };
+        const kept = this.#entries[index];
+        if (kept !== undefined) this.#entries[index] = { ...kept, disclosures: [...disclosures] };
       }
+      for (const index of pruned === undefined ? [] : prunable(this.#entries, pruned))
+        this.#entries[index] = undefined;
     };
-    return new MemoryTransaction(this, this.#head, apply, release);
+    const count = (prune: Prune): number => prunable(this.#entries, prune).length;
+    return new MemoryTransaction(this, this.#head, { apply, count, release });
   }
 
   close(): void {
@@ -113,24 +120,33 @@ export class MemoryStore implements LogStore {
   }
 }
 
+/** What a transaction asks of its store. */
+interface Household {
+  readonly apply: (append: Append, withdrawals: readonly Withdrawal[], pruned?: Prune) => void;
+  readonly count: (prune: Prune) => number;
+  readonly release: () => void;
+}
+
+/** The indexes of the entries that a pruning takes. */
+function prunable(entries: readonly (Kept | undefined)[], { below, keep }: Prune): number[] {
+  const kept = new Set(keep);
+  return [...entries.slice(0, below).keys()].filter(
+    (index) => entries[index] !== undefined && !kept.has(index),
+  );
+}
+
 class MemoryTransaction implements HeadTransaction {
   readonly taken: Head | undefined;
   readonly #reader: LogReader;
-  readonly #apply: (append: Append, withdrawals: readonly Withdrawal[]) => void;
-  readonly #release: () => void;
+  readonly #house: Household;
   #staged: Append | undefined;
   readonly #withdrawn: Withdrawal[] = [];
+  #pruned: Prune | undefined;
 
-  constructor(
-    reader: LogReader,
-    taken: Head | undefined,
-    apply: (append: Append, withdrawals: readonly Withdrawal[]) => void,
-    release: () => void,
-  ) {
+  constructor(reader: LogReader, taken: Head | undefined, house: Household) {
     this.#reader = reader;
     this.taken = taken;
-    this.#apply = apply;
-    this.#release = release;
+    this.#house = house;
   }
 
   head() {
@@ -167,18 +183,29 @@ class MemoryTransaction implements HeadTransaction {
     this.#withdrawn.push(...withdrawals);
   }
 
+  prune(prune: Prune): number {
+    checkPrune(prune, this.taken?.size ?? 0);
+    demand(
+      this.#pruned === undefined && this.#staged === undefined,
+      'a transaction prunes once, before its append',
+    );
+    this.#pruned = prune;
+    return this.#house.count(prune);
+  }
+
   commit(): void {
     try {
-      demand(this.#withdrawn.length === 0 || this.#staged !== undefined, 'an erasure has no record');
-      if (this.#staged !== undefined) this.#apply(this.#staged, this.#withdrawn);
+      const removes = this.#withdrawn.length > 0 || this.#pruned !== undefined;
+      demand(!removes || this.#staged !== undefined, 'a removal has no record');
+      if (this.#staged !== undefined) this.#house.apply(this.#staged, this.#withdrawn, this.#pruned);
     } finally {
-      this.#release();
+      this.#house.release();
     }
   }
 
   rollback(): void {
     this.#staged = undefined;
-    this.#release();
+    this.#house.release();
   }
 }
 

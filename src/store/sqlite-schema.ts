@@ -5,8 +5,25 @@ import { inOurWords } from './sqlite-failure.ts';
 /** `PRAGMA application_id` of a log: "Indl" in ASCII. */
 export const APPLICATION_ID = 0x496e646c;
 
-/** `PRAGMA user_version` of this layout. A higher one is refused: a newer release wrote it. */
+/** `PRAGMA user_version` of the layout that a log is made with. */
 export const SCHEMA_VERSION = 1;
+
+/** That of a log that was pruned: the first pruning makes it so. A higher one is refused: a newer release wrote it. */
+export const SCHEMA_VERSION_PRUNED = 2;
+
+/** No entry is ever deleted; none that is not below the minimum index, once there is one. */
+const KEEP_ENTRIES = refuse('entries', 'DELETE');
+
+/** What the first pruning adds: the minimum index, which only grows, and a trigger that knows it. */
+const prunedStatements = [
+  `CREATE TABLE floor (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  minimum INTEGER NOT NULL
+) STRICT`,
+  refuse('floor', 'UPDATE', 'WHEN NEW.minimum < OLD.minimum'),
+  refuse('floor', 'DELETE'),
+  refuse('entries', 'DELETE', 'WHEN OLD.idx >= (SELECT coalesce(max(minimum), 0) FROM floor)'),
+] as const;
 
 /**
  * The whole of `log.db`. STRICT, so that no value changes its type; triggers refuse what an append-only
@@ -40,7 +57,7 @@ const statements = [
   checkpoint BLOB NOT NULL
 ) STRICT`,
   refuse('entries', 'UPDATE'),
-  refuse('entries', 'DELETE'),
+  KEEP_ENTRIES,
   refuse('ids', 'UPDATE'),
   refuse('ids', 'DELETE'),
   refuse('tiles', 'UPDATE', 'WHEN length(OLD.hashes) = 8192 OR length(NEW.hashes) <= length(OLD.hashes)'),
@@ -64,6 +81,24 @@ ${statements.join(';\n')};
 COMMIT`);
 }
 
+/** Lets entries below an index be deleted, within a transaction that records it. */
+export function allowPruning(db: DatabaseSync, minimum: number): void {
+  if (pragma(db, 'user_version') === SCHEMA_VERSION) {
+    const text = ['DROP TRIGGER entries_no_delete', ...prunedStatements];
+    db.exec(`${text.join(';\n')};\nPRAGMA user_version = ${SCHEMA_VERSION_PRUNED}`);
+  }
+  db.prepare(
+    `INSERT INTO floor (one, minimum) VALUES (1, ?)
+     ON CONFLICT (one) DO UPDATE SET minimum = max(minimum, excluded.minimum)`,
+  ).run(minimum);
+}
+
+/** The statements that make a layout of this version. */
+function layout(version: number): readonly string[] {
+  if (version !== SCHEMA_VERSION_PRUNED) return statements;
+  return [...statements.filter((statement) => statement !== KEEP_ENTRIES), ...prunedStatements];
+}
+
 /**
  * What is different between the schema of `db` and ours, in words; empty where nothing is.
  * Compares the marks of the file and the texts that SQLite keeps, so a dropped trigger, a view in place of a table, an added
@@ -76,8 +111,10 @@ export function schemaDrift(db: DatabaseSync): string[] {
   }
   const drift: string[] = [];
   if (pragma(db, 'application_id') !== APPLICATION_ID) drift.push('it is not marked as a log');
-  if (pragma(db, 'user_version') !== SCHEMA_VERSION) drift.push('it says that it has another layout');
-  for (const statement of statements) {
+  const version = pragma(db, 'user_version');
+  if (version !== SCHEMA_VERSION && version !== SCHEMA_VERSION_PRUNED)
+    drift.push('it says that it has another layout');
+  for (const statement of layout(version)) {
     const name = schemaName(statement);
     const sql = found.get(name);
     found.delete(name);
@@ -103,8 +140,9 @@ function compareSchema(db: DatabaseSync): void {
   if (pragma(db, 'application_id') !== APPLICATION_ID) {
     throw new LogError('schema_changed', 'log.db is not an Indelible log: its application_id differs');
   }
-  if (version > SCHEMA_VERSION) {
-    throw new LogError('schema_newer', `log.db has layout ${version}; this release knows ${SCHEMA_VERSION}`, {
+  if (version > SCHEMA_VERSION_PRUNED) {
+    const known = SCHEMA_VERSION_PRUNED;
+    throw new LogError('schema_newer', `log.db has layout ${version}; this release knows ${known}`, {
       hint: 'open it with the release that wrote it, or a later one',
     });
   }

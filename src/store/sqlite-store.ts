@@ -1,12 +1,14 @@
-import { closeSync, existsSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { equalBytes, LogError } from '../bytes/index.ts';
+import { checkPrune } from './check-prune.ts';
 import type {
   Append,
   Awaitable,
   Head,
   HeadTransaction,
   LogStore,
+  Prune,
   Scouring,
   StoredEntry,
   TileHashes,
@@ -15,6 +17,8 @@ import type {
 } from './contract.ts';
 import { openWritable } from './sqlite-connection.ts';
 import { inOurWords, SQLITE_BUSY, SQLITE_FULL, sqliteCode, sqliteFailure } from './sqlite-failure.ts';
+import { OpenFile } from './sqlite-open-file.ts';
+import { pruneEntries } from './sqlite-prune.ts';
 import { packDisclosures, SqliteReader } from './sqlite-reader.ts';
 import { checkSchema, createSchema } from './sqlite-schema.ts';
 import { scourDatabase } from './sqlite-scour.ts';
@@ -179,39 +183,6 @@ export class SqliteStore extends SqliteReader implements LogStore {
   }
 }
 
-/**
- * A file that SQLite has open. Who removes it, or puts another in its place, leaves us writing where nobody will ever look:
- * what is acknowledged then would be lost, so every commit looks whether the file is still the one at its path.
- */
-class OpenFile {
-  readonly #path: string;
-  #inode: number | undefined;
-
-  constructor(path: string) {
-    this.#path = path;
-    this.#inode = this.#inodeNow();
-  }
-
-  /** The write-ahead log may be made after the connection; from then on it stays while anybody has it open. */
-  isInPlace(): boolean {
-    const now = this.#inodeNow();
-    this.#inode ??= now;
-    return now !== undefined && now === this.#inode;
-  }
-
-  /** Throws `LogError` `log_replaced`. */
-  requireInPlace(): void {
-    if (this.isInPlace()) return;
-    throw new LogError('log_replaced', `${this.#path} was removed or replaced while the log was open`, {
-      hint: 'close the log, find out who did it, verify what lies there now, and open it again',
-    });
-  }
-
-  #inodeNow(): number | undefined {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino;
-  }
-}
-
 /** What a transaction tells its store, and asks of it. */
 interface Household {
   /** Whether the files are still where others look for them. */
@@ -281,10 +252,19 @@ class SqliteTransaction implements HeadTransaction {
     }
   }
 
-  commit(): Awaitable<void> {
-    if (this.#isErasing && !this.#isAppended) {
-      throw new LogError('store_contract', 'an erasure has no record in its own transaction');
+  prune(prune: Prune): number {
+    checkPrune(prune, this.taken?.size ?? 0);
+    this.#isErasing = true;
+    try {
+      return pruneEntries(this.#db, prune);
+    } catch (error) {
+      throw sqliteFailure(error, 'the pruning was refused');
     }
+  }
+
+  commit(): Awaitable<void> {
+    if (this.#isErasing && !this.#isAppended)
+      throw new LogError('store_contract', 'a removal has no record in its own transaction');
     try {
       this.#statements.commit.run();
     } catch (error) {
