@@ -35,6 +35,10 @@ export function reportLines(
     row('sealed', sealedWords(report), paint),
     row('key', show`${key}`, paint),
   ];
+  if (counts.pruned > 0) {
+    const what = show`${group(counts.pruned)} entries are gone with a record of it; their hashes are in the tree`;
+    lines.push(row('pruned', what, paint));
+  }
   if (report.keys !== undefined) {
     const { length } = report.keys;
     lines.push(

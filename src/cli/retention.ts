@@ -9,6 +9,7 @@ import {
 import type { Io } from './io.ts';
 import { actorOption, given, jsonOption, keyOption, logOption, markOption, parseTime } from './options.ts';
 import { group } from './progress.ts';
+import { pruneCommand } from './retention-prune.ts';
 import { tableLines } from './table.ts';
 import { type Shown, show } from './terminal.ts';
 
@@ -24,6 +25,7 @@ interface SetOptions {
   readonly preset?: RetentionPreset;
   readonly approvedBy?: string[];
   readonly delay?: number;
+  readonly entries?: 'keep' | 'archived' | 'delete';
   readonly by?: { readonly type: string; readonly id: string };
   readonly reason?: string;
 }
@@ -35,21 +37,25 @@ Examples:
   indelible retention show --log audit
   indelible retention plan --log audit
   indelible retention apply --log audit
+  indelible retention set --log audit '*=7y' --entries archived --approved-by p_1,p_2
+  indelible retention prune --log audit --archive file:///srv/www/audit
 
   Sealed values go when their period is over, counted from when they were recorded; entries and every proof stay. Of several
   rules that match an action, the first counts; what none matches is kept for ever, and so are the log's own entries. A period
   is a whole number with h, d (24 hours), w (7 days), mo (31 days) or y (366 days) behind it.
   A policy that keeps anything for a shorter time needs two people, and waits. A hold keeps what it covers.
+  Entries themselves go by prefix only, with prune, where the policy says so: archived, when a published copy holds them; delete.
 `;
 
-/** `retention set|show|plan|apply`: how long sealed values are kept. */
+/** `retention set|show|plan|apply|prune`: how long sealed values, and entries, are kept. */
 export function retentionCommand(io: Io): Command {
   return new Command('retention')
-    .description('set, show and apply how long sealed values are kept')
+    .description('set, show and apply how long sealed values and entries are kept')
     .addCommand(setCommand(io))
     .addCommand(showCommand(io))
     .addCommand(planCommand(io))
     .addCommand(applyCommand(io))
+    .addCommand(pruneCommand(io))
     .addHelpText('after', help);
 }
 
@@ -78,6 +84,12 @@ function setCommand(io: Io): Command {
         '--delay <time>',
         'how long a policy that shortens waits, as 72h, 3d or 30m (default: 72h)',
       ).argParser(parseTime),
+    )
+    .addOption(
+      new Option(
+        '--entries <what>',
+        'what becomes of entries that have passed the longest period (default: as it is)',
+      ).choices(['keep', 'archived', 'delete']),
     )
     .addOption(actorOption('--by <type/id>', 'who sets it'))
     .option('--reason <text>', 'why; sealed, and never erased')
@@ -117,17 +129,29 @@ function showCommand(io: Io): Command {
     });
 }
 
-function policyLines({ rules, index, at, pending }: PolicyInForce): Shown[] {
+function policyLines({ rules, entries, index, at, pending }: PolicyInForce): Shown[] {
   const inForce =
     index === undefined
       ? [show`No policy was ever set: everything is kept.`]
-      : [show`In force by entry ${String(index)}, recorded ${at ?? ''}`, ...ruleLines(rules)];
+      : [
+          show`In force by entry ${String(index)}, recorded ${at ?? ''}`,
+          ...ruleLines(rules),
+          ...keepingLines(entries),
+        ];
   if (pending === undefined) return inForce;
   return [
     ...inForce,
     show`From ${pending.notBefore} on, by entry ${String(pending.index)}`,
     ...ruleLines(pending.rules),
+    ...keepingLines(pending.entries),
   ];
+}
+
+function keepingLines(entries: PolicyInForce['entries']): Shown[] {
+  if (entries === 'keep') return [];
+  return entries === 'archived'
+    ? [show`  entries are pruned when an archive holds them`]
+    : [show`  entries are pruned`];
 }
 
 function ruleLines(rules: readonly Rule[]): Shown[] {

@@ -4,7 +4,7 @@ import type { Actor, AuditEvent, EventValue } from './model.ts';
 import { ownEvent } from './own.ts';
 import { keepMs, type RetentionPolicy } from './retention.ts';
 import { reservedIds } from './rules.ts';
-import { momentOf, readTime } from './time.ts';
+import { isCanonicalTime, momentOf } from './time.ts';
 
 /**
  * Pruning: the bytes of old entries leave a log (c2sp.org/tlog-tiles, "Pruning"). They go by prefix only: every entry below the
@@ -83,7 +83,7 @@ export function pruningOf(entry: Entry, index: number): PruningRecord {
     throw malformed(`names no index below its own that is a multiple of ${PRUNE_STEP}`);
   if (!isIndex(kept) || kept > minimum) throw malformed('does not say how many entries stay');
   if (!isIndex(policy) || policy >= index) throw malformed('names no policy before it');
-  if (typeof before !== 'string' || typeof readTime(before) === 'string') throw malformed('names no time');
+  if (typeof before !== 'string' || !isCanonicalTime(before)) throw malformed('names no time');
   return { minimum, kept, policy, before };
 }
 

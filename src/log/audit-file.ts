@@ -21,6 +21,7 @@ import {
   type Span,
 } from '../verify/index.ts';
 import { exact, sizeNow, storedRoot, strayRows, strayTiles } from './audit-stray.ts';
+import { prunedOfFile } from './pruned.ts';
 import { compareIndex, type IndexDifference } from './search/index.ts';
 
 /** Rows that are in memory at once. */
@@ -198,6 +199,7 @@ export class AuditFile {
           return of;
         },
         entries: (from, to) => reader.readEntries(from, to),
+        minimum: prunedOfFile(reader).minimum,
         rootAt: (size) => storedRoot(reader, size),
       });
       return { coverage: { covered, of: of ?? sizeNow(now) }, discoveries: differences.map(inSearch) };

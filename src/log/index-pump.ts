@@ -1,5 +1,5 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
-import { removalActions } from '../event/index.ts';
+import { prunedAction, removalActions } from '../event/index.ts';
 import { isLogError, LogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import type { LogReading } from './reading.ts';
@@ -137,7 +137,9 @@ export class IndexPump {
       this.#cleanFrom = head.size;
       return 0;
     }
-    const applied = this.#index.apply(entries, { from, to, generation });
+    const isWhole = entries.length === size - from.size;
+    const minimum = isWhole ? 0 : await this.#reader.minimum();
+    const applied = this.#index.apply(entries, { from, to, generation, minimum });
     // Another process is at the same work: only a question is in a hurry.
     if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;
     if (applied === 'applied') {
@@ -156,7 +158,7 @@ export class IndexPump {
   #isErasure({ index, entry }: StoredEntry): boolean {
     if (index < this.#cleanFrom) return false;
     const bytes = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
-    return removalActions.some((action) => bytes.includes(`"action":"${action}"`));
+    return [...removalActions, prunedAction].some((action) => bytes.includes(`"action":"${action}"`));
   }
 
   /** Leaves the machine to whoever is recording, unless somebody waits for the index or it falls too far behind. */

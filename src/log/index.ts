@@ -125,6 +125,10 @@ export type { Answer } from './repeats.ts';
 export {
   type Kept,
   type PolicyInForce,
+  PRUNE_ENTRIES_MAX,
+  type PruneArchive,
+  type PruneOptions,
+  type PruneResult,
   RETENTION_DELAY_MS_DEFAULT,
   Retention,
   type RetentionApplyOptions,

@@ -11,6 +11,7 @@ import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { DUE_ENTRIES_MAX, type Due, type DueRequest, dueAmong } from './retention/due.ts';
+import { type Prunable, type PrunableRequest, prunableAmong } from './retention/prunable.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Growth } from './under.ts';
 import type { Identity } from './writer.ts';
@@ -68,6 +69,10 @@ export class ReaderService {
 
   keys(): Awaitable<KeyHistory> {
     return this.#reader.keys();
+  }
+
+  minimum(): Awaitable<number> {
+    return this.#reader.minimum();
   }
 
   get(id: string): Awaitable<RecordedEvent | undefined> {
@@ -164,6 +169,17 @@ export class ReaderService {
   }
 
   /** Looks through entries for values that have passed their period, until so many have some that a transaction is full. */
+  async prunable(request: PrunableRequest): Promise<Prunable> {
+    const prunable: Prunable = { own: [], below: request.from };
+    while (prunable.below < request.to && prunable.held === undefined) {
+      const end = Math.min(prunable.below + SCAN_ENTRIES, request.to);
+      prunableAmong(await this.#reader.entries(prunable.below, end), request, prunable);
+      if (prunable.held === undefined) prunable.below = end;
+      await new Promise(setImmediate);
+    }
+    return prunable;
+  }
+
   async due(request: DueRequest): Promise<Due> {
     const due: Due = { found: [], held: [], next: request.from };
     while (due.next < request.to && due.found.length < DUE_ENTRIES_MAX) {

@@ -9,6 +9,7 @@ import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import { ReaderService, type ScanRequest } from './reader-service.ts';
 import type { Due, DueRequest } from './retention/due.ts';
+import type { Prunable, PrunableRequest } from './retention/prunable.ts';
 import { Remote, serve } from './rpc.ts';
 import type { Growth } from './under.ts';
 import { workerPool } from './worker-pool.ts';
@@ -47,6 +48,10 @@ export interface ReaderHandle {
   scan(request: ScanRequest): Promise<Scan>;
   /** Looks through entries for values that have passed their period. */
   due(request: DueRequest): Promise<Due>;
+  /** Looks through entries for what a pruning leaves, and for what keeps it from going further. */
+  prunable(request: PrunableRequest): Promise<Prunable>;
+  /** The minimum index to which the log was pruned; 0 where it was not. */
+  minimum(): Promise<number>;
   /** How far the search index has come. */
   indexed(): Promise<{ readonly size: number; readonly complete: number }>;
   /** Says that there is something new to index; cheap, and may be called for every event. */
@@ -89,6 +94,8 @@ export function readHere(service: ReaderService): ReaderHandle {
     checkContinues: (state) => service.checkContinues(state),
     scan: (request) => service.scan(request),
     due: (request) => service.due(request),
+    prunable: (request) => service.prunable(request),
+    minimum: async () => service.minimum(),
     indexed: async () => service.indexed(),
     wake: () => {},
     close: () => service.close(),
@@ -125,6 +132,8 @@ async function openThread(paths: LogPaths, warn: (message: string) => void): Pro
     checkContinues: (state) => remote.call('checkContinues', state),
     scan: (request) => remote.call('scan', request),
     due: (request) => remote.call('due', request),
+    prunable: (request) => remote.call('prunable', request),
+    minimum: () => remote.call('minimum'),
     indexed: () => remote.call('indexed'),
     wake: () => {
       waking ??= setTimeout(() => {
@@ -172,6 +181,8 @@ export function serveReader(port: MessagePort): void {
       service().checkContinues(state),
     scan: (request: ScanRequest) => service().scan(request),
     due: (request: DueRequest) => service().due(request),
+    prunable: (request: PrunableRequest) => service().prunable(request),
+    minimum: () => service().minimum(),
     indexed: () => service().indexed(),
     wake: () => service().wake(),
     close: () => service().close(),

@@ -24,6 +24,7 @@ import {
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
 import { historyOf, type KeyHistory, keysOfFile, type LogKeys } from './log-timeline.ts';
+import { missingEntry, prunedOfFile } from './pruned.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
@@ -115,6 +116,15 @@ export class Reader implements LogReading {
     return historyOf(this.#keys);
   }
 
+  minimum(): number {
+    return prunedOfFile(this.#reader).minimum;
+  }
+
+  /** What is thrown where an entry is not there: `entry_pruned`, or else `otherwise`. */
+  #missing(index: number, otherwise: LogError): LogError {
+    return missingEntry(index, prunedOfFile(this.#reader), otherwise);
+  }
+
   /** What the log says of itself. */
   get genesis(): Genesis {
     return this.#genesis;
@@ -141,13 +151,12 @@ export class Reader implements LogReading {
     if (index === undefined) return undefined;
     const [stored] = this.#reader.readEntries(index, index + 1);
     if (stored !== undefined && parseEntry(stored.entry).id === id) return stored;
-    throw new LogError(
+    const damaged = new LogError(
       'log_damaged',
       `the id ${id} leads to entry ${index}, which is missing or has another id`,
-      {
-        hint: 'run verify: it names everything that was changed',
-      },
+      { hint: 'run verify: it names everything that was changed' },
     );
+    throw stored === undefined ? this.#missing(index, damaged) : damaged;
   }
 
   /** The event recorded under `id`, its disclosures joined. */
@@ -210,7 +219,8 @@ export class Reader implements LogReading {
 
   async #prove(index: number, head: SignedState, shared?: Map<string, Hash>): Promise<Proof> {
     const [stored] = index < head.size ? this.#reader.readEntries(index, index + 1) : [];
-    if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
+    if (stored === undefined)
+      throw this.#missing(index, new LogError('not_found', `there is no entry ${index}`));
     const hashes = await this.#tree.prove(planInclusion(index, head.size), this.head().size, shared);
     const leafHash = hashLeaf(stored.entry);
     const root = rootFromInclusion({ index, size: head.size, leafHash, proof: hashes });
@@ -249,9 +259,9 @@ export class Reader implements LogReading {
     const begin = index * TILE_WIDTH;
     const entries = this.#reader.readEntryBytes(begin, begin + width);
     if (entries.length !== width) {
-      throw new LogError('log_damaged', `entries are missing between ${begin} and ${begin + width}`, {
-        hint: 'run verify: it names everything that was changed',
-      });
+      const what = `entries are missing between ${begin} and ${begin + width}`;
+      const hint = 'run verify: it names everything that was changed';
+      throw this.#missing(begin, new LogError('log_damaged', what, { hint }));
     }
     return encodeEntryBundle(entries);
   }

@@ -15,6 +15,8 @@ export interface LogReading {
   checkpoint(): Awaitable<SignedCheckpoint>;
   /** Who signs the log, and which entries say so. */
   keys(): Awaitable<KeyHistory>;
+  /** The minimum index to which the log was pruned: entries below it may be gone, those of the log's own excepted. */
+  minimum(): Awaitable<number>;
   find(id: string): Awaitable<StoredEntry | undefined>;
   get(id: string): Awaitable<RecordedEvent | undefined>;
   at(indexes: readonly number[]): Awaitable<StoredEntry[]>;

@@ -3,6 +3,7 @@ import { type Draft, parseEntry, sameEvent } from '../event/index.ts';
 import { type Hash, hashLeaf, planInclusion, rootFromInclusion } from '../merkle/index.ts';
 import { type HeadTransaction, isLogError, LogError, type NewEntry } from '../store/index.ts';
 import type { Edge } from './edge.ts';
+import { missingEntry, prunedOf } from './pruned.ts';
 import { TreeReader } from './tiles.ts';
 
 /** What became of one draft: taken in at an index, or refused. */
@@ -26,7 +27,7 @@ export class Known {
 
   /**
    * The entry at an index, proven: a receipt for bytes that somebody has changed would be a lie under our signature.
-   * Throws `LogError` `log_damaged`.
+   * Throws `LogError` `log_damaged`, `entry_pruned`: whether this is the same event, nobody can tell any more.
    */
   async at(index: number): Promise<StoredParts> {
     const [stored] = await this.#transaction.readEntries(index, index + 1);
@@ -36,17 +37,17 @@ export class Known {
       const path = { index, size: edge.size, leafHash: hashLeaf(stored.entry), proof };
       if (equalBytes(rootFromInclusion(path), edge.root())) return stored;
     }
-    throw new LogError(
+    const damaged = new LogError(
       'log_damaged',
       `the id of entry ${index} is known, and the entry is not what was recorded`,
-      {
-        hint: 'run verify: it names everything that was changed',
-      },
+      { hint: 'run verify: it names everything that was changed' },
     );
+    if (stored !== undefined) throw damaged;
+    throw missingEntry(index, await prunedOf(this.#transaction), damaged);
   }
 }
 
-/** As {@link repeat}. That what was recorded under one id is damaged is the answer to that id, and to no other. */
+/** As {@link repeat}. That what was recorded under one id is damaged, or was pruned, is the answer to that id, and to no other. */
 export async function repeated(
   read: () => StoredParts | Promise<StoredParts>,
   draft: Draft,
@@ -55,7 +56,7 @@ export async function repeated(
   try {
     return repeat(await read(), draft, place);
   } catch (error) {
-    if (isLogError(error, 'log_damaged')) return { error };
+    if (isLogError(error, 'log_damaged') || isLogError(error, 'entry_pruned')) return { error };
     throw error;
   }
 }

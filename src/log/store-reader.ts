@@ -15,6 +15,7 @@ import { type Head, LogError, type LogReader, type StoredEntry } from '../store/
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
 import { historyOf, type KeyHistory, keysOf, type LogKeys } from './log-timeline.ts';
+import { missingEntry, prunedOf } from './pruned.ts';
 import { joined, type Proof, type SignedCheckpoint, widthNow } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
@@ -76,6 +77,15 @@ export class StoreReader implements LogReading {
     return historyOf(this.#keys);
   }
 
+  async minimum(): Promise<number> {
+    return (await prunedOf(this.store)).minimum;
+  }
+
+  /** What is thrown where an entry is not there: `entry_pruned`, or else `otherwise`. */
+  async #missing(index: number, otherwise: LogError): Promise<LogError> {
+    return missingEntry(index, await prunedOf(this.store), otherwise);
+  }
+
   async rootAt(size: number): Promise<Hash> {
     const assemble = (hashes: readonly Hash[]): Hash[] => [foldHashes([...hashes])];
     const plan = { nodes: rangeNodes(0, size), assemble };
@@ -94,9 +104,10 @@ export class StoreReader implements LogReading {
     const [stored] = await this.store.readEntries(index, index + 1);
     if (stored !== undefined && parseEntry(stored.entry).id === id) return stored;
     const message = `the id ${id} leads to entry ${index}, which is missing or has another id`;
-    throw new LogError('log_damaged', message, {
+    const damaged = new LogError('log_damaged', message, {
       hint: 'run verify: it names everything that was changed',
     });
+    throw stored === undefined ? await this.#missing(index, damaged) : damaged;
   }
 
   async get(id: string): Promise<RecordedEvent | undefined> {
@@ -162,9 +173,9 @@ export class StoreReader implements LogReading {
     const begin = index * TILE_WIDTH;
     const entries = await this.store.readEntries(begin, begin + width);
     if (entries.length !== width) {
-      throw new LogError('log_damaged', `entries are missing between ${begin} and ${begin + width}`, {
-        hint: 'run verify: it names everything that was changed',
-      });
+      const what = `entries are missing between ${begin} and ${begin + width}`;
+      const hint = 'run verify: it names everything that was changed';
+      throw await this.#missing(begin, new LogError('log_damaged', what, { hint }));
     }
     return encodeEntryBundle(entries.map(({ entry }) => entry));
   }
@@ -174,7 +185,8 @@ export class StoreReader implements LogReading {
 
   async #prove(index: number, head: SignedState, shared?: Map<string, Hash>): Promise<Proof> {
     const [stored] = index < head.size ? await this.store.readEntries(index, index + 1) : [];
-    if (stored === undefined) throw new LogError('not_found', `there is no entry ${index}`);
+    if (stored === undefined)
+      throw await this.#missing(index, new LogError('not_found', `there is no entry ${index}`));
     const { size } = this.#signed!;
     const hashes = await this.#tree.prove(planInclusion(index, head.size), size, shared);
     const leafHash = hashLeaf(stored.entry);

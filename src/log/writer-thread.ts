@@ -4,11 +4,13 @@ import { isLogError, LogError, type Scouring } from '../store/index.ts';
 import type { CommitReply, Intake } from './commit.ts';
 import type { ErasureOrder } from './erasure/index.ts';
 import type { RetentionOrder } from './retention/applier.ts';
+import type { PruneOrder } from './retention/prune-intake.ts';
 import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
 import {
   type Erased,
   type Identity,
+  type Pruned,
   type Retained,
   Writer,
   type WriterOptions,
@@ -28,6 +30,8 @@ export interface WriterHandle {
   settleErasures(ids: readonly string[]): Promise<void>;
   /** See `Writer.retain`, and `Writer.scour`, which comes after it. */
   retain(order: RetentionOrder): Promise<Retained>;
+  /** See `Writer.prune`. */
+  prune(order: PruneOrder): Promise<Pruned>;
   scour(): Promise<Scouring>;
   close(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export function handleOf(writer: Writer): WriterHandle {
     erase: (order) => writer.erase(order),
     settleErasures: (ids) => writer.settleErasures(ids),
     retain: (order) => writer.retain(order),
+    prune: (order) => writer.prune(order),
     scour: () => writer.scour(),
     close: () => writer.close(),
   };
@@ -72,6 +77,7 @@ export async function openWriterThread(
       erase: (order) => remote.call<Erased>('erase', order).catch(unknownIfLost),
       settleErasures: (ids) => remote.call('settleErasures', ids),
       retain: (order) => remote.call<Retained>('retain', order).catch(unknownIfLost),
+      prune: (order) => remote.call<Pruned>('prune', order).catch(unknownIfLost),
       scour: () => remote.call<Scouring>('scour'),
       close: async () => {
         await remote.call('close').catch((error: unknown) => {
@@ -116,6 +122,7 @@ export function serveWriter(
     erase: (order: ErasureOrder) => writer().erase(order),
     settleErasures: (ids: readonly string[]) => writer().settleErasures(ids),
     retain: (order: RetentionOrder) => writer().retain(order),
+    prune: (order: PruneOrder) => writer().prune(order),
     scour: () => writer().scour(),
     commit: async (drafts: readonly Draft[]) => withoutErrors(await writer().commit(drafts)),
     sealEvidence: (digest: Uint8Array) => writer().sealEvidence(digest),

@@ -30,6 +30,7 @@ import { keysOf } from './log-timeline.ts';
 import { MARK_INTERVAL_MS, Mark } from './mark.ts';
 import type { LogPaths } from './paths.ts';
 import { RetentionIntake, type RetentionOrder, type RetentionTaken } from './retention/applier.ts';
+import { PruneIntake, type PruneOrder, type PruneTaken } from './retention/prune-intake.ts';
 import { checkHead, notTheKey } from './signed-head.ts';
 
 /** What a writer is opened with; plain data, so that it crosses to a thread. */
@@ -95,6 +96,12 @@ export interface Erased extends Taken {
 export interface Retained extends RetentionTaken {
   /** The entry that records it; absent where nothing was removed. */
   readonly id?: string;
+  readonly index?: number;
+}
+
+/** What a part of a pruning has done. */
+export interface Pruned extends PruneTaken {
+  /** The entry that records it; absent where nothing was done. */
   readonly index?: number;
 }
 
@@ -231,6 +238,16 @@ export class Writer {
     await at('recorded');
     const [index] = indexes;
     return index === undefined ? intake.taken : { ...intake.taken, id, index };
+  }
+
+  /** Prunes the log: the removal and its record are one transaction. The caller has the files scoured, and settles it, as {@link retain}. */
+  async prune(order: PruneOrder): Promise<Pruned> {
+    const { pending, ownDraft, at, wall } = this.#erasing;
+    const intake = new PruneIntake(order, { pending, ownDraft, at, wall });
+    const { indexes } = await this.commit(intake);
+    await at('recorded');
+    const [index] = indexes;
+    return index === undefined ? intake.taken : { ...intake.taken, index };
   }
 
   /** Leaves no byte in the files of what is not in the log any more. */

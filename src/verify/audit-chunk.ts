@@ -5,13 +5,17 @@ import {
   type ForkedFrom,
   forkedFromOf,
   isKeyChange,
+  isPruning,
   KEY_CHANGE_BYTES_MAX,
   type OpenedEntry,
   openEntry,
   type PolicyChange,
+  PRUNE_STEP,
   parseEntry,
   parseGenesis,
   policyChangeOf,
+  prunedAction,
+  pruningOf,
   type Removal,
   removalOf,
 } from '../event/index.ts';
@@ -25,6 +29,7 @@ import {
   TILE_WIDTH,
 } from '../merkle/index.ts';
 import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
+import type { RecordedPruning } from './audit-pruning.ts';
 import type { AppliedPolicy, ChunkRetention } from './audit-retention.ts';
 import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
@@ -82,6 +87,10 @@ class ChunkAuditor {
   readonly #removals: Removal[] = [];
   readonly #policies: PolicyChange[] = [];
   readonly #applied: AppliedPolicy[] = [];
+  readonly #prunings: RecordedPruning[] = [];
+  readonly #holes: number[] = [];
+  readonly #own: number[] = [];
+  readonly #starts: { index: number; recordedAt: string }[] = [];
   readonly #prefixes: RangeParts[] = [];
   readonly #leaves: { index: number; hash: Hash }[] = [];
   readonly #moments: { index: number; recordedAt: string }[] = [];
@@ -137,7 +146,8 @@ class ChunkAuditor {
     this.#compareWithTile(index, hash);
     this.#append(hash);
     if (index === 0) this.#genesisHash = hash;
-    if (this.#request.depth === 'full' || index <= 1 || isKeyChange(row.entry)) this.#read(row);
+    const matters = index <= 1 || isKeyChange(row.entry) || isPruning(row.entry);
+    if (this.#request.depth === 'full' || matters) this.#read(row);
   }
 
   finish(): ChunkReport {
@@ -160,6 +170,12 @@ class ChunkAuditor {
       missing: this.#missing.values,
       removals: this.#removals,
       retention: { policies: this.#policies, applied: this.#applied } satisfies ChunkRetention,
+      pruning: {
+        records: this.#prunings,
+        holes: this.#holes,
+        own: this.#own,
+        starts: this.#starts,
+      },
       ...(this.#times !== undefined && { times: this.#times }),
       ...(this.#genesis !== undefined && { genesis: this.#genesis }),
       ...(this.#genesisHash !== undefined && { genesisHash: this.#genesisHash }),
@@ -175,14 +191,12 @@ class ChunkAuditor {
   }
 
   /**
-   * Reports the entries before `index` as missing. The tiles' hashes stand in for them, so that damage
-   * elsewhere shows.
+   * Notes the entries before `index` as missing; whether they were pruned, the whole log tells. The tiles' hashes stand in for them, so
+   * that the tree is whole and damage elsewhere shows.
    */
   #skipTo(index: number): void {
-    while (this.#next < index) {
-      this.#report('index_gap', this.#next, 'missing');
-      this.#append(this.#storedHash(this.#next) ?? NO_HASH);
-    }
+    if (this.#next < index) this.#holes.push(this.#next, index - 1);
+    while (this.#next < index) this.#append(this.#storedHash(this.#next) ?? NO_HASH);
   }
 
   #append(hash: Hash): void {
@@ -245,6 +259,7 @@ class ChunkAuditor {
     if (row.index === 0) this.#readGenesis(entry);
     if (row.index === 1) this.#forkedFrom = forkedFromOf(entry);
     if (keyActions.has(entry.action)) this.#keepKeyChange(entry, row);
+    if (entry.action === prunedAction) this.#readPruning(entry, row.index);
     if (this.#request.depth === 'tree') return;
     this.#checkTime(entry, row.index);
     this.#checkId(entry, row);
@@ -279,6 +294,7 @@ class ChunkAuditor {
   /** Times are fixed-width UTC, so that their order as texts is their order in time. */
   #checkTime({ recordedAt }: Entry, index: number): void {
     if (this.#timed.has(index)) this.#moments.push({ index, recordedAt });
+    if (index % PRUNE_STEP === 0) this.#starts.push({ index, recordedAt });
     const times = this.#times;
     if (times === undefined) {
       this.#times = { first: recordedAt, firstIndex: index, last: recordedAt };
@@ -298,6 +314,8 @@ class ChunkAuditor {
 
   /** The log's own entries that mean something to an audit. */
   #checkOwn(entry: Entry, index: number): void {
+    if (!entry.action.startsWith('log.')) return;
+    this.#own.push(index);
     if (entry.action === CREATED && index > 0)
       this.#report('genesis_invalid', index, 'the log is created once more');
     if (entry.action === CONFIG_CHANGED) this.#readPolicy(entry, index);
@@ -315,6 +333,17 @@ class ChunkAuditor {
     if (below > index)
       this.#report('erasure_invalid', index, 'the record of an erasure that reaches ahead of itself');
     this.#removals.push({ subject, below: Math.min(below, index) });
+  }
+
+  #readPruning(entry: Entry, index: number): void {
+    try {
+      this.#prunings.push({ index, recordedAt: entry.recordedAt, ...pruningOf(entry, index) });
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      const { code, message } = error;
+      const what = 'the record of a pruning, and not as one can be';
+      this.#report('pruning_invalid', index, what, { code, reason: message });
+    }
   }
 
   #readRemoval(entry: Entry, index: number): Removal | undefined {

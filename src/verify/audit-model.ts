@@ -1,5 +1,6 @@
 import type { Entry, ForkedFrom, Genesis, OpenedEntry, Removal } from '../event/index.ts';
 import type { Hash, RangeParts } from '../merkle/index.ts';
+import type { ChunkPruning } from './audit-pruning.ts';
 import type { ChunkRetention } from './audit-retention.ts';
 import type { Anchor } from './believed.ts';
 import type { Discovery, FindingCode } from './finding.ts';
@@ -154,6 +155,8 @@ export interface AuditCounts {
   readonly erased: number;
   /** Sealed values that are gone without a record. */
   readonly missing: number;
+  /** Entries whose bytes are gone, as a record in the log says. */
+  readonly pruned: number;
 }
 
 /** What the audit of one chunk has found. Plain data: it crosses threads. */
@@ -174,6 +177,8 @@ export interface ChunkReport extends Span {
   readonly removals: readonly Removal[];
   /** Changes of the policy of retention, and applications of it. */
   readonly retention: ChunkRetention;
+  /** Prunings, and entries that are not there. */
+  readonly pruning: ChunkPruning;
   /** When the first and the last entry of the chunk were recorded; absent where none could be read. */
   readonly times?: { readonly first: string; readonly firstIndex: number; readonly last: string };
   /** What the log says about itself, from the entry 0. */

@@ -1,5 +1,6 @@
-import { type PolicyChange, type RetentionRule, samePolicy } from '../event/index.ts';
-import type { Discovery } from './finding.ts';
+import { type PolicyChange, prunableBefore, type RetentionRule, samePolicy, timeMs } from '../event/index.ts';
+import type { RecordedPruning } from './audit-pruning.ts';
+import type { Discovery, FindingCode } from './finding.ts';
 
 /** The policy by which an entry removed values, and when. */
 export interface AppliedPolicy {
@@ -16,35 +17,66 @@ export interface ChunkRetention {
   readonly applied: readonly AppliedPolicy[];
 }
 
+/** An entry that removed something by a policy, which is to be held against the one in force. */
+interface Waiting {
+  readonly index: number;
+  readonly recordedAt: string;
+  readonly code: FindingCode;
+  /** What is wrong with it, given the policy that was in force; undefined where nothing is. */
+  readonly fault: (inForce: PolicyChange | undefined) => string | undefined;
+}
+
 /**
- * Holds every application of retention against the policy that was in force. Chunks come from the end of the log to its beginning,
- * so what was applied waits for the newest change before it.
+ * Holds every application of retention, and every pruning, against the policy that was in force. Chunks come from the end of the log
+ * to its beginning, so what was removed waits for the newest change before it.
  */
 export class PolicyAudit {
-  #waiting: AppliedPolicy[] = [];
+  #waiting: Waiting[] = [];
 
   /** Adds the chunk before the last one. Answers what is wrong with it, or was with those behind it. */
-  add({ policies, applied }: ChunkRetention): Discovery[] {
+  add({ policies, applied }: ChunkRetention, pruned: readonly RecordedPruning[] = []): Discovery[] {
     const found: Discovery[] = [];
-    const wait = [...applied, ...this.#waiting];
+    const wait = [...applied.map(ofValues), ...pruned.map(ofEntries), ...this.#waiting];
     for (const change of policies.toReversed()) {
       const judged = wait.filter((one) => one.index > change.index && change.notBefore <= one.recordedAt);
       for (const one of judged) {
         wait.splice(wait.indexOf(one), 1);
-        if (!samePolicy(change.to, one.rules))
-          found.push(discovery(one, 'removed values by another policy than the one in force'));
+        found.push(...discoveries(one, change));
       }
     }
     this.#waiting = wait;
     return found;
   }
 
-  /** What was applied without any policy in force. */
+  /** What was removed without any policy in force. */
   conclude(): Discovery[] {
-    return this.#waiting.map((one) => discovery(one, 'removed values, and no policy was in force'));
+    return this.#waiting.flatMap((one) => discoveries(one, undefined));
   }
 }
 
-function discovery({ index }: AppliedPolicy, what: string): Discovery {
-  return { code: 'retention_invalid', from: index, to: index, what };
+function ofValues({ index, recordedAt, rules }: AppliedPolicy): Waiting {
+  const fault = (inForce: PolicyChange | undefined): string | undefined => {
+    if (inForce === undefined) return 'removed values, and no policy was in force';
+    return samePolicy(inForce.to, rules)
+      ? undefined
+      : 'removed values by another policy than the one in force';
+  };
+  return { index, recordedAt, code: 'retention_invalid', fault };
+}
+
+function ofEntries({ index, recordedAt, policy, before }: RecordedPruning): Waiting {
+  const fault = (inForce: PolicyChange | undefined): string | undefined => {
+    if (inForce === undefined) return 'pruned entries, and no policy was in force';
+    if (inForce.index !== policy) return 'pruned entries by another policy than the one in force';
+    if (inForce.entries === 'keep') return 'pruned entries, and the policy keeps them';
+    const reach = prunableBefore(inForce.to, timeMs(recordedAt));
+    if (reach === undefined) return 'pruned entries, and the policy keeps some for ever';
+    return before > reach ? 'pruned entries that had not passed the longest period' : undefined;
+  };
+  return { index, recordedAt, code: 'pruning_invalid', fault };
+}
+
+function discoveries({ index, code, fault }: Waiting, inForce: PolicyChange | undefined): Discovery[] {
+  const what = fault(inForce);
+  return what === undefined ? [] : [{ code, from: index, to: index, what }];
 }

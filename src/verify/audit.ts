@@ -3,6 +3,7 @@ import { changeNumberOf, parseEntry } from '../event/index.ts';
 import { type Hash, Range, type RangeParts, type Tile } from '../merkle/index.ts';
 import { TIME_BACKWARDS } from './audit-chunk.ts';
 import type { AuditCounts, AuditHead, AuditOptions, ChunkReport, ChunkRequest, Span } from './audit-model.ts';
+import { PruningAudit } from './audit-pruning.ts';
 import { type AuditReport, type Conclusion, concludeAudit } from './audit-report.ts';
 import { PolicyAudit } from './audit-retention.ts';
 import { RemovalRecords } from './audit-sealed.ts';
@@ -49,13 +50,14 @@ export class Audit {
   readonly #discoveries = new Discoveries('last');
   readonly #removals = new RemovalRecords();
   readonly #policies = new PolicyAudit();
+  readonly #prunings: PruningAudit;
   readonly #ranges: RangeParts[] = [];
   /** The ranges up to the sizes of the request, by the beginning of their chunk. */
   readonly #prefixes = new Map<number, readonly RangeParts[]>();
   readonly #leaves = new Map<number, Hash>();
   readonly #moments = new Map<number, string>();
   readonly #tileRoots: Uint8Array[] = [];
-  #counts: AuditCounts = { entries: 0, disclosures: 0, present: 0, erased: 0, missing: 0 };
+  #counts: AuditCounts = { entries: 0, disclosures: 0, present: 0, erased: 0, missing: 0, pruned: 0 };
   #rows = 0;
   #begin: number;
   /** The time of the first entry behind the chunk that comes next. */
@@ -71,8 +73,10 @@ export class Audit {
     // What a trusted authority stamped was there at that time, whoever signs now.
     const anchors = [...(options.anchors ?? []), ...anchorsOfStamps(options.stamped ?? [])];
     this.#options = { ...options, anchors };
+    this.#prunings = new PruningAudit(options.depth !== 'tree');
     const { last } = head;
-    const entries = head.entries ?? last + 1;
+    // The ids of entries that were pruned stay.
+    const entries = head.entries === undefined ? last + 1 : Math.max(head.entries, head.ids ?? 0);
     this.end = last + 1 - entries > HOLES_MAX ? entries : last + 1;
     this.#begin = this.end;
     const mark = options.mark === undefined ? [] : [options.mark];
@@ -138,7 +142,11 @@ export class Audit {
     this.#keepKeyChanges(report.keyChanges);
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
     this.#discoveries.addOmitted(report.omitted);
-    for (const discovery of this.#policies.add(report.retention)) this.discover(discovery);
+    const { pruned, found } = this.#prunings.add(report.pruning);
+    const isRead = this.request.depth === 'full';
+    const judged = this.#policies.add(report.retention, isRead ? report.pruning.records : []);
+    for (const discovery of [...found, ...judged]) this.discover(discovery);
+    this.#counts = { ...this.#counts, pruned: this.#counts.pruned + pruned };
     this.#joinTimes(report);
     this.#judgeMissing(report);
   }
@@ -150,7 +158,8 @@ export class Audit {
   conclude(storedTiles?: readonly (Uint8Array | undefined)[]): AuditReport {
     if (this.#begin > 0)
       throw misuse('range', 'range_invalid', `The entries before ${this.#begin} are not audited yet.`);
-    for (const discovery of this.#policies.conclude()) this.discover(discovery);
+    for (const discovery of [...this.#policies.conclude(), ...this.#prunings.conclude()])
+      this.discover(discovery);
     if (storedTiles !== undefined) this.#compareUpperTiles(storedTiles);
     const conclusion: Conclusion = {
       head: this.#head,
@@ -231,6 +240,7 @@ export class Audit {
     }
     const sum = this.#counts;
     this.#counts = {
+      ...sum,
       entries: sum.entries + counts.entries,
       disclosures: sum.disclosures + counts.disclosures,
       present: sum.present + counts.present,

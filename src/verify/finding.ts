@@ -32,6 +32,7 @@ export const findingCodes = [
   'disclosure_missing',
   'erasure_invalid',
   'retention_invalid',
+  'pruning_invalid',
   // Evidence files: what they claim, and what binds them.
   'claim_unshown',
   'entry_unproven',

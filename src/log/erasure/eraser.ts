@@ -9,6 +9,7 @@ import {
   holdsAfter,
   type PlacedHold,
   parseEntry,
+  prunedAction,
   removalOf,
 } from '../../event/index.ts';
 import {
@@ -155,7 +156,12 @@ export async function recorded(reader: LogReader, ids: readonly string[]): Promi
   for (const [id, index] of await reader.findIds(ids)) {
     const [stored] = await reader.readEntries(index, index + 1);
     if (stored === undefined) continue;
-    const removal = removalOf(parseEntry(stored.entry), index);
+    const entry = parseEntry(stored.entry);
+    if (entry.action === prunedAction) {
+      found.push({ id, subject: '', below: index });
+      continue;
+    }
+    const removal = removalOf(entry, index);
     if ('rules' in removal) found.push({ id, subject: '', below: index });
     else found.push({ id, subject: removal.subject, below: Math.min(removal.below, index) });
   }

@@ -18,6 +18,7 @@ const supporting = [
   'log.hold_released',
   'log.key_revoked',
   'log.key_rotated',
+  'log.pruned',
   'log.retention_applied',
   'log.source_gap',
 ];
@@ -73,8 +74,9 @@ async function byIds(reader: ReaderHandle, ids: readonly string[], size: number)
 /** The indexes of what a filter finds; of everything, without asking the search. */
 async function matching(reader: ReaderHandle, filter: Filter, size: number): Promise<number[]> {
   if (formatFilter(filter) === '') {
-    if (size > EVIDENCE_ENTRIES_MAX) throw tooLarge();
-    return Array.from({ length: size }, (_, index) => index);
+    const minimum = await reader.minimum();
+    if (size > EVIDENCE_ENTRIES_MAX && minimum === 0) throw tooLarge();
+    if (minimum === 0) return Array.from({ length: size }, (_, index) => index);
   }
   const indexes: number[] = [];
   let cursor: string | undefined;

@@ -1,4 +1,5 @@
 import type { RecordedEvent } from '../../event/index.ts';
+import type { Tile } from '../../merkle/index.ts';
 import type { StoredEntry } from '../../store/index.ts';
 
 /** A place in a log that can be checked: how many entries were seen, and the root over them. */
@@ -8,7 +9,7 @@ export interface FollowerCursor {
   readonly root: string;
 }
 
-/** Consecutive entries, the next that a follower has not seen. */
+/** Consecutive entries, the next that a follower has not seen; those that the log was pruned of are not among them. */
 export interface FollowerBatch {
   /** Index of the first entry. */
   readonly from: number;
@@ -70,6 +71,10 @@ export interface FollowerSource {
   checkpoint(): Promise<FollowerCursor>;
   /** Entries with `from <= index < to`, ascending. */
   entries(from: number, to: number): Promise<readonly StoredEntry[]>;
+  /** The minimum index to which the log was pruned: entries below it may be gone. */
+  minimum(): Promise<number>;
+  /** A tile of hashes of the tree; undefined where it has not come so far. */
+  tile(tile: Tile): Promise<Uint8Array | undefined>;
   /** Throws `LogError` `rolled_back` where the log does not continue this state. */
   checkContinues(state: FollowerCursor): Promise<void>;
 }

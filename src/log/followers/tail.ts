@@ -1,6 +1,6 @@
 import { base64Encode } from '../../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../../event/index.ts';
-import { type Frontier, hashLeaf } from '../../merkle/index.ts';
+import { type Frontier, HASH_BYTES, hashLeaf, TILE_WIDTH } from '../../merkle/index.ts';
 import { isLogError, LogError, type StoredEntry } from '../../store/index.ts';
 import type { CursorStore } from './cursors.ts';
 import {
@@ -132,8 +132,10 @@ export class Tail {
     const entries = to > from ? await source.entries(from, to) : [];
     const frontier = seen.clone();
     for (const { index, entry } of entries) {
+      await this.#passPruned(frontier, index);
       if (index === frontier.size) frontier.append(hashLeaf(entry));
     }
+    await this.#passPruned(frontier, to);
     if (frontier.size !== to) {
       throw new LogError('log_damaged', `entries are missing between ${from} and ${to}`, {
         hint: 'run verify: it names everything that was changed',
@@ -143,6 +145,19 @@ export class Tail {
     if (size !== head.size) await source.checkContinues({ size, root });
     else if (root !== head.root) throw rolledBack(size);
     return { batch: new Batch({ from, to, root, entries, signal }), frontier };
+  }
+
+  /** Takes the hashes of entries before an index that are not there, if the log was pruned of them, out of its tiles. */
+  async #passPruned(frontier: Frontier, to: number): Promise<void> {
+    if (frontier.size >= to || (await this.#parts.source.minimum()) < to) return;
+    while (frontier.size < to) {
+      const index = Math.floor(frontier.size / TILE_WIDTH);
+      const tile = await this.#parts.source.tile({ level: 0, index, width: TILE_WIDTH });
+      if (tile === undefined) return;
+      const end = Math.min(to, (index + 1) * TILE_WIDTH);
+      for (let at = frontier.size % TILE_WIDTH; frontier.size < end; at += 1)
+        frontier.append(tile.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES));
+    }
   }
 
   #moved(seen: Frontier, to: Frontier): void {

@@ -53,7 +53,7 @@ export class RetentionIntake implements Intake {
     const { rules, now, indexes, size, policy, actor } = this.#order;
     const { pending, id, ownDraft, at, wall } = this.#parts;
     // A hold that was placed since the log was looked through is found now that nobody else can write; so is another policy.
-    const since = await this.#since(transaction, size);
+    const since = await lookSince(transaction, size);
     if (since.policies.length > 0 || wall() < now) {
       this.taken = { ...nothing, isStale: true };
       return [];
@@ -83,15 +83,16 @@ export class RetentionIntake implements Intake {
   }
 
   settle(): void {}
+}
 
-  async #since(transaction: HeadTransaction, size: number): Promise<Scan> {
-    const end = transaction.taken?.size ?? 0;
-    const scan: Scan = { found: [], named: [], holds: [], policies: [] };
-    const scanner = new Scanner();
-    for (let from = size; from < end; from += SCAN_ENTRIES)
-      scanner.scan(await transaction.readEntries(from, Math.min(from + SCAN_ENTRIES, end)), scan);
-    return scan;
-  }
+/** What was said of holds and of the policy behind the first `size` entries, now that nobody else can write. */
+export async function lookSince(transaction: HeadTransaction, size: number): Promise<Scan> {
+  const end = transaction.taken?.size ?? 0;
+  const scan: Scan = { found: [], named: [], holds: [], policies: [] };
+  const scanner = new Scanner();
+  for (let from = size; from < end; from += SCAN_ENTRIES)
+    scanner.scan(await transaction.readEntries(from, Math.min(from + SCAN_ENTRIES, end)), scan);
+  return scan;
 }
 
 /** Spans of at most {@link SCAN_ENTRIES} entries that hold all of these, which rise. */

@@ -1,5 +1,13 @@
 import { misuse } from '../../bytes/index.ts';
-import { type Actor, type PolicyChanging, policyComplaint, shortens } from '../../event/index.ts';
+import {
+  type Actor,
+  type EntryKeeping,
+  entryKeepings,
+  loosens,
+  type PolicyChanging,
+  policyComplaint,
+  shortens,
+} from '../../event/index.ts';
 import { checkApprovers } from '../erasure/index.ts';
 
 /** How long a policy that keeps values for a shorter time waits before it is in force, milliseconds: 72 hours. */
@@ -18,9 +26,14 @@ export interface RetentionSetOptions {
   readonly approvedBy?: readonly string[];
   /** How long a policy that shortens waits, milliseconds. Default {@link RETENTION_DELAY_MS_DEFAULT}. */
   readonly delayMs?: number;
+  /**
+   * What becomes of the bytes of entries that have passed the longest period of the policy: kept, pruned when an archive holds them, or
+   * pruned. As it is, by default; a log that never said so keeps them.
+   */
+  readonly entries?: EntryKeeping;
 }
 
-const names = ['by', 'reason', 'approvedBy', 'delayMs'];
+const names = ['by', 'reason', 'approvedBy', 'delayMs', 'entries'];
 
 /** Refuses what is no policy. Throws a misuse `option_invalid`. */
 export function checkPolicy(policy: unknown): void {
@@ -33,7 +46,12 @@ export function checkPolicy(policy: unknown): void {
  * fewer than two different people approved it.
  */
 export function changingOf(
-  { from, to, after }: Pick<PolicyChanging, 'from' | 'to' | 'after'>,
+  {
+    from,
+    to,
+    after,
+    entries,
+  }: Pick<PolicyChanging, 'from' | 'to' | 'after'> & Required<Pick<PolicyChanging, 'entries'>>,
   options: RetentionSetOptions,
   now: number,
 ): PolicyChanging {
@@ -48,11 +66,13 @@ export function changingOf(
       'option_invalid',
       'delayMs must be a whole number of milliseconds, 10 years at most',
     );
-  const isShorter = shortens(from, to);
+  if (!entryKeepings.includes(entries.to))
+    throw misuse('range', 'option_invalid', `entries must be one of ${entryKeepings.join(', ')}`);
+  const isShorter = shortens(from, to) || loosens(entries.from, entries.to);
   if (isShorter || approvedBy !== undefined)
     checkApprovers(approvedBy ?? [], 'keeping values for a shorter time');
   return {
-    ...{ from, to, after },
+    ...{ from, to, after, entries },
     ...(by !== undefined && { actor: by }),
     ...(reason !== undefined && { reason }),
     ...(approvedBy !== undefined && { approvedBy: [...approvedBy] }),

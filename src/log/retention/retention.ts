@@ -3,6 +3,7 @@ import {
   type Actor,
   type AuditEvent,
   changeInForce,
+  type EntryKeeping,
   type HoldChange,
   holdsAfter,
   type PolicyChange,
@@ -22,6 +23,7 @@ import type { Receipt } from '../receipt.ts';
 import type { WriterHandle } from '../writer-thread.ts';
 import { addKept, type Kept } from './due.ts';
 import { changingOf, checkPolicy, type RetentionSetOptions } from './policy.ts';
+import { type PruneOptions, type PruneResult, prune } from './pruner.ts';
 
 /** How often an application begins again because the policy was changed meanwhile. */
 const ROUNDS_STALE_MAX = 3;
@@ -41,11 +43,18 @@ export interface RetentionParts {
 export interface PolicyInForce {
   /** In their order; none: everything is kept for ever. */
   readonly rules: RetentionPolicy;
+  /** What becomes of the bytes of entries that have passed the longest period. */
+  readonly entries: EntryKeeping;
   /** The entry that put it in force, and when it was recorded; absent where there never was one. */
   readonly index?: number;
   readonly at?: string;
   /** A policy that keeps values for a shorter time, and is in force from `notBefore` on unless another one is set until then. */
-  readonly pending?: { readonly rules: RetentionPolicy; readonly index: number; readonly notBefore: string };
+  readonly pending?: {
+    readonly rules: RetentionPolicy;
+    readonly entries: EntryKeeping;
+    readonly index: number;
+    readonly notBefore: string;
+  };
 }
 
 /** How the policy is applied. */
@@ -120,10 +129,12 @@ export class Retention {
     this.#parts.requireOpen();
     checkPolicy(policy);
     const { policies } = await this.#look();
-    const { rules: from, pending } = inForce(policies, nowText());
+    const { rules: from, entries: keeping, pending } = inForce(policies, nowText());
     const after = policies.at(-1)?.index ?? 0;
-    const changing = changingOf({ from, to: policy, after }, options, systemClock.wall());
-    if (samePolicy(from, policy) && pending === undefined) return undefined;
+    const entries = { from: keeping, to: options.entries ?? keeping };
+    const changing = changingOf({ from, to: policy, after, entries }, options, systemClock.wall());
+    const isSame = samePolicy(from, policy) && entries.from === entries.to;
+    if (isSame && pending === undefined) return undefined;
     try {
       return await this.#parts.record(policyChangedEvent(changing));
     } catch (error) {
@@ -186,6 +197,25 @@ export class Retention {
       ...(scouring.why === undefined ? {} : { residue: scouring.why }),
       lagging: await untilFollowed(followers, sums.records.at(-1)! + 1, waitMs),
     };
+  }
+
+  /**
+   * Removes the bytes of old entries: all below the minimum index but the log's own, when everything there has passed the longest period
+   * of the policy, is under no hold, was seen by every follower, and, where the policy asks for it, is in the archive that is given.
+   * Hashes, ids and every proof of what is left stay, and `log.pruned` entries say so. It does nothing where nothing is due.
+   *
+   * Throws a misuse `option_unknown`, `option_invalid`; `LogError` `pruning_refused` where the policy keeps entries, or the archive does
+   * not hold them; `read_only`, `log_damaged`, `retention_changed` (retryable), what reading the archive throws, and what `record` throws.
+   */
+  async prune(options: PruneOptions = {}): Promise<PruneResult> {
+    this.#parts.requireOpen();
+    for (let round = 0; round < ROUNDS_STALE_MAX; round++) {
+      const known = await this.#look();
+      const firstSince = (time: string, size: number): Promise<number> => this.#firstSince(time, size);
+      const result = await prune({ ...this.#parts, known, firstSince }, options);
+      if (result !== undefined) return result;
+    }
+    throw changed();
   }
 
   /** One pass over what is due; undefined where the policy was changed meanwhile. */
@@ -261,7 +291,8 @@ export class Retention {
 
   /** The first index among these whose entry was recorded at that time or later. Times never go back. */
   async #firstSince(time: string, size: number): Promise<number> {
-    let [low, high] = [0, size];
+    // What was pruned was recorded before anything that is left.
+    let [low, high] = [await this.#parts.reader.minimum(), size];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       const [stored] = await this.#parts.reader.entries(middle, middle + 1);
@@ -280,9 +311,15 @@ function inForce(policies: readonly PolicyChange[], now: string): PolicyInForce 
   );
   return {
     rules: change?.to ?? [],
+    entries: change?.entries ?? 'keep',
     ...(change !== undefined && { index: change.index, at: change.at }),
     ...(waiting !== undefined && {
-      pending: { rules: waiting.to, index: waiting.index, notBefore: waiting.notBefore },
+      pending: {
+        rules: waiting.to,
+        entries: waiting.entries,
+        index: waiting.index,
+        notBefore: waiting.notBefore,
+      },
     }),
   };
 }

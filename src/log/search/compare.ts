@@ -33,6 +33,8 @@ export interface IndexAudit {
   readonly size: number | (() => number);
   /** Reads entries of the log, `from <= index < to`. */
   readonly entries: (from: number, to: number) => readonly StoredEntry[];
+  /** Entries below it may be gone: the log was pruned to it. Default 0. */
+  readonly minimum?: number;
   /** The root over the first `size` entries, standard base64, computed from the log. Without it the cursor's is not judged. */
   readonly rootAt?: (size: number) => string | undefined;
   /** Told now and then how many entries have been indexed anew, of how many. */
@@ -125,7 +127,7 @@ function compareCursor(
 }
 
 /** An index of the same entries, out of the log. */
-function rebuild({ entries, onProgress }: SizedAudit, cursor: IndexCursor): SearchIndex {
+function rebuild({ entries, minimum = 0, onProgress }: SizedAudit, cursor: IndexCursor): SearchIndex {
   const index = SearchIndex.open('');
   try {
     let from = index.cursor();
@@ -133,7 +135,7 @@ function rebuild({ entries, onProgress }: SizedAudit, cursor: IndexCursor): Sear
       const size = Math.min(cursor.size, from.size + APPLY_ENTRIES);
       // Only the last of these cursors is compared with anything.
       const to = { size, root: size === cursor.size ? cursor.root : '' };
-      if (index.apply(entries(from.size, size), { from, to }) !== 'applied') {
+      if (index.apply(entries(from.size, size), { from, to, minimum }) !== 'applied') {
         throw new LogError('io_failed', 'the temporary index could not be written');
       }
       from = to;

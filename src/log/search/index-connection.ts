@@ -60,9 +60,10 @@ export class IndexConnection implements IndexFile {
 
   /** Within a transaction. */
   write(entries: readonly StoredEntry[], to: IndexCursor): void {
-    const times: number[] = [];
-    for (const entry of entries) times.push(this.#writeEntry(entry));
-    if (times.length > 0) this.zones.add(entries[0]!.index, times);
+    for (const run of runsOf(entries)) {
+      const times = run.map((entry) => this.#writeEntry(entry));
+      this.zones.add(run[0]!.index, times);
+    }
     this.dictionary.flush();
     this.#move.run(to.size, to.root);
   }
@@ -110,4 +111,15 @@ export class IndexConnection implements IndexFile {
       return { occurred: 0, action: '', outcome: '', severity: '', actorType: '', actorId: '' };
     }
   }
+}
+
+/** Entries that follow one another, where a log that was pruned has holes between them. */
+function runsOf(entries: readonly StoredEntry[]): StoredEntry[][] {
+  const runs: StoredEntry[][] = [];
+  for (const entry of entries) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.at(-1)!.index + 1 === entry.index) run.push(entry);
+    else runs.push([entry]);
+  }
+  return runs;
 }

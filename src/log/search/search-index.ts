@@ -38,6 +38,8 @@ export interface Slice {
   readonly from: IndexCursor;
   readonly to: IndexCursor;
   readonly generation?: number;
+  /** Entries below it may be gone: the log was pruned to it. Default 0. */
+  readonly minimum?: number;
 }
 
 /** What queries read with, within one transaction. */
@@ -97,8 +99,8 @@ export class SearchIndex {
    * Indexes consecutive entries and moves the cursor from `from` to `to`, in one transaction. Throws `LogError` `io_failed`,
    * `disk_full` (nothing happened then), `log_damaged` where entries are missing between the two.
    */
-  apply(entries: readonly StoredEntry[], { from, to, generation }: Slice): Applied {
-    checkConsecutive(entries, from.size, to.size);
+  apply(entries: readonly StoredEntry[], { from, to, generation, minimum = 0 }: Slice): Applied {
+    checkConsecutive(entries, { from: from.size, to: to.size, minimum });
     return this.#guarded(() => {
       const { db } = this.#open;
       if (!begin(db)) return 'busy';
@@ -244,9 +246,18 @@ function begin(db: DatabaseSync): boolean {
   }
 }
 
-function checkConsecutive(entries: readonly StoredEntry[], from: number, to: number): void {
-  if (entries.length === to - from && entries.every(({ index }, position) => index === from + position))
-    return;
+function checkConsecutive(
+  entries: readonly StoredEntry[],
+  { from, to, minimum }: { readonly from: number; readonly to: number; readonly minimum: number },
+): void {
+  let next = from;
+  const isPassed = (index: number): boolean => next === index || (next < index && index <= minimum);
+  const isWhole = entries.every(({ index }) => {
+    const isNext = isPassed(index);
+    next = index + 1;
+    return isNext;
+  });
+  if (isWhole && isPassed(to)) return;
   throw new LogError('log_damaged', `entries are missing between ${from} and ${to}`, {
     hint: 'run verify: it names everything that was changed',
   });

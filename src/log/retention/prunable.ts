@@ -1,0 +1,57 @@
+import { coveredByHold, type PlacedHold, parseEntry } from '../../event/index.ts';
+import type { StoredEntry } from '../../store/index.ts';
+import { open } from '../erasure/scan.ts';
+
+/** What is looked for in a prefix of the log. Plain data. */
+export interface PrunableRequest {
+  readonly from: number;
+  readonly to: number;
+  readonly holds: readonly PlacedHold[];
+}
+
+/** How far a prefix can go. Plain data, so that it crosses threads. */
+export interface Prunable {
+  /** The log's own entries in it, which stay. */
+  readonly own: number[];
+  /** Everything below it was looked through, and is under no hold. */
+  below: number;
+  /** The hold that covers the next entry. */
+  held?: string;
+}
+
+/** Looks through consecutive entries, and stops at the first under a hold. Throws `LogError` `log_damaged` where one cannot be read. */
+export function prunableAmong(
+  entries: readonly StoredEntry[],
+  { holds }: Pick<PrunableRequest, 'holds'>,
+  into: Prunable,
+): void {
+  for (const stored of entries) {
+    if (isOwn(stored)) {
+      into.own.push(stored.index);
+      continue;
+    }
+    const hold = holds.length === 0 ? undefined : holdOver(stored, holds);
+    if (hold === undefined) continue;
+    into.held = hold.name;
+    into.below = stored.index;
+    return;
+  }
+}
+
+/** A hold that covers any value of an entry, whether it is there still or not, or the entry itself: whom it names, in the open. */
+function holdOver(stored: StoredEntry, holds: readonly PlacedHold[]): PlacedHold | undefined {
+  const { event, fields } = open(stored).opened;
+  const { actor, targets } = event;
+  const named = [actor, ...targets, ...(actor.onBehalfOf === undefined ? [] : [actor.onBehalfOf])];
+  const whose = [named.map(({ type, id }) => `${type}/${id}`), ...fields.map(({ subjects }) => subjects)];
+  for (const subjects of whose) {
+    const hold = coveredByHold(holds, event, subjects);
+    if (hold !== undefined) return hold;
+  }
+  return undefined;
+}
+
+function isOwn({ entry }: StoredEntry): boolean {
+  const bytes = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
+  return bytes.includes('"action":"log.') && parseEntry(entry).action.startsWith('log.');
+}

@@ -1,0 +1,87 @@
+import type { PruningRecord } from '../event/index.ts';
+import type { Discovery } from './finding.ts';
+
+/** A pruning, as an entry records it. */
+export interface RecordedPruning extends PruningRecord {
+  readonly index: number;
+  readonly recordedAt: string;
+}
+
+/** What a chunk says of pruning. */
+export interface ChunkPruning {
+  /** The records among its entries, by rising index. */
+  readonly records: readonly RecordedPruning[];
+  /** Entries that are not there: first and last, first and last, and so on, by rising index. */
+  readonly holes: readonly number[];
+  /** The indexes of the log's own entries; where entries are read. */
+  readonly own: readonly number[];
+  /** When entries at multiples of 256 were recorded, as they say: there a pruning can end. Where entries are read. */
+  readonly starts: readonly { readonly index: number; readonly recordedAt: string }[];
+}
+
+/**
+ * Judges the entries that are not there. Chunks come from the end of the log to its beginning, so that every record that could excuse
+ * a missing entry has been seen before the entry is missed. The record that reaches furthest covers what those before it did.
+ */
+export class PruningAudit {
+  readonly #readsEntries: boolean;
+  /** The record that reaches furthest; the one that was added last, which is the earliest so far. */
+  #furthest: RecordedPruning | undefined;
+  #last: RecordedPruning | undefined;
+  /** By the index at which each ended, until that is seen: each moves it on, so that there is one for 256 entries at most. */
+  readonly #ends = new Map<number, RecordedPruning>();
+  #own = 0;
+
+  constructor(readsEntries: boolean) {
+    this.#readsEntries = readsEntries;
+  }
+
+  /** Below it, entries may be missing; 0 where none may. */
+  get minimum(): number {
+    return this.#furthest?.minimum ?? 0;
+  }
+
+  /** Adds the chunk before the last one. Answers how many of its entries were pruned, and what is wrong. */
+  add({ records, holes, own, starts }: ChunkPruning): { pruned: number; found: Discovery[] } {
+    const found: Discovery[] = [];
+    for (const record of records.toReversed()) this.#addRecord(record, found);
+    this.#own += own.filter((index) => index < this.minimum).length;
+    for (const { index, recordedAt } of starts) {
+      const end = this.#ends.get(index);
+      this.#ends.delete(index);
+      if (end !== undefined && recordedAt >= end.before)
+        found.push(invalid(end, 'the record of a pruning that took what had not passed its period'));
+    }
+    let pruned = 0;
+    for (let at = 0; at < holes.length; at += 2) {
+      const [first, last] = [holes[at]!, holes[at + 1]!];
+      const end = Math.min(Math.max(this.minimum, first), last + 1);
+      pruned += end - first;
+      if (end <= last) found.push({ code: 'index_gap', from: end, to: last, what: 'missing' });
+    }
+    return { pruned, found };
+  }
+
+  /** What only the whole log can show. */
+  conclude(): Discovery[] {
+    const furthest = this.#furthest;
+    if (furthest === undefined || !this.#readsEntries || furthest.kept === this.#own) return [];
+    const { kept, minimum } = furthest;
+    const what = `the record of a pruning that kept ${kept} of the log’s own entries below ${minimum}, and ${this.#own} are there`;
+    return [invalid(furthest, what)];
+  }
+
+  /** Each moves the minimum index on. Records come by falling index. */
+  #addRecord(record: RecordedPruning, found: Discovery[]): void {
+    const later = this.#last;
+    if (later !== undefined && later.minimum <= record.minimum)
+      found.push(invalid(later, 'the record of a pruning that goes no further than the one before it'));
+    this.#last = record;
+    if (record.minimum > this.minimum) this.#furthest = record;
+    if (this.#readsEntries) this.#ends.set(record.minimum, record);
+  }
+}
+
+function invalid({ index }: RecordedPruning, what: string): Discovery {
+  return { code: 'pruning_invalid', from: index, to: index, what };
+}
