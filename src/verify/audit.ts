@@ -228,7 +228,9 @@ export class Audit {
     for (const { subjects, action, places } of missing) {
       for (let at = places.length - 2; at >= 0; at -= 2) {
         const [index, count] = [places[at]!, places[at + 1]!];
-        if (this.#removals.cover({ subjects, action, index })) {
+        // What went with its entry, and is not in a copy of it.
+        const isPruned = index < this.#prunings.minimum && !action.startsWith('log.');
+        if (isPruned || this.#removals.cover({ subjects, action, index })) {
           erased += count;
           continue;
         }

@@ -146,7 +146,8 @@ test('a record covers an action by its first matching rule, below the index that
 });
 
 test('the policy in force is the last one whose time has come', () => {
-  const change = (index: number, notBefore: string) => ({ index, at: '', from: [], to: [], notBefore });
+  const change = (index: number, notBefore: string) =>
+    ({ index, at: '', from: [], to: [], entries: 'keep', notBefore }) as const;
   const changes = [change(1, '2026-01-01'), change(2, '2026-03-01'), change(3, '2026-02-01')];
   const at = (time: string) => changeInForce(changes, time)?.index;
   assert.deepEqual(

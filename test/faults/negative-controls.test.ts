@@ -40,6 +40,7 @@ function lying(store: LogStore, lie: (transaction: HeadTransaction) => Partial<H
         readTiles: (tiles) => transaction.readTiles(tiles),
         append: (append) => transaction.append(append),
         withdraw: (withdrawals) => transaction.withdraw(withdrawals),
+        prune: (prune) => transaction.prune(prune),
         commit: () => transaction.commit(),
         rollback: () => transaction.rollback(),
       };

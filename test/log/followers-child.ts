@@ -14,6 +14,8 @@ const head = { size: entries.length, root: base64Encode(frontier.root()) };
 const source = {
   checkpoint: async () => head,
   entries: async (from: number, to: number) => entries.slice(from, to),
+  minimum: async () => 0,
+  tile: async () => undefined,
   checkContinues: async () => {},
 };
 const followers = new FollowerRunner(source, path, { pollMs: 5, leaseMs: 100 });

@@ -51,6 +51,14 @@ class Source implements FollowerSource {
     return this.entriesStored.slice(from, to);
   }
 
+  async minimum(): Promise<number> {
+    return 0;
+  }
+
+  async tile(): Promise<undefined> {
+    return undefined;
+  }
+
   async checkContinues(state: FollowerCursor): Promise<void> {
     if (state.size <= this.entriesStored.length && this.rootAt(state.size).root === state.root) return;
     throw new LogError('rolled_back', 'the log does not continue this state');

@@ -1,13 +1,13 @@
 // Pruning: whole bundles of old entries leave every byte of every file, on record; the tree, the ids and every proof stay.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { type Log, openLog, type PruneResult, verifyLog } from 'indelible';
+import { type Log, openLog, PRUNE_ENTRIES_MAX, type PruneResult, verifyLog } from 'indelible';
 import { utf8Encode } from 'indelible/bytes';
 import { parseEntry } from 'indelible/event';
 import { openPublished, publishLog, restoreLog } from 'indelible/publish';
@@ -23,13 +23,14 @@ const ninety = [{ match: '*', keep: '90d' }];
 let template: string | undefined;
 after(() => template !== undefined && rmSync(template, { recursive: true }));
 
-/** 700 events of 100 days ago, and 70 of yesterday: entries 2 to 701 and behind them. */
+/** 700 events of 100 days ago, of two processes, and 70 of yesterday: of the log's own, three stand among the old ones. */
 async function pastLog(t: TestContext): Promise<{ folder: string; dir: string; log: Log }> {
   if (template === undefined) {
     template = mkdtempSync(join(tmpdir(), 'indelible-past-'));
     const dir = join(template, 'log');
     const actions = (count: number): string[] => Array.from({ length: count }, () => 'record.written');
-    recordInThePast({ dir, daysAgo: 100, actions: actions(700) });
+    recordInThePast({ dir, daysAgo: 100, actions: actions(300) });
+    recordInThePast({ dir, daysAgo: 100, actions: actions(400) });
     recordInThePast({ dir, daysAgo: 1, actions: actions(70) });
   }
   const opened: Log[] = [];
@@ -66,7 +67,7 @@ describe('pruning', () => {
       [512, true, [], 1],
     );
     assert.equal(existsSync(join(dir, 'erasing.json')), false);
-    const left = await Array.fromAsync(log.entries(), ({ index }) => index);
+    const left = await listed(log.entries(), ({ index }) => index);
     const own = left.filter((index) => index < 512);
     assert.ok(own.length > 0 && own[0] === 0, 'the log’s own entries stay');
     assert.equal(result.entries, 512 - own.length);
@@ -112,10 +113,311 @@ describe('pruning', () => {
     // Whether it is the same event, nobody can tell any more; that the id is taken, everybody.
     const { action, actor } = event!;
     await assert.rejects(log.record({ id, action, actor }), { code: 'entry_pruned' });
-    const found = await Array.fromAsync(log.query('action:record.written'), ({ index }) => index);
-    const left = await Array.fromAsync(log.entries({ from: 512 }), (stored) => parseEntry(stored.entry));
+    const found = await listed(log.query('action:record.written'), ({ index }) => index);
+    const left = await listed(log.entries({ from: 512 }), (stored) => parseEntry(stored.entry));
     assert.equal(found.length, left.filter((entry) => entry.action === 'record.written').length);
-    const stats = await log.query('').stats();
-    assert.equal(stats.total, (await Array.fromAsync(log.entries())).length);
+    const all = await listed(log.query(''), ({ index }) => index);
+    assert.deepEqual(all.toReversed(), await listed(log.entries(), ({ index }) => index));
+    const day = await listed(
+      log.query(`after:${new Date(Date.now() - 3 * 86_400_000).toISOString()} action:record.written`),
+      ({ index }) => index,
+    );
+    assert.equal(day.length, 70);
+  });
+
+  test('another process that has the log open sees the same', async (t) => {
+    const { dir, log } = await pastLog(t);
+    await using other = await openLog(dir, { heartbeatMs: 0 });
+    await using reading = await openLog(dir, { readOnly: true });
+    const [old] = await other.reader.entries(4, 5);
+    const { id } = parseEntry(old!.entry);
+    await Promise.all([other.query('invoice').page(), reading.query('invoice').page()]);
+    await pruned(log);
+    for (const one of [other, reading]) {
+      await assert.rejects(one.get(id), { code: 'entry_pruned' });
+      const found = await listed(one.query('action:record.written'), ({ index }) => index);
+      assert.ok(found.every((index) => index >= 512));
+      assert.equal((await listed(one.entries())).at(-1)!.index, (await one.checkpoint()).size - 1);
+    }
+    await other.record({ action: 'user.signed_in', actor: { type: 'user', id: 'u_1' } });
+    assert.deepEqual(await codes(dir), []);
+  });
+
+  test('goes in several transactions where there is much, and beside a writer', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    const count = PRUNE_ENTRIES_MAX + 3000;
+    for (let left = count; left > 0; left -= 15_000) {
+      const actions = Array.from({ length: Math.min(left, 15_000) }, () => 'a.b');
+      recordInThePast({ dir, daysAgo: 100, actions });
+    }
+    await using log = await openLog(dir, { heartbeatMs: 0 });
+    await log.retention.set(ninety, { ...atOnce, entries: 'delete' });
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) await log.record({ action: 'user.seen', actor: { type: 'user', id: 'u_1' } });
+    })();
+    const result = await log.retention.prune();
+    isOver = true;
+    await writing;
+    assert.equal(result.records.length, 2);
+    assert.ok(result.minimum > PRUNE_ENTRIES_MAX && result.minimum > count - 256);
+    const report = await log.verify();
+    assert.deepEqual([report.findings, report.counts.pruned], [[], result.entries]);
   });
 });
+
+describe('what keeps entries', () => {
+  test('is the policy, unless it says otherwise, and for every action', async (t) => {
+    const { log } = await pastLog(t);
+    await assert.rejects(log.retention.prune(), { code: 'pruning_refused' });
+    await log.retention.set(ninety, atOnce);
+    assert.equal((await log.retention.policy()).entries, 'keep');
+    await assert.rejects(log.retention.prune(), { code: 'pruning_refused' });
+    await log.retention.set([{ match: 'record.*', keep: '90d' }], { ...atOnce, entries: 'delete' });
+    await assert.rejects(log.retention.prune(), { code: 'pruning_refused', message: /for ever/ });
+    await log.retention.set(
+      [
+        { match: 'record.*', keep: '1d' },
+        { match: '*', keep: '1y' },
+      ],
+      atOnce,
+    );
+    assert.equal((await log.retention.policy()).entries, 'delete', 'it stays as it is unless said otherwise');
+    assert.deepEqual(
+      (await log.retention.prune()).records,
+      [],
+      'the longest period counts, whatever is below it',
+    );
+  });
+
+  test('takes two people and a delay to loosen, and one to tighten (attack 43)', async (t) => {
+    const { log } = await pastLog(t);
+    await log.retention.set(ninety, atOnce);
+    for (const entries of ['archived', 'delete'] as const)
+      await assert.rejects(log.retention.set(ninety, { entries }), { code: 'option_invalid' });
+    const waiting = (await log.retention.set(ninety, { approvedBy: ['p_1', 'p_2'], entries: 'delete' }))!;
+    const { entries, pending } = await log.retention.policy();
+    assert.deepEqual([entries, pending!.entries, pending!.index], ['keep', 'delete', waiting.index]);
+    await assert.rejects(log.retention.prune(), { code: 'pruning_refused' });
+    await log.retention.set(ninety);
+    assert.equal((await log.retention.policy()).pending, undefined);
+    await log.retention.set(ninety, { ...atOnce, entries: 'delete' });
+    assert.ok(await log.retention.set(ninety, { entries: 'archived' }), 'tightening takes one');
+    await assert.rejects(log.retention.set(ninety, { entries: 'all' as never }), { code: 'option_invalid' });
+    const changes = await listed(log.query('action:log.config_changed'), ({ metadata }) => metadata);
+    const says = changes.map(
+      (data) => (data as never as { settings: { retention: object } }).settings.retention,
+    );
+    assert.deepEqual(says[0], { from: ninety, to: ninety, entries: { from: 'delete', to: 'archived' } });
+    assert.deepEqual(
+      says.at(-1),
+      { from: [], to: ninety },
+      'a policy that keeps entries says nothing of them',
+    );
+  });
+
+  test('is a hold, by whatever it covers: everything from there on stays', async (t) => {
+    for (const hold of [
+      { name: 'h', actor: 'user/u_3' },
+      { name: 'h', subject: 'invoice/inv_9' },
+      { name: 'h', query: markOf(3) },
+    ]) {
+      const { log } = await pastLog(t);
+      await log.holds.place(hold);
+      const first = await pruned(log);
+      assert.deepEqual([first.minimum, first.entries, first.records], [0, 0, []], JSON.stringify(hold));
+      assert.deepEqual(first.stoppedBy, { kind: 'hold', name: 'h' });
+      await log.holds.release('h');
+      assert.equal((await log.retention.prune()).minimum, 512);
+    }
+  });
+
+  test('is a hold that is placed while it looks', async (t) => {
+    const { log } = await pastLog(t);
+    await log.retention.set(ninety, { ...atOnce, entries: 'delete' });
+    const { prunable } = log.reader;
+    let isPlaced = false;
+    Object.assign(log.reader, {
+      prunable: async (request: never) => {
+        const found = await prunable(request);
+        if (!isPlaced) await log.holds.place({ name: 'late', actor: 'user/u_3' });
+        isPlaced = true;
+        return found;
+      },
+    });
+    const result = await log.retention.prune();
+    assert.deepEqual([result.records, result.stoppedBy], [[], { kind: 'hold', name: 'late' }]);
+    assert.deepEqual((await log.verify()).counts.pruned, 0);
+  });
+
+  test('is a follower that has not seen them; one that begins later sees what is left', async (t) => {
+    const { log } = await pastLog(t);
+    const seen: number[] = [];
+    let isAway = true;
+    log.followers.add({
+      name: 'sink',
+      apply: ({ entries, from }) => {
+        if (isAway && from >= 200) throw new Error('away');
+        seen.push(...entries.map(({ index }) => index));
+      },
+      batchMax: 100,
+    });
+    await until(() => seen.length >= 200);
+    const first = await pruned(log);
+    assert.deepEqual([first.minimum, first.stoppedBy], [0, { kind: 'follower', name: 'sink' }]);
+    isAway = false;
+    await until(() => seen.length > 750);
+    assert.equal((await log.retention.prune()).minimum, 512);
+    const late: number[] = [];
+    log.followers.add({
+      name: 'late',
+      apply: ({ entries }) => void late.push(...entries.map(({ index }) => index)),
+    });
+    const left = await listed(log.entries(), ({ index }) => index);
+    await until(() => late.length >= left.length);
+    assert.deepEqual(late.slice(0, left.length), left);
+  });
+});
+
+describe('an archive', () => {
+  test('has to hold every byte that goes; what is restored from it is whole', async (t) => {
+    const { folder, dir, log } = await pastLog(t);
+    const root = join(folder, 'published');
+    const to = pathToFileURL(root).href;
+    await log.retention.set(ninety, { ...atOnce, entries: 'archived' });
+    await assert.rejects(log.retention.prune(), { code: 'pruning_refused', message: /no archive/ });
+    await publishLog(log, { to });
+    const { origin, vkey } = log;
+    await using archive = await openPublished(to, vkey);
+    await assert.rejects(log.retention.prune({ archive }), { code: 'option_invalid' });
+    await assert.rejects(log.retention.prune({ archive, archiveUrl: 'https://a:b@c.example/' }), {
+      code: 'option_invalid',
+    });
+    const bundle = join(root, 'tile/entries/001');
+    const bytes = readFileSync(bundle);
+    chmodSync(bundle, 0o644);
+    const away = {
+      ...archive,
+      checkpoint: () => archive.checkpoint(),
+      entries: () => archive.entries({ from: 0, to: 300 }),
+    };
+    await assert.rejects(log.retention.prune({ archive: away, archiveUrl: to }), { code: 'pruning_refused' });
+    writeFileSync(bundle, bytes.with(1000, bytes[1000]! ^ 1));
+    await assert.rejects(log.retention.prune({ archive, archiveUrl: to }));
+    rmSync(bundle);
+    await assert.rejects(log.retention.prune({ archive, archiveUrl: to }));
+    assert.equal((await log.reader.minimum()) + (await log.verify()).counts.pruned, 0, 'nothing went');
+    writeFileSync(bundle, bytes);
+    const result = await log.retention.prune({ archive, archiveUrl: to });
+    assert.equal(result.minimum, 512);
+    const [record] = await log.reader.entries(result.records[0]!, result.records[0]! + 1);
+    const { url, size } = (
+      parseEntry(record!.entry)['metadata'] as never as { archive: { url: string; size: number } }
+    ).archive;
+    assert.deepEqual([url, size], [to, (await archive.checkpoint()).size]);
+    // Publishing goes on in the archive, and to no new place.
+    const published = await publishLog(log, { to });
+    assert.equal(published.size, (await log.checkpoint()).size);
+    await assert.rejects(publishLog(log, { to: pathToFileURL(join(folder, 'new')).href }), {
+      code: 'entry_pruned',
+    });
+    const restored = join(folder, 'restored');
+    await restoreLog({ from: to, to: restored, policy: { vkey }, subjectKeys: join(dir, 'subject-keys.db') });
+    const keyless = join(folder, 'keyless');
+    await restoreLog({ from: to, to: keyless, policy: { vkey } });
+    const lost = await codes(keyless, { vkey });
+    assert.ok(
+      lost.length > 0 && lost.every((one) => Number(one.split(' ')[1]) >= 512),
+      'values go with their entries',
+    );
+    const report = await verifyLog(restored, { vkey });
+    assert.deepEqual([report.origin, report.findings, report.counts.pruned], [origin, [], 0]);
+    assert.equal(report.root, (await verifyLog(dir, { vkey })).root);
+  });
+});
+
+describe('verify', () => {
+  /** A pruned log, closed, in which somebody with the database does as they like. */
+  async function tampered(t: TestContext, ...statements: string[]): Promise<string[]> {
+    const { dir, log } = await pastLog(t);
+    await pruned(log);
+    await log.close();
+    const db = new DatabaseSync(join(dir, 'log.db'));
+    for (const statement of statements) db.exec(statement);
+    db.close();
+    return [...new Set(await codes(dir))];
+  }
+  const free = 'DROP TRIGGER entries_no_delete';
+
+  test('names what is missing behind the minimum index, and the log’s own entries before it', async (t) => {
+    const gone = await tampered(t, free, 'DELETE FROM entries WHERE idx IN (512, 600)');
+    assert.ok(gone.includes('index_gap 512') && gone.includes('index_gap 600'), gone.join());
+    const own = await tampered(t, free, 'DELETE FROM entries WHERE idx > 0 AND idx < 512');
+    assert.ok(
+      own.some((one) => one.startsWith('pruning_invalid')),
+      own.join(),
+    );
+  });
+
+  test('names a floor that the log does not speak of, and a trigger that was changed', async (t) => {
+    assert.deepEqual(await tampered(t), []);
+    await assert.rejects(tampered(t, 'DELETE FROM entries WHERE idx = 600'), /append-only/);
+    await assert.rejects(tampered(t, 'UPDATE floor SET minimum = 0'), /append-only/);
+    const further = await tampered(
+      t,
+      'UPDATE floor SET minimum = 768',
+      'DELETE FROM entries WHERE idx = 600',
+    );
+    assert.ok(further.includes('index_gap 600'), further.join());
+    assert.ok((await tampered(t, free)).includes('schema_changed 0'));
+  });
+
+  test('does not believe a hash in the place of an entry that was pruned', async (t) => {
+    const changed = await tampered(
+      t,
+      'DROP TRIGGER tiles_no_update',
+      'UPDATE tiles SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND idx = 1',
+    );
+    assert.ok(changed.includes('root_mismatch 0'), changed.join());
+  });
+});
+
+test('on the command line: set --entries, prune --dry-run, prune --archive, show, verify', async (t) => {
+  const { folder, dir, log } = await pastLog(t);
+  await log.close();
+  const run = (...words: string[]) => indelible(['retention', words[0]!, '--log', dir, ...words.slice(1)]);
+  const approved = ['--approved-by', 'p_1,p_2', '--delay', '0h'];
+  const kept = run('prune');
+  assert.deepEqual([kept.status, /pruning_refused/.test(kept.stderr)], [3, true], kept.stderr);
+  assert.equal(run('set', '*=90d', '--entries', 'archived', ...approved).status, 0);
+  assert.match(run('show').stdout, /entries are pruned when an archive holds them/);
+  const planned = run('prune', '--dry-run');
+  assert.match(planned.stdout, /^510 entries below index 512 would be pruned;/, planned.stderr);
+  assert.match(run('prune').stderr, /pruning_refused/);
+  const to = pathToFileURL(join(folder, 'published')).href;
+  assert.equal(indelible(['publish', '--log', dir, '--to', to]).status, 0);
+  const done = run('prune', '--archive', to, '--by', 'user/p_1', '--json');
+  const { minimum, entries } = JSON.parse(done.stdout) as PruneResult;
+  assert.deepEqual([minimum, entries], [512, 510], done.stderr);
+  assert.match(run('prune', '--archive', to).stdout, /^Nothing to prune/);
+  const verified = indelible(['verify', dir]);
+  assert.equal(verified.status, 0, verified.stdout);
+  assert.match(verified.stdout, /pruned +510 entries are gone with a record of it/);
+});
+
+async function listed<Item, Result = Item>(
+  items: AsyncIterable<Item>,
+  of: (item: Item) => Result = (item) => item as unknown as Result,
+): Promise<Result[]> {
+  const list: Result[] = [];
+  for await (const item of items) list.push(of(item));
+  return list;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!isSo()) {
+    assert.ok(performance.now() < end, 'it took too long');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,6 +1,7 @@
-// Applies the policy of retention, and ends itself by SIGKILL at one step; meant to be started by retention-crash.test.ts:
+// Applies the policy of retention, or prunes by it, and ends itself by SIGKILL at one step; meant to be started by
+// retention-crash.test.ts:
 //
-//   node retaining-child.ts '{"dir": …, "step": "withdrawn"}'
+//   node retaining-child.ts '{"dir": …, "step": "withdrawn", "what": "apply"}'
 
 import { randomUUID } from 'node:crypto';
 import { FollowerRunner } from '#dist/log/followers/index.js';
@@ -11,7 +12,8 @@ import { Retention } from '#dist/log/retention/index.js';
 import { Writer } from '#dist/log/writer.js';
 import { handleOf } from '#dist/log/writer-thread.js';
 
-const { dir, step } = JSON.parse(process.argv[2]!) as Record<'dir' | 'step', string>;
+const orders = JSON.parse(process.argv[2]!) as { dir: string; step: string; what: 'apply' | 'prune' };
+const { dir, step, what } = orders;
 const paths = logPaths(dir);
 
 function die(at: string): void {
@@ -29,4 +31,4 @@ const retention = new Retention({
   record: () => Promise.reject(new Error('nothing is set here')),
   requireOpen: () => {},
 });
-await retention.apply();
+await retention[what]();

@@ -203,7 +203,7 @@ describe('retention', () => {
 describe('the policy', () => {
   test('is what the log says, and says it again in another process', async (t) => {
     const { dir, log } = await pastLog(t);
-    assert.deepEqual(await log.retention.policy(), { rules: [] });
+    assert.deepEqual(await log.retention.policy(), { rules: [], entries: 'keep' });
     const rules = [{ match: 'record.read', keep: '90d' }];
     const receipt = (await log.retention.set(rules, { ...atOnce, by: { type: 'user', id: 'p_1' } }))!;
     const event = (await log.get(receipt.id))!;

@@ -24,6 +24,7 @@ test('values that were erased with a record are no finding, and are counted', as
     present: total - erased,
     erased,
     missing: 0,
+    pruned: 0,
   });
   assert.equal(verdict.anchored, 'consistent up to size 101; no outside anchor');
 });

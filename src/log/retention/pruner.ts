@@ -18,7 +18,7 @@ import type { ReaderHandle } from '../reader-thread.ts';
 import type { WriterHandle } from '../writer-thread.ts';
 
 /** Entries that go in one transaction at most: others write again after so many. */
-export const PRUNE_ENTRIES_MAX = 65_536;
+export const PRUNE_ENTRIES_MAX = 16_384;
 
 /** A copy of the log that is read before anything goes: what `openPublished` of `indelible/publish` opens is one. */
 export interface PruneArchive {

@@ -3,6 +3,7 @@ import type {
   Head,
   HeadTransaction,
   LogStore,
+  Prune,
   StoredEntry,
   TileId,
   Withdrawal,
@@ -115,6 +116,9 @@ class TrappedTransaction implements HeadTransaction {
 
   withdraw(withdrawals: readonly Withdrawal[]) {
     return this.#transaction.withdraw(withdrawals);
+  }
+  prune(prune: Prune) {
+    return this.#transaction.prune(prune);
   }
   append(append: Append): Promise<void> {
     return this.#around('append', () => this.#transaction.append(append));
