@@ -240,6 +240,7 @@ export interface PolicyAbout {
   /** The id under which the server knows it. */
   readonly change: string;
   readonly rules: RetentionPolicy;
+  readonly entries?: EntryKeeping;
   readonly basis: string;
   readonly requestId: string;
   /** When it is done at the earliest. */

@@ -88,6 +88,7 @@ const titles: Readonly<Record<number, string>> = {
 const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   closed: 503,
   disk_full: 507,
+  entry_pruned: 410,
   held: 409,
   hold_exists: 409,
   id_conflict: 409,
@@ -97,6 +98,7 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   not_found: 404,
   outcome_unknown: 503,
   overloaded: 503,
+  pruning_refused: 409,
   read_only: 503,
   retention_changed: 503,
   worker_failed: 503,

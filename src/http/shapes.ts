@@ -210,17 +210,20 @@ const request = {
 
 const rules = list(object({ match: text, keep: text }));
 
+const entryKeeping: Schema = { enum: ['keep', 'archived', 'delete'] };
+
 const erasureShapes = {
   Erasure: object({ ...request, subject: text }),
   Retention: object({
     rules,
+    entries: entryKeeping,
     'index?': count,
     'at?': time,
-    'pending?': object({ rules, index: count, notBefore: time }),
+    'pending?': object({ rules, entries: entryKeeping, index: count, notBefore: time }),
     changes: list(to('RetentionChange')),
     'appliedAt?': time,
   }),
-  RetentionChange: object({ ...request, rules }),
+  RetentionChange: object({ ...request, rules, 'entries?': entryKeeping }),
   ErasureList: object({ erasures: list(to('Erasure')) }),
   Hold: object({
     name: text,

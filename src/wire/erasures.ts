@@ -42,9 +42,14 @@ export interface RetentionRuleWire {
   readonly keep: string;
 }
 
+/** What becomes of the bytes of entries that have passed the longest period: kept, pruned when an archive holds them, or pruned. */
+export type EntryKeepingWire = 'keep' | 'archived' | 'delete';
+
 /** `POST /v1/logs/{log}/retention/changes`. */
 export interface RetentionAsked {
   readonly rules: readonly RetentionRuleWire[];
+  /** As it is, where it is left out. */
+  readonly entries?: EntryKeepingWire;
   /** On what ground. Sealed in the change itself, in the open in the steps that lead to it. */
   readonly basis: string;
   /** The request that asked for it. In the open for ever. */
@@ -57,11 +62,13 @@ export interface RetentionChangeWire extends RetentionAsked, RequestWire {}
 /** `GET /v1/logs/{log}/retention`: the policy in force, as the log says, and what was asked for, the newest first. */
 export interface RetentionWire {
   readonly rules: readonly RetentionRuleWire[];
+  readonly entries: EntryKeepingWire;
   readonly index?: number;
   readonly at?: string;
   /** A policy in the log whose time has not come. */
   readonly pending?: {
     readonly rules: readonly RetentionRuleWire[];
+    readonly entries: EntryKeepingWire;
     readonly index: number;
     readonly notBefore: string;
   };

@@ -10,6 +10,7 @@
  */
 
 export type {
+  EntryKeepingWire,
   ErasureAsked,
   ErasureList,
   ErasureState,

@@ -153,4 +153,45 @@ describe('retention on a server', () => {
     });
     assert.equal(((await answer.json()) as { erasures: { id: string }[] }).erasures[0]!.id, 'x');
   });
+
+  test('prunes entries every day where the policy says so, which takes two people; of what went it answers 410', async (t) => {
+    const { ask, change, policy, clock, handler, data, privacy, approve, keyOf } = await start(t);
+    recordInThePast({
+      dir: path.join(data, 'logs', 'past'),
+      daysAgo: 99,
+      actions: Array.from({ length: 250 }, () => 'record.written'),
+    });
+    const reader = await keyOf('Reader', ['read']);
+    const rules = [{ match: '*', keep: '90d' }];
+    const json = { rules, entries: 'delete', ...words };
+    const { id, state, entries } = await change('POST', `${at}/changes`, privacy, json);
+    assert.deepEqual([state, entries], ['pending', 'delete']);
+    assert.equal(
+      (await ask('POST', `${at}/changes`, { key: privacy, json: { ...json, entries: 'all' } })).status,
+      400,
+    );
+    await change('POST', `${at}/changes/${id}/approval`, approve);
+    const old = (await (
+      await ask('GET', '/v1/logs/past/events?q=action:record.read&limit=1', { key: reader })
+    ).json()) as EventPage;
+    const { id: oldId, index: oldIndex } = old.events[0]!;
+    assert.ok(oldIndex < 256);
+    clock.now += 72 * HOUR;
+    await handler.retain();
+    assert.equal((await policy()).entries, 'delete');
+    clock.now += 25 * HOUR;
+    await handler.retain();
+    const page = (await (
+      await ask('GET', '/v1/logs/past/events?q=action:log.pruned', { key: privacy })
+    ).json()) as EventPage;
+    assert.equal(page.events.length, 1);
+    const bundle = await ask('GET', '/logs/past/tile/entries/000', { key: reader });
+    assert.equal(bundle.status, 410);
+    assert.equal((await ask('GET', '/logs/past/tile/0/000', { key: reader })).status, 200);
+    assert.deepEqual((page.events[0] as unknown as { metadata: { minimum: number } }).metadata.minimum, 256);
+    for (const what of ['', '/proof', '/entry']) {
+      const gone = await ask('GET', `/v1/logs/past/events/${oldId}${what}`, { key: reader });
+      assert.deepEqual([gone.status, await codeOf(gone)], [410, 'entry_pruned']);
+    }
+  });
 });

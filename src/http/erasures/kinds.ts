@@ -1,5 +1,11 @@
 import { parseJson } from '../../bytes/index.ts';
-import { erasureStepEvent, type RetentionRule, retentionStepEvent, shortens } from '../../event/index.ts';
+import {
+  erasureStepEvent,
+  loosens,
+  type RetentionRule,
+  retentionStepEvent,
+  shortens,
+} from '../../event/index.ts';
 import type { ErasureAsked, RetentionAsked } from '../../wire/index.ts';
 import type { RequestKind } from './desk.ts';
 
@@ -27,27 +33,38 @@ export const retentionKind: RequestKind<RetentionAsked> = {
   name: 'retention',
   noun: 'change of the policy',
   conflict: 'retention_conflict',
-  keep: ({ rules, basis, requestId }) => ({
+  keep: ({ rules, entries, basis, requestId }) => ({
     ...{ subject: '', basis, request_id: requestId },
-    policy: JSON.stringify(rules),
+    policy: JSON.stringify(entries === undefined ? rules : { rules, entries }),
   }),
   read: ({ policy, basis, request_id: requestId }) => ({
-    rules: parseJson(policy ?? '[]') as unknown as readonly RetentionRule[],
+    ...policyOf(policy ?? '[]'),
     ...{ basis, requestId },
   }),
-  async begin(log, { rules, basis }, by) {
+  async begin(log, { rules, entries, basis }, by) {
     log.retention.check(rules);
-    const { rules: from } = await log.retention.policy();
-    if (shortens(from, rules)) return undefined;
-    const receipt = await log.retention.set(rules, { by, reason: basis });
+    const { rules: from, entries: keeping } = await log.retention.policy();
+    if (shortens(from, rules) || loosens(keeping, entries ?? keeping)) return undefined;
+    const receipt = await log.retention.set(rules, { by, reason: basis, ...(entries && { entries }) });
     return { index: receipt?.index };
   },
-  async execute(log, { rules, basis }, approvedBy) {
+  async execute(log, { rules, entries, basis }, approvedBy) {
     const by = { type: 'server', id: 'retention' };
     // It has waited here.
-    const receipt = await log.retention.set(rules, { by, reason: basis, approvedBy, delayMs: 0 });
+    const how = { by, reason: basis, approvedBy, delayMs: 0, ...(entries && { entries }) };
+    const receipt = await log.retention.set(rules, how);
     return { index: receipt?.index };
   },
-  step: (step, { id, asked: { rules, basis, requestId }, notBefore }, by) =>
-    retentionStepEvent(step, { change: id, rules, basis, requestId, ...(notBefore && { notBefore }) }, by),
+  step: (step, { id, asked: { rules, entries, basis, requestId }, notBefore }, by) => {
+    const about = { change: id, rules, ...(entries && { entries }), basis, requestId };
+    return retentionStepEvent(step, { ...about, ...(notBefore && { notBefore }) }, by);
+  },
 };
+
+/** As it is kept: rules alone, where nothing was said of entries. */
+function policyOf(text: string): Pick<RetentionAsked, 'rules' | 'entries'> {
+  const kept = parseJson(text) as unknown as
+    | readonly RetentionRule[]
+    | Pick<RetentionAsked, 'rules' | 'entries'>;
+  return 'rules' in kept ? kept : { rules: kept };
+}

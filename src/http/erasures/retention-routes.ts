@@ -1,4 +1,4 @@
-import { RETENTION_RULES_MAX } from '../../event/index.ts';
+import { entryKeepings, RETENTION_RULES_MAX } from '../../event/index.ts';
 import type { RetentionAsked, RetentionWire } from '../../wire/index.ts';
 import type { Foundation } from '../foundation.ts';
 import { problems } from '../logs/answers.ts';
@@ -20,7 +20,7 @@ function policyRoutes({ retention, rounds }: Foundation): Route[] {
       method: 'GET',
       path: '/v1/logs/{log}/retention',
       operationId: 'getRetention',
-      summary: 'How long sealed values are kept, and changes of it that were asked for.',
+      summary: 'How long sealed values and entries are kept, and changes of it that were asked for.',
       access: seeing,
       answers: { 200: { description: 'The policy.', schema: shape('Retention') }, ...problems(404) },
       handle: async ({ log }) => {
@@ -55,6 +55,11 @@ function policyRoutes({ retention, rounds }: Foundation): Route[] {
                 keep: { type: 'string', maxLength: 8, description: 'a number with h, d, w, mo or y' },
               },
             },
+          },
+          entries: {
+            enum: [...entryKeepings],
+            description:
+              'what becomes of entries that have passed the longest period; as it is, where it is left out',
           },
           basis: words,
           requestId: words,

@@ -1,3 +1,4 @@
+import type { Log } from '../../log/index.ts';
 import type { Clock } from '../../platform/index.ts';
 import type { ServerDatabase } from '../database.ts';
 import type { Logger } from '../handler-options.ts';
@@ -68,17 +69,30 @@ export class RetentionRounds {
     }
   }
 
+  async #prune(name: string, { retention }: Log): Promise<void> {
+    const { logger } = this.#parts;
+    const { isClean, residue, stoppedBy } = await retention.prune({
+      by: { type: 'server', id: 'retention' },
+    });
+    if (!isClean) logger.warn({ log: name, residue }, 'pruning left bytes in the files of a log');
+    if (stoppedBy !== undefined)
+      logger.info({ log: name, stoppedBy }, 'pruning went less far than the policy');
+  }
+
   async #apply(name: string, now: number): Promise<void> {
     const { logs, database, logger } = this.#parts;
     const taken = await logs.take(name);
     if (taken === undefined) return;
     try {
       if (taken.damage !== undefined) throw taken.damage;
-      const { rules } = await taken.log.retention.policy();
+      const { rules, entries } = await taken.log.retention.policy();
       if (rules.length > 0) {
         const by = { type: 'server', id: 'retention' };
         const { isClean, residue } = await taken.log.retention.apply({ by });
         if (!isClean) logger.warn({ log: name, residue }, 'retention left bytes in the files of a log');
+        // What is to be archived first, somebody prunes who knows the archive.
+        if (entries === 'delete' && rules.some(({ match }) => match === '*'))
+          await this.#prune(name, taken.log);
       }
       database.run(
         'INSERT INTO retention_run VALUES (?, ?) ON CONFLICT (log) DO UPDATE SET at = excluded.at',

@@ -58,6 +58,7 @@ const templates: Readonly<Record<string, string>> = {
   'log.retention_approved': '{actor} approved another policy of retention',
   'log.retention_cancelled': '{actor} cancelled a change of the policy of retention',
   'log.retention_applied': 'Sealed values had passed their period and were removed, on record',
+  'log.pruned': 'Old entries were pruned from this log, on record; their hashes stay',
   'log.erased': 'Sealed values were erased from this log, on record',
   'log.key_rotated': 'The key that signs this log was replaced',
   'log.config_changed': 'The configuration of this log was changed',

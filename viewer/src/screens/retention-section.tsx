@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import type { RetentionChangeWire, RetentionRuleWire } from '../../../src/wire/index.ts';
+import type { EntryKeepingWire, RetentionChangeWire, RetentionRuleWire } from '../../../src/wire/index.ts';
 import { visible } from '../drawer/visible.ts';
 import { useViewer } from '../shell/context.tsx';
 import { Failure, Section, When } from '../shell/parts.tsx';
@@ -12,17 +12,17 @@ export function RetentionSection() {
     queryFn: ({ signal }) => api.retention(proof.log, signal),
     refetchInterval: 30_000,
   });
-  const { rules = [], changes = [], appliedAt, pending } = asked.data ?? {};
+  const { rules = [], entries, changes = [], appliedAt, pending } = asked.data ?? {};
   return (
     <Section
       title="Retention"
-      note="When its period is over, an event loses its sealed values. The first rule that matches an action counts. Entries and every proof stay."
+      note="When its period is over, an event loses its sealed values. The first rule that matches an action counts. Entries stay, unless the policy prunes them; every proof of what is left stays."
     >
       {asked.error !== null && <Failure error={asked.error} retry={() => void asked.refetch()} />}
-      {asked.isSuccess && <Rules rules={rules} />}
+      {asked.isSuccess && <Rules rules={rules} entries={entries} />}
       {pending !== undefined && (
         <div>
-          From <When time={pending.notBefore} /> on: <Rules rules={pending.rules} />
+          From <When time={pending.notBefore} /> on: <Rules rules={pending.rules} entries={pending.entries} />
         </div>
       )}
       {appliedAt !== undefined && (
@@ -52,9 +52,27 @@ export function RetentionSection() {
   );
 }
 
-function Rules({ rules }: { rules: readonly RetentionRuleWire[] }) {
-  if (rules.length === 0) return <p className="muted">Everything is kept.</p>;
-  return <code>{rules.map(({ match, keep }) => `${visible(match)}=${visible(keep)}`).join(' ')}</code>;
+const keepings: Readonly<Record<EntryKeepingWire, string>> = {
+  keep: '',
+  archived: ' Entries are pruned when an archive holds them.',
+  delete: ' Entries are pruned.',
+};
+
+/** What is said of rules, and of entries where they are not kept. */
+function Rules({
+  rules,
+  entries = 'keep',
+}: {
+  rules: readonly RetentionRuleWire[];
+  entries?: EntryKeepingWire | undefined;
+}) {
+  if (rules.length === 0) return <p className="muted">Everything is kept.{keepings[entries]}</p>;
+  return (
+    <>
+      <code>{rules.map(({ match, keep }) => `${visible(match)}=${visible(keep)}`).join(' ')}</code>
+      {keepings[entries]}
+    </>
+  );
 }
 
 function ChangeRow({ change }: { change: RetentionChangeWire }) {
@@ -63,7 +81,7 @@ function ChangeRow({ change }: { change: RetentionChangeWire }) {
   const onSettled = () => client.invalidateQueries({ queryKey: ['retention', proof.log] });
   const approve = useMutation({ mutationFn: () => api.approveRetention(proof.log, change.id), onSettled });
   const cancel = useMutation({ mutationFn: () => api.cancelRetention(proof.log, change.id), onSettled });
-  const { rules, state, requestId, basis, dueAt, why } = change;
+  const { rules, entries, state, requestId, basis, dueAt, why } = change;
   const isOver = state === 'done' || state === 'cancelled';
   const mayApprove = state === 'pending' && session.scopes.includes('approve');
   const mayCancel = !isOver && (session.scopes.includes('approve') || session.scopes.includes('privacy'));
@@ -71,7 +89,7 @@ function ChangeRow({ change }: { change: RetentionChangeWire }) {
   return (
     <tr className={isOver ? 'gone' : ''}>
       <td data-label="Change">
-        <Rules rules={rules} />
+        <Rules rules={rules} entries={entries} />
         <span className="second-line">
           {visible(requestId)} · {visible(basis)}
         </span>
