@@ -148,5 +148,6 @@ export {
 } from './source-watch.ts';
 export type { TierCircumstances } from './tier-model.ts';
 export type { TimestampResult } from './timestamps.ts';
+export { type PrunedEntry, walkTree } from './walk.ts';
 export { type PublishOptions, WITNESSED_WAIT_MS_DEFAULT } from './witnessing.ts';
 export type { StoreWriterOptions } from './writer.ts';

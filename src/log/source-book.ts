@@ -36,6 +36,9 @@ export interface GapMoment {
  */
 export class SourceBook {
   readonly #sources: Map<string, SourceState>;
+  /** Sources of which entries may have been pruned since they were heard last; and whether those of new ones may have been. */
+  #unsure = new Set<string>();
+  #isPruned = false;
 
   constructor(kept?: KeptSources) {
     const copies = (kept?.sources ?? []).map((source) => structuredClone(source));
@@ -47,6 +50,15 @@ export class SourceBook {
     return { keys: [...this.#sources.keys()], sources: structuredClone([...this.#sources.values()]) };
   }
 
+  /**
+   * Entries were passed over that the log was pruned of: what a source handed in before the next of its numbers is not known to be
+   * missing.
+   */
+  passPruned(): void {
+    this.#isPruned = true;
+    this.#unsure = new Set(this.#sources.keys());
+  }
+
   /** Takes an entry in. Whether it said anything of a source. Throws what `parseEntry` throws. */
   see({ entry }: Pick<StoredEntry, 'entry'>): boolean {
     const seen = skimSource(entry);
@@ -54,7 +66,9 @@ export class SourceBook {
     const frame = seen.frame && sourceFrameOf(seen.frame);
     if (seq === null && frame === undefined) return false;
     const atMs = Date.parse(seen.recordedAt);
-    const source = this.#sourceOf(seen, atMs);
+    const [source, isSure] = this.#sourceOf(seen, atMs);
+    const first = seq ?? (frame === undefined || frame.seq === null ? undefined : frame.seq + 1);
+    if (!isSure && first !== undefined && first > source.next) source.next = first;
     source.lastMs = atMs;
     source.isSilenceReported = false;
     if (seq !== null) account(source, [seq, seq], atMs);
@@ -71,14 +85,17 @@ export class SourceBook {
   }
 
   /** Two credentials never share a source: what one of them claims says nothing of the other. */
-  #sourceOf({ source: { service, instance, credential } }: SourceSeen, atMs: number): SourceState {
+  #sourceOf(
+    { source: { service, instance, credential } }: SourceSeen,
+    atMs: number,
+  ): readonly [source: SourceState, isSure: boolean] {
     const key = `${credential ?? ''} ${service} ${instance}`;
     const known = this.#sources.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return [known, !this.#unsure.delete(key)];
     const source = newSource(service, instance, atMs);
     this.#sources.set(key, source);
     if (this.#sources.size > SOURCES_MAX) this.#forgetOne();
-    return source;
+    return [source, !this.#isPruned];
   }
 
   #forgetOne(): void {

@@ -99,6 +99,7 @@ export class SourceWatch implements Follower {
 
   #see(stored: StoredEntry): void {
     if (stored.index < this.#size!) return;
+    if (stored.index > this.#size!) this.#book.passPruned();
     this.#size = stored.index + 1;
     if (this.#book.see(stored)) this.#isKept = false;
   }

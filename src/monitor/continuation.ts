@@ -4,9 +4,11 @@ import {
   type Entry,
   erasureOf,
   isKeyChange,
+  isPruning,
   KEY_CHANGE_BYTES_MAX,
   openEntry,
   parseEntry,
+  pruningOf,
 } from '../event/index.ts';
 import { type Hash, hashLeaf, Range } from '../merkle/index.ts';
 import { Discoveries, describe, type Finding, type FindingCode, type KeyEntry } from '../verify/index.ts';
@@ -23,6 +25,12 @@ export interface NextEntry {
   readonly index: number;
   readonly entry: Uint8Array;
   readonly disclosures?: readonly string[];
+}
+
+/** What is left of an entry that was pruned; a record among the entries behind it has to say so. */
+export interface PrunedNext {
+  readonly index: number;
+  readonly hash: Hash;
 }
 
 /** What came of reading on. */
@@ -56,6 +64,9 @@ export class Continuation {
   #first: string | undefined;
   #last: string | undefined;
   #genesis: Uint8Array | undefined;
+  /** The last entry that was passed over as pruned, and how far the records among those behind it reach. */
+  #pruned = -1;
+  #minimum = 0;
 
   /** `recordedAt` of the last entry that was read before, where it is known. Throws a misuse `hashes_mismatch` for a base that is none. */
   constructor(base: Base = NOTHING, recordedAt = '') {
@@ -86,22 +97,33 @@ export class Continuation {
       this.discover('entry_malformed', index, 'not an entry of this format', { code: error.code });
     }
     if (isKeyChange(entry)) this.#keepKeyChange(entry, index);
+    if (isPruning(entry)) this.#checkPruning(entry, index);
     return hash;
+  }
+
+  /** Passes over the next entry, which is said to be pruned. */
+  pass({ index, hash }: PrunedNext): boolean {
+    if (index !== this.size) return false;
+    this.#range.append(hash);
+    this.#pruned = index;
+    return true;
   }
 
   /** Compares what the entries give with what is signed. */
   conclude({ size, root }: { readonly size: number; readonly root: Uint8Array }): Continued {
     const isThere = this.size === size;
+    const isExcused = this.#pruned < this.#minimum || this.#pruned < 0;
     const isSigned = isThere && equalBytes(this.#range.root(), root);
     if (!isThere) this.discover('index_gap', this.size, 'missing');
-    else if (!isSigned) {
+    if (!isExcused) this.discover('index_gap', this.#pruned, 'missing');
+    if (isThere && !isSigned) {
       const what =
         'The entries, with those that were authenticated before, do not give the root that is signed';
       const to = Math.max(size - 1, 0);
       this.#discoveries.add({ code: 'root_mismatch', from: 0, to, what, ofLog: true });
     }
     return {
-      ...(isSigned && { base: baseOf(this.#range) }),
+      ...(isSigned && isExcused && { base: baseOf(this.#range) }),
       findings: this.#discoveries.kept.map(describe),
       ...(this.#first !== undefined && { times: { first: this.#first, last: this.#last! } }),
       ...(this.#genesis !== undefined && { genesis: this.#genesis }),
@@ -123,6 +145,15 @@ export class Continuation {
     if (disclosures === undefined) return;
     const [problem] = openEntry(entry, disclosures, index).problems;
     if (problem !== undefined) this.discover('disclosure_altered', index, problem.message.replace(/\.$/, ''));
+  }
+
+  #checkPruning(entry: Uint8Array, index: number): void {
+    try {
+      this.#minimum = Math.max(this.#minimum, pruningOf(parseEntry(entry), index).minimum);
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      this.discover('pruning_invalid', index, 'the record of a pruning, and not as one can be');
+    }
   }
 
   /** A record speaks of what came before it. One that reaches ahead would excuse the loss of values not yet written. */

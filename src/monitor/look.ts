@@ -170,6 +170,12 @@ class Look {
     const tiles = new LeafTiles(continuation, place, claim.size);
     try {
       for await (const next of place.entries(state.base.size, claim.size)) {
+        if ('hash' in next) {
+          if (!continuation.pass(next)) break;
+          book.passPruned();
+          await tiles.compare(next.index, next.hash);
+          continue;
+        }
         const hash = continuation.take(next);
         if (hash === undefined) break;
         seeSource(book, next);

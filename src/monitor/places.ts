@@ -8,6 +8,7 @@ import {
   openLog,
   publishedOf,
   verifyLog,
+  walkTree,
 } from '../log/index.ts';
 import { decodeEntryBundle, TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX, type Policy } from '../note/index.ts';
@@ -22,7 +23,7 @@ import {
 } from '../publish/index.ts';
 import { CHECKPOINT_PATH } from '../store/index.ts';
 import type { AuditReport, Held, Stamped } from '../verify/index.ts';
-import type { NextEntry } from './continuation.ts';
+import type { NextEntry, PrunedNext } from './continuation.ts';
 
 /** How everything that is there is read. */
 export interface WholeReading {
@@ -35,7 +36,7 @@ export interface WatchedPlace {
   /** The newest signed checkpoint. Throws `LogError` `log_missing` where there is none. */
   checkpoint(): Promise<Uint8Array>;
   /** Entries from `from` on, up to the first that is not there. Throws `VerificationError` for a bundle that is none. */
-  entries(from: number, to: number): AsyncIterable<NextEntry>;
+  entries(from: number, to: number): AsyncIterable<NextEntry | PrunedNext>;
   /** A tile, as far as it is there. */
   tile(tile: Tile): Promise<Uint8Array | undefined>;
   /** Checkpoints with cosignatures that are kept beside the log; none where they come with the checkpoint itself. */
@@ -96,9 +97,9 @@ class FolderPlace implements WatchedPlace {
     return utf8Encode((await this.#log.checkpoint()).note);
   }
 
-  async *entries(from: number, to: number): AsyncGenerator<NextEntry> {
+  async *entries(from: number, to: number): AsyncGenerator<NextEntry | PrunedNext> {
     try {
-      yield* this.#log.entries({ from, to });
+      yield* walkTree(this.#log.reader, from, to);
     } catch (error) {
       if (!isLogError(error, 'log_damaged')) throw error;
     }

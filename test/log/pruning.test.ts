@@ -13,6 +13,7 @@ import { parseEntry } from 'indelible/event';
 import { openPublished, publishLog, restoreLog } from 'indelible/publish';
 import { verifyProof } from 'indelible/verify';
 import { indelible } from '../cli/cli-process.ts';
+import { startHandler } from '../http/server.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { filesWith, markOf } from './erasure-world.ts';
 import { recordInThePast } from './past-log.ts';
@@ -379,6 +380,42 @@ describe('verify', () => {
       'UPDATE tiles SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND idx = 1',
     );
     assert.ok(changed.includes('root_mismatch 0'), changed.join());
+  });
+});
+
+describe('who watches', () => {
+  test('a monitor that begins with a pruned log follows it, and tells an entry that is missing without a record', async (t) => {
+    const { folder, dir, log } = await pastLog(t);
+    await pruned(log);
+    await log.close();
+    const look = (state: string) =>
+      indelible(['monitor', dir, '--vkey', log.vkey, '--state', join(folder, state), '--once', '--json']);
+    const fine = look('one');
+    assert.deepEqual([fine.status, /index_gap/.test(fine.stdout)], [0, false], fine.stdout);
+    const db = new DatabaseSync(join(dir, 'log.db'));
+    db.exec('DROP TRIGGER entries_no_delete');
+    db.exec('DELETE FROM entries WHERE idx = 600');
+    db.close();
+    assert.match(look('two').stdout, /index_gap/);
+  });
+
+  test('a server’s audits and streams begin with one, too', async (t) => {
+    const { dir, log } = await pastLog(t);
+    await pruned(log);
+    await log.close();
+    const server = await startHandler(t);
+    cpSync(dir, join(server.data, 'logs', 'past'), { recursive: true });
+    const { key } = await server.handler.desk.createKey({ name: 'Reader', scopes: ['read', 'audit'] });
+    const audited = await server.ask('POST', '/v1/logs/past/verification', { key });
+    const said = (await audited.json()) as { last: { findings: object[] }; gaps: object[] };
+    assert.deepEqual([said.last.findings, said.gaps], [[], []]);
+    const stream = await server.ask('GET', '/v1/logs/past/stream?from=0', { key });
+    const reading = stream.body!.getReader();
+    let text = '';
+    while (!text.includes('id: 600')) text += Buffer.from((await reading.read()).value!).toString();
+    await reading.cancel();
+    const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+    assert.ok(ids.includes(0) && !ids.some((id) => id > 302 && id < 512), ids.slice(0, 9).join());
   });
 });
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { base64Decode, parseJson } from '../../bytes/index.ts';
-import { isLogError, type Log, type StoredEntry } from '../../log/index.ts';
+import { isLogError, type Log, walkTree } from '../../log/index.ts';
 import { type Base, Continuation, NOTHING, rangeOf } from '../../monitor/index.ts';
 import { replaceFile } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
@@ -78,7 +78,10 @@ export async function extend(log: Log, { base = NOTHING }: Remembered): Promise<
     return { size, findings: [{ code: 'rolled_back', message, index: size }] };
   }
   const continuation = new Continuation(base);
-  for await (const stored of untilHole(log.entries({ from: base.size, to: size }))) continuation.take(stored);
+  for await (const next of untilHole(walkTree(log.reader, base.size, size))) {
+    if ('hash' in next) continuation.pass(next);
+    else continuation.take(next);
+  }
   const continued = continuation.conclude({ size, root: base64Decode(root) });
   const findings = continued.findings.map(({ code, message, from }) => ({ code, message, index: from }));
   return {
@@ -89,7 +92,7 @@ export async function extend(log: Log, { base = NOTHING }: Remembered): Promise<
 }
 
 /** Entries up to the first that is missing: that is a finding, and no failure of the audit. */
-async function* untilHole(entries: AsyncIterable<StoredEntry>): AsyncGenerator<StoredEntry> {
+async function* untilHole<Next>(entries: AsyncIterable<Next>): AsyncGenerator<Next> {
   try {
     yield* entries;
   } catch (error) {

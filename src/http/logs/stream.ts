@@ -163,11 +163,12 @@ class Tail {
   async #read(): Promise<string> {
     const { call, asked, taken } = this.#parts;
     const stored = await taken.log.reader.entries(this.#next, this.#next + READ_ENTRIES);
+    if (stored.length === 0) await this.#passPruned();
     // What was recorded while it was read may be later than the end of the key.
     if (!call.isStillLetIn()) return '';
     const events: StreamEvent[] = [];
     for (const entry of stored) {
-      if (entry.index !== this.#next) throw new LogError('log_damaged', `entry ${this.#next} is missing`);
+      await this.#passTo(entry.index);
       this.#next += 1;
       const event = wireEvent(entry, call.query['include'] === 'entry');
       if (matches(asked.joined, event)) events.push(event);
@@ -181,6 +182,20 @@ class Tail {
     return events
       .map((event) => `id: ${event.index}\nevent: event\ndata: ${JSON.stringify(event)}\n\n`)
       .join('');
+  }
+
+  /** Goes on to where there may be something, where a whole span was pruned. */
+  async #passPruned(): Promise<void> {
+    const minimum = await this.#parts.taken.log.reader.minimum();
+    if (this.#next < minimum) this.#next = Math.min(minimum, this.#next + READ_ENTRIES);
+  }
+
+  /** Passes over entries that were pruned. */
+  async #passTo(index: number): Promise<void> {
+    if (this.#next === index) return;
+    if (index > (await this.#parts.taken.log.reader.minimum()))
+      throw new LogError('log_damaged', `entry ${this.#next} is missing`);
+    this.#next = index;
   }
 
   /** Says nothing, but up to where everything has been looked at. */
