@@ -154,6 +154,8 @@ describe('what lets an entry go', { skip }, () => {
       call(256, '0,100', `${committed}`),
       call(256, '0,100', '3'),
       call(256, '0,100', '99999'),
+      "SELECT indelible.prune($log, $at, NULL, '{}')",
+      'SELECT indelible.prune($log, NULL, NULL, NULL)',
     ];
     for (const role of ['postgres', 'indelible_owner'])
       assert.deepEqual(await tried(store, undefined, statements, role), all(statements, 'IND02'), role);
@@ -457,6 +459,9 @@ describe('what a pruning leaves', { skip: ownServer }, () => {
     const old = [monthOf(Date.now() - 100 * day), monthOf(Date.now() - 40 * day)];
     const marks = ['bytes-first-7', 'bytes-second-100'].flatMap((id) => [`mark-${id}-`, `secret-${id}-`]);
     for (const mark of marks) assert.ok((await relationsWith(mark)) > 0, mark);
+    const sampled =
+      "SELECT tablename FROM pg_stats WHERE schemaname = 'indelible' AND attname IN ('entry', 'texts')";
+    assert.deepEqual((await pool.query(sampled)).rows, [], 'the server keeps no sample of them');
     const before = await places();
     assert.equal(await prune(store, 512), 512);
     const reader = await pool.connect();
