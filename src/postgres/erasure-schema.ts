@@ -1,14 +1,13 @@
 import type { SchemaFunction } from './schema-function.ts';
 
 /*
- * The one way out for a sealed value. Every other change of a log is refused by its triggers and by the lack of rights; these
- * functions remove disclosures, put nothing new in their place, and only beside a record in the same transaction that covers them.
+ * The way out for a sealed value (a whole entry goes by `pruning-schema.ts`). Every other change of a log is refused by its triggers
+ * and by the lack of rights; these functions remove disclosures, put nothing new in their place, and only beside a record in the same transaction that covers them.
  */
 
 /**
  * Whether a record lets the disclosures of an entry go: that of an erasure, those of entries before it; that of retention, those of
- * entries whose action its first matching rule speaks of, below the index that this rule names. An entry is canonical JSON, which
- * begins with its digests and its action; the server cannot read all JSON that an entry may hold (\u0000).
+ * entries whose action its first matching rule speaks of, below the index that this rule names.
  */
 const lets: SchemaFunction = {
   name: 'lets',
@@ -21,8 +20,7 @@ const lets: SchemaFunction = {
     WHEN 'log.erased' THEN (said->'metadata'->>'below')::bigint > of_idx
     WHEN 'log.retention_applied' THEN (
       SELECT (r.rule->>'below')::bigint > of_idx
-      FROM (SELECT substring(convert_from(e.entry, 'UTF8') FROM '^\\{(?:"_sd":\\[[^]]*\\],)?(?:"_sd_alg":"[^"]*",)?"action":"([^"]+)"') AS action FROM indelible.entries e
-          WHERE e.log = of_log AND e.idx = of_idx) AS about,
+      FROM (SELECT indelible.action_of(e.entry) AS action FROM indelible.entries e WHERE e.log = of_log AND e.idx = of_idx) AS about,
         json_array_elements(said->'metadata'->'rules') WITH ORDINALITY AS r(rule, place)
       WHERE NOT starts_with(about.action, 'log.') AND (r.rule->>'match' = about.action
         OR (right(r.rule->>'match', 1) = '*' AND starts_with(about.action, left(r.rule->>'match', -1))))
@@ -30,7 +28,10 @@ const lets: SchemaFunction = {
     END, false)`,
 };
 
-/** Lets a disclosure go where the record that `withdraw` names was written in this transaction and covers it; nobody else's, whoever asks. */
+/**
+ * Lets a disclosure go where the record that `withdraw` names was written in this transaction and covers it, or where a pruning of this
+ * transaction has taken its entry; nobody else's, whoever asks.
+ */
 const onlyErased: SchemaFunction = {
   name: 'only_erased',
   args: '',
@@ -38,9 +39,12 @@ const onlyErased: SchemaFunction = {
   language: 'plpgsql',
   definer: false,
   grant: [],
+  settings: ['plan_cache_mode=force_generic_plan'],
   body: `DECLARE
   said json;
 BEGIN
+  IF indelible.pruned_below(OLD.log) > OLD.idx AND NOT EXISTS
+    (SELECT FROM indelible.entries e WHERE e.log = OLD.log AND e.idx = OLD.idx AND e.month = OLD.month) THEN RETURN OLD; END IF;
   SELECT convert_from(e.entry, 'UTF8')::json INTO said FROM indelible.entries e
     WHERE e.log = OLD.log AND e.idx = nullif(current_setting('indelible.record', true), '')::bigint
       AND e.xmin = pg_current_xact_id()::xid;
@@ -109,7 +113,7 @@ const rewrite: SchemaFunction = {
   definer: true,
   grant: ['indelible_writer'],
   body: `BEGIN
-  IF of_table IS NULL OR of_table !~ '^(disclosures_[0-9]+|outbox|outbox_refused)$' THEN
+  IF of_table IS NULL OR of_table !~ '^((entries|disclosures)_[0-9]+|outbox|outbox_refused)$' THEN
     RAISE EXCEPTION 'the table % is not written anew', of_table USING ERRCODE = 'IND03';
   END IF;
   PERFORM set_config('lock_timeout', lock_ms::text, true), set_config('indelible.own_ddl', 'on', true);
@@ -141,7 +145,7 @@ export const erasureFunctions: readonly SchemaFunction[] = [
 ];
 
 /**
- * Columns that hold values: the server is to sample none of them, since its statistics would keep them beyond an erasure. Part of
+ * Columns that hold values: the server is to sample none of them, since its statistics would keep them beyond their removal. Part of
  * every migration, for partitions that are there; `ensure_partition` does it for new ones.
  */
 export const forgetStatistics = `DO $$
@@ -149,9 +153,9 @@ export const forgetStatistics = `DO $$
     part record;
   BEGIN
     FOR part IN SELECT c.relname AS name, a.attname AS col FROM pg_catalog.pg_class c
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY ('{texts,body}')
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY ('{entry,texts,body}')
       WHERE c.relnamespace = 'indelible'::regnamespace AND c.relkind IN ('r', 'p')
-        AND (c.relname ~ '^disclosures(_[0-9]+)?$' OR c.relname IN ('outbox', 'outbox_refused'))
+        AND (c.relname ~ '^(entries|disclosures)(_[0-9]+)?$' OR c.relname IN ('outbox', 'outbox_refused'))
         AND coalesce(a.attstattarget, -1) <> 0 LOOP
       EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN %I SET STATISTICS 0', part.name, part.col);
     END LOOP;

@@ -1,16 +1,19 @@
-import { parseDecimal, utf8Encode } from '../bytes/index.ts';
-import { removalActions } from '../event/index.ts';
+import { utf8Encode } from '../bytes/index.ts';
+import { isPruning, removalActions } from '../event/index.ts';
 import {
   type Append,
+  checkPrune,
   type Head,
   type HeadTransaction,
   isLogError,
   LogError,
+  type Prune,
   packDisclosures,
   type StoredEntry,
   type TileId,
   type Withdrawal,
 } from '../store/index.ts';
+import { wholeNumber } from './bytes-of.ts';
 import { numberArray, packBytes, type Session, textArray } from './client.ts';
 import { inOurWords, postgresFailure } from './failure.ts';
 import { cut, headOf, Reading } from './reading.ts';
@@ -38,8 +41,9 @@ export class PostgresTransaction implements HeadTransaction {
   #staged: { readonly index: number; readonly bytes: Uint8Array } | undefined;
   #isOver = false;
   readonly #withdrawn: Withdrawal[] = [];
-  /** The months of whose partitions an erasure takes rows; undefined where this is none. */
-  months: Set<number> | undefined;
+  #pruned: Prune | undefined;
+  /** The partitions from which an erasure or a pruning takes rows; undefined where this is none. */
+  partitions: Set<string> | undefined;
   /** What others wrote, as it came with the head. */
   #newer: { readonly from: number; readonly entries: readonly Uint8Array[] } | undefined;
 
@@ -149,15 +153,32 @@ export class PostgresTransaction implements HeadTransaction {
         ],
       ),
     );
+    // The server removes nothing before it has the record, which it looks for in this transaction.
     await this.#erase(append);
+    await this.#takeAway(append);
   }
 
   withdraw(withdrawals: readonly Withdrawal[]): void {
-    this.months ??= new Set();
+    this.partitions ??= new Set();
     this.#withdrawn.push(...withdrawals);
   }
 
-  /** The server removes nothing before it has the record, which it looks for in this transaction. */
+  async prune(prune: Prune): Promise<number> {
+    checkPrune(prune, this.taken?.size ?? 0);
+    if (this.#pruned !== undefined || this.#staged !== undefined)
+      throw new LogError('store_contract', 'a transaction prunes once, before its append');
+    const [row] = await inOurWords('the entries cannot be counted', () =>
+      this.session.query(
+        `SELECT count(*) AS entries FROM indelible.entries e WHERE e.log = $1::bigint AND e.idx < $2::bigint
+           AND NOT EXISTS (SELECT FROM unnest($3::text::bigint[]) AS k(idx) WHERE k.idx = e.idx)`,
+        [this.#log, prune.below, numberArray(prune.keep)],
+      ),
+    );
+    this.partitions ??= new Set();
+    this.#pruned = prune;
+    return wholeNumber(row?.['entries']);
+  }
+
   async #erase({ entries }: Append): Promise<void> {
     const at = entries.findIndex(({ entry }) => isRemoval(Buffer.from(entry)));
     for (let start = 0; start < this.#withdrawn.length; start += WITHDRAWN_AT_ONCE) {
@@ -176,14 +197,27 @@ export class PostgresTransaction implements HeadTransaction {
         ),
       );
       for (const month of String(row?.['months'] ?? '').match(/\d+/g) ?? [])
-        this.months?.add(parseDecimal(month));
+        this.partitions?.add(`disclosures_${month}`);
     }
   }
 
+  async #takeAway({ entries }: Append): Promise<void> {
+    if (this.#pruned === undefined) return;
+    const { below, keep } = this.#pruned;
+    const at = entries.findIndex(({ entry }) => isPruning(entry));
+    if (at === -1) throw withoutRecord();
+    const [row] = await inOurWords('the pruning was refused', () =>
+      this.session.query(
+        'SELECT indelible.prune($1::bigint, $2::bigint, $3::bigint, $4::text::bigint[])::text AS partitions',
+        [this.#log, (this.taken?.size ?? 0) + at, below, numberArray(keep)],
+      ),
+    );
+    for (const name of String(row?.['partitions'] ?? '').match(/\w+/g) ?? []) this.partitions?.add(name);
+  }
+
   async commit(): Promise<void> {
-    if (this.#withdrawn.length > 0 && this.#staged === undefined) {
-      throw new LogError('store_contract', 'an erasure has no record in its own transaction');
-    }
+    const removes = this.#withdrawn.length > 0 || this.#pruned !== undefined;
+    if (removes && this.#staged === undefined) throw withoutRecord();
     this.#isOver = true;
     try {
       await this.session.query('COMMIT');
@@ -226,6 +260,10 @@ export class PostgresTransaction implements HeadTransaction {
       cause: error,
     });
   }
+}
+
+function withoutRecord(): LogError {
+  return new LogError('store_contract', 'a removal has no record in its own transaction');
 }
 
 /** Whether an entry records that values were removed. */

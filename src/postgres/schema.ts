@@ -8,10 +8,11 @@
 
 import { erasureFunctions } from './erasure-schema.ts';
 import { outboxFunctions } from './outbox-schema.ts';
+import { pruningFunctions } from './pruning-schema.ts';
 import type { SchemaFunction } from './schema-function.ts';
 
 /** The version of this layout. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** How many parts the table of ids has. A part is looked into, not scanned, so that a few serve any number of logs. */
 const ID_PARTS = 8;
@@ -94,7 +95,7 @@ BEGIN
     PERFORM set_config('indelible.own_ddl', 'on', true);
     EXECUTE format('CREATE TABLE indelible.%I (LIKE indelible.%I INCLUDING ALL)', part, parent);
     IF parent = 'entries' THEN
-      EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN entry SET STORAGE EXTERNAL', part);
+      EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN entry SET STORAGE EXTERNAL, ALTER COLUMN entry SET STATISTICS 0', part);
     ELSE
       EXECUTE format('ALTER TABLE indelible.%I ALTER COLUMN texts SET STATISTICS 0', part);
     END IF;
@@ -127,7 +128,8 @@ END`,
 };
 
 /**
- * Takes the head lock, and hands over with the head what others wrote since the caller last had it, in one journey. The lock of a log that is empty still is the row in `logs`: there is no head to lock.
+ * Takes the head lock, and hands over with the head what others wrote since the caller last had it, in one journey, where all of it
+ * is there still. The lock of a log that is empty is the row in `logs`: there is no head to lock.
  */
 const takeHead: SchemaFunction = {
   name: 'take_head',
@@ -152,7 +154,7 @@ const takeHead: SchemaFunction = {
   END IF;
   IF size > known AND size <= known + 1024 THEN
     SELECT string_agg(e.entry, ''::bytea ORDER BY e.idx), string_agg(length(e.entry)::text, ',' ORDER BY e.idx) INTO bytes, lengths
-      FROM indelible.entries e WHERE e.log = wanted AND e.idx >= known AND e.idx < size;
+      FROM indelible.entries e WHERE e.log = wanted AND e.idx >= known AND e.idx < size HAVING count(*) = size - known;
   END IF;
 END`,
 };
@@ -226,6 +228,7 @@ export const logFunctions: readonly SchemaFunction[] = [
   pieces,
   append,
   ...outboxFunctions,
+  ...pruningFunctions,
   ...erasureFunctions,
 ];
 
@@ -318,8 +321,10 @@ const refusing = (table: string, verb: string): SchemaTrigger => ({
 
 /** What refuses to change a log, whoever asks. A row trigger of a partitioned table is made on every partition by the server. */
 export const logTriggers: readonly SchemaTrigger[] = [
-  ...['entries', 'ids'].flatMap((table) => [refusing(table, 'UPDATE'), refusing(table, 'DELETE')]),
-  refusing('disclosures', 'UPDATE'),
+  ...['entries', 'disclosures', 'ids'].map((table) => refusing(table, 'UPDATE')),
+  refusing('ids', 'DELETE'),
+  // It keeps the name that it had when it refused every DELETE, so that a migration puts it in that one's place, on every partition.
+  { ...refusing('entries', 'DELETE'), run: 'FOR EACH ROW EXECUTE FUNCTION indelible.only_pruned()' },
   {
     table: 'disclosures',
     name: 'only_erased',

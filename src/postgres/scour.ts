@@ -10,22 +10,22 @@ const LOCK_MS = 1_000;
 /** Pause between two looks and two attempts, milliseconds. */
 const AGAIN_MS = 100;
 
-/** What is written anew after an erasure. */
+/** What is written anew after an erasure or a pruning. */
 export interface ScouringOf {
   readonly log: number;
   readonly waitMs: number;
   readonly subjects: readonly string[];
-  /** The months of the partitions that held what was erased; undefined where nobody knows: then all of them. */
-  readonly months: ReadonlySet<number> | undefined;
+  /** The partitions that held what was removed; undefined where nobody knows: then all that may have. */
+  readonly partitions: ReadonlySet<string> | undefined;
 }
 
 /**
- * Leaves no byte of what was erased in the relations of a log and of the outbox.
+ * Leaves no byte of what was erased or pruned in the relations of a log and of the outbox.
  *
  * VACUUM is not enough: it frees the places of dead rows and packs what is left of a page, and the bytes stay in the gap until they
  * happen to be used. In a table of 2,000 rows of 100 bytes, 28 of 200 deleted ones could be read in the file after it; 536 of 1,000
  * where every second went; of rows of a KiB, 115 of 400. So each table is written into a new file by CLUSTER, which leaves dead rows behind, unless a
- * transaction that began before the erasure may still want to see them: these are waited for first, twice over, since one
+ * transaction that began before they died may still want to see them: these are waited for first, twice over, since one
  * that began while another was running sees the past as that one does.
  */
 export async function scourDatabase(database: Database, what: ScouringOf): Promise<Scouring> {
@@ -38,7 +38,7 @@ export async function scourDatabase(database: Database, what: ScouringOf): Promi
       }
       for (let round = 0; round < 2; round++) {
         if (!(await watchersGone(session, end))) {
-          return { isClean: false, why: 'a transaction that began before the erasure is still under way' };
+          return { isClean: false, why: 'a transaction that began before the removal is still under way' };
         }
       }
       for (const table of await tablesOf(session, what)) {
@@ -95,18 +95,27 @@ async function watchersGone(session: Session, end: number): Promise<boolean> {
   return true;
 }
 
-async function tablesOf(session: Session, { months }: ScouringOf): Promise<string[]> {
+async function tablesOf(session: Session, { log, partitions }: ScouringOf): Promise<string[]> {
   const parts =
-    months === undefined
-      ? (
-          await session.query(
-            `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-             WHERE i.inhparent = 'indelible.disclosures'::regclass ORDER BY c.relname`,
-          )
-        ).map(({ name }) => String(name))
-      : [...months].map((month) => `disclosures_${month}`);
+    partitions === undefined
+      ? (await session.query(PARTITIONS_OF_REMOVALS, [log])).map(({ name }) => String(name))
+      : [...partitions].sort();
   return [...parts, 'outbox', 'outbox_refused'];
 }
+
+/**
+ * Every partition that may hold what was removed from a log: of disclosures all, of entries those up to the month of the first that the
+ * newest pruning has left.
+ */
+const PARTITIONS_OF_REMOVALS = `SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = 'indelible.disclosures'::regclass
+    OR (i.inhparent = 'indelible.entries'::regclass AND substring(c.relname FROM '[0-9]+$')::integer <= (
+      SELECT e.month FROM indelible.entries e WHERE e.log = $1::bigint AND e.idx >= (
+        SELECT (convert_from(r.entry, 'UTF8')::json->'metadata'->>'minimum')::bigint
+        FROM indelible.ids n JOIN indelible.entries r ON r.log = n.log AND r.idx = n.idx
+        WHERE n.log = $1::bigint AND n.id >= 'log.pruned.' AND n.id < 'log.pruned/' ORDER BY n.idx DESC LIMIT 1)
+      ORDER BY e.idx LIMIT 1))
+  ORDER BY c.relname`;
 
 async function isRewritten(session: Session, table: string, end: number): Promise<boolean> {
   for (;;) {

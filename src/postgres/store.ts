@@ -32,9 +32,9 @@ export class PostgresStore implements LogStore {
   readonly #log: number;
   readonly #reading: Reading;
   #closed = false;
-  /** The last transaction, and the months of the partitions that erasures have touched in those before it. */
+  /** The last transaction, and the partitions that removals have touched in those before it. */
   #last: PostgresTransaction | undefined;
-  #months: Set<number> | undefined;
+  #partitions: Set<string> | undefined;
 
   private constructor(database: Database, log: number) {
     this.#database = database;
@@ -106,7 +106,7 @@ export class PostgresStore implements LogStore {
         const transaction = await PostgresTransaction.begin(session, { log: this.#log, known }, (entry) =>
           this.#resolve(entry),
         );
-        this.#noteMonths();
+        this.#notePartitions();
         this.#last = transaction;
         return transaction;
       } catch (error) {
@@ -117,19 +117,19 @@ export class PostgresStore implements LogStore {
     });
   }
 
-  /** Tables that held what was erased are written anew; readers of each wait while that is done. */
+  /** Tables that held what was removed are written anew; readers of each wait while that is done. */
   async scour(waitMs: number, subjects: readonly string[]): Promise<Scouring> {
-    this.#noteMonths();
-    const months = this.#months;
-    const scouring = await scourDatabase(this.#database, { log: this.#log, waitMs, subjects, months });
-    if (scouring.isClean) this.#months = undefined;
+    this.#notePartitions();
+    const partitions = this.#partitions;
+    const scouring = await scourDatabase(this.#database, { log: this.#log, waitMs, subjects, partitions });
+    if (scouring.isClean) this.#partitions = undefined;
     return scouring;
   }
 
-  #noteMonths(): void {
-    const months = this.#last?.months;
+  #notePartitions(): void {
+    const partitions = this.#last?.partitions;
     this.#last = undefined;
-    if (months !== undefined) this.#months = new Set([...(this.#months ?? []), ...months]);
+    if (partitions !== undefined) this.#partitions = new Set([...(this.#partitions ?? []), ...partitions]);
   }
 
   /** The connections are the application's. */

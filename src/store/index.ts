@@ -17,6 +17,7 @@ export {
   type LogErrorOptions,
   logErrorCodes,
 } from '../bytes/index.ts';
+export { checkPrune } from './check-prune.ts';
 export type {
   Append,
   Awaitable,

@@ -42,8 +42,8 @@ describe('indelible pg', { skip }, () => {
   });
 
   test('migrate, init, doctor and verify; a second time changes nothing', () => {
-    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is made, version 2.\n');
-    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is of version 2 already.\n');
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is made, version 3.\n');
+    assert.deepEqual(run('migrate', url).stdout, 'The schema indelible is of version 3 already.\n');
     assert.equal(run('verify', url).status, 3, 'there is no log yet');
     const made = run('init', url, '--origin', 'example.com/cli', '--dir', 'audit');
     assert.equal(made.status, 0, made.stderr);

@@ -171,6 +171,21 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
     ],
     ['a dropped trigger', 'DROP TRIGGER no_delete ON indelible.ids', /ids\.no_delete is missing/],
     [
+      'a downgraded guard of a partition of entries',
+      "DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE indelible.%I ENABLE TRIGGER no_delete', min(relname)) FROM pg_class WHERE relname ~ '^entries_[0-9]+$'); END $$",
+      /entries_\d+\.no_delete is off for replicas/,
+    ],
+    [
+      'a guard that lets entries go without their pruning',
+      "CREATE OR REPLACE FUNCTION indelible.only_pruned() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN OLD; END'",
+      /only_pruned is not as it was made/,
+    ],
+    [
+      'a record of a pruning that is looked for otherwise',
+      'ALTER FUNCTION indelible.pruned_below RESET plan_cache_mode',
+      /pruned_below runs with other rights or settings/,
+    ],
+    [
       'a changed function',
       "CREATE OR REPLACE FUNCTION indelible.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS 'BEGIN RETURN NEW; END'",
       /refuse is not as it was made/,
@@ -465,12 +480,12 @@ describe('what guards a log in PostgreSQL', { skip }, () => {
     });
   });
 
-  test('attack-42: one function removes disclosures, and only beside a record of it; none removes anything else', async () => {
+  test('attack-42: one function removes disclosures and one entries, each beside a record of it; none removes anything else', async () => {
     await fresh();
     const { rows } = await pool.query(
       "SELECT p.proname FROM pg_proc p WHERE p.pronamespace = 'indelible'::regnamespace AND p.prosrc ~* 'DELETE FROM indelible[.](entries|disclosures|ids|tiles|heads)'",
     );
-    assert.deepEqual(rows, [{ proname: 'withdraw' }]);
+    assert.deepEqual(rows.map(({ proname }) => proname).sort(), ['prune', 'withdraw']);
   });
 
   test('attack-41: a heap file that is edited while the server is down', {

@@ -19,8 +19,8 @@ describe('a store in PostgreSQL', { skip }, () => {
     const url = await (await testServer()).database();
     pool = poolOf(url, 8);
     sql = postgres(url, { max: 8, onnotice: () => {} });
-    assert.deepEqual(await migrate(databaseOf(pool)), { from: 0, to: 2 });
-    assert.deepEqual(await migrate(databaseOf(sql)), { from: 2, to: 2 });
+    assert.deepEqual(await migrate(databaseOf(pool)), { from: 0, to: 3 });
+    assert.deepEqual(await migrate(databaseOf(sql)), { from: 3, to: 3 });
   });
   after(async () => {
     await pool.end();
