@@ -144,6 +144,28 @@ describe('pruning', () => {
     assert.deepEqual(await codes(dir), []);
   });
 
+  test('a process that slept over it goes on writing', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    recordInThePast({ dir, daysAgo: 100, actions: Array.from({ length: 100 }, () => 'a.b') });
+    await using sleeper = await openLog(dir, { heartbeatMs: 0 });
+    await sleeper.record({ action: 'user.seen', actor: { type: 'user', id: 'u_1' } });
+    await using log = await openLog(dir, { heartbeatMs: 0, thread: 'caller' });
+    await log.recordMany(
+      Array.from({ length: 500 }, () => ({ action: 'user.seen', actor: { type: 'user', id: 'u_2' } })),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    // An hour is the shortest period there is: the clock of this thread goes ahead.
+    const { now } = Date;
+    t.after(() => {
+      Date.now = now;
+    });
+    await log.retention.set([{ match: '*', keep: '1h' }], { ...atOnce, entries: 'delete' });
+    Date.now = () => now() + 2 * 3_600_000;
+    assert.equal((await log.retention.prune()).minimum, 512);
+    await sleeper.record({ action: 'user.seen', actor: { type: 'user', id: 'u_3' } });
+    assert.deepEqual(await codes(dir), []);
+  });
+
   test('goes in several transactions where there is much, and beside a writer', async (t) => {
     const dir = join(temporaryFolder(t), 'log');
     const count = PRUNE_ENTRIES_MAX + 3000;
