@@ -1,7 +1,7 @@
 // Records events; meant to be started by past-log.ts, with a clock of another day.
 
 import { openLog } from 'indelible';
-import { createPostgresLog } from 'indelible/postgres';
+import { openPostgresLog } from 'indelible/postgres';
 import pg from 'pg';
 import { eventAbout } from './erasure-world.ts';
 import type { PastLog } from './past-log.ts';
@@ -13,7 +13,10 @@ if (postgres === undefined) {
   check(await log.recordMany(events));
 } else {
   const pool = new pg.Pool({ connectionString: postgres });
-  const audit = await createPostgresLog(pool, { origin: 'example.com/past', dir, heartbeatMs: 0 });
+  const audit = await openPostgresLog(pool, {
+    ...{ origin: 'example.com/past', dir, heartbeatMs: 0 },
+    createIfMissing: {},
+  });
   check(await audit.log.recordMany(events));
   await audit.close();
   await pool.end();
