@@ -1,5 +1,5 @@
 import { misuse } from '../../bytes/index.ts';
-import { type Actor, isSubject } from '../../event/index.ts';
+import { type Actor, isSubject, LOG_ITSELF } from '../../event/index.ts';
 
 /** How many different people have to approve an erasure. */
 export const APPROVERS_MIN = 2;
@@ -47,15 +47,20 @@ export interface EraseOptions {
 /** What an erasure has done. */
 export interface ErasureResult {
   readonly subject: string;
-  /** The entry that records it; absent after a dry run. */
+  /** The entry that records it; absent after a dry run, and where `alreadyErased` is there. */
   readonly id?: string;
   readonly index?: number;
+  /**
+   * The entry that records an earlier erasure of this subject, where nothing has come since that could be erased: then nothing was
+   * recorded, and what that erasure had left in files was removed.
+   */
+  readonly alreadyErased?: number;
   /** Values in entries below this index. */
   readonly below: number;
   /** How many values were removed, and from how many entries. */
   readonly values: number;
   readonly entries: number;
-  /** The digest of what was removed, as the entry has it; absent after a dry run. */
+  /** The digest of what was removed, as the entry has it; absent where no entry was written. */
   readonly digest?: string;
   /** Whether no byte is left in the files of the log; `residue` says why not. */
   readonly isClean: boolean;
@@ -70,7 +75,7 @@ const names = ['subject', 'basis', 'requestId', 'approvedBy', 'actor', 'dryRun',
 
 /**
  * Refuses what is no erasure, before anything is looked at. Throws a misuse `option_unknown`, `option_invalid`: there is no way
- * to name an action, a time, an outcome or an id, since none of them can ever be erased.
+ * to name an action, a time, an outcome or an id, since none of them can ever be erased; `subject_not_erasable` for the log itself.
  */
 export function checkErase(options: EraseOptions): void {
   if (typeof options !== 'object' || options === null) throw invalid('erase takes {subject, basis, …}');
@@ -80,6 +85,10 @@ export function checkErase(options: EraseOptions): void {
   }
   const { subject, basis, requestId, approvedBy, followersWaitMs = 0 } = options;
   checkSubject(subject);
+  if (subject === LOG_ITSELF) {
+    const why = `${LOG_ITSELF} is the log itself: what it says of itself is never erased`;
+    throw misuse('type', 'subject_not_erasable', why);
+  }
   for (const [name, text] of Object.entries({ basis, requestId })) checkWords(name, text);
   checkApprovers(approvedBy, 'an erasure');
   if (!Number.isSafeInteger(followersWaitMs) || followersWaitMs < 0)

@@ -31,5 +31,5 @@ export {
 export { type HoldOptions, Holds, type ReleaseOptions } from './holds.ts';
 export { Pending } from './pending.ts';
 export { Erasures, untilFollowed } from './run.ts';
-export { type Found, SCAN_ENTRIES, type Scan, Scanner } from './scan.ts';
-export { SCOUR_MS_MAX, Scourer, type Unfinished } from './scour.ts';
+export { type ErasedBefore, type Found, SCAN_ENTRIES, type Scan, Scanner } from './scan.ts';
+export { type Finished, SCOUR_MS_MAX, Scourer, type Unfinished } from './scour.ts';
