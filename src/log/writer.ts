@@ -221,7 +221,7 @@ export class Writer {
     await this.#group.idle(async () => {
       if (before === undefined) scourer.begun(id);
       const forgotten = before && (await scourer.forget(order.subject));
-      finished = await scourer.finish(SCOUR_MS_MAX);
+      finished = await scourer.finish(order.filesWaitMs ?? SCOUR_MS_MAX);
       if (finished.scouring.isClean && forgotten !== undefined)
         finished = { ...finished, scouring: forgotten };
     });

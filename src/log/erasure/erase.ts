@@ -7,6 +7,9 @@ export const APPROVERS_MIN = 2;
 /** How long followers are waited for where the caller does not say, milliseconds. */
 export const FOLLOWERS_WAIT_MS_DEFAULT = 10_000;
 
+/** How long readers are waited for that keep the files in use where the caller does not say, milliseconds. */
+export const SCOUR_MS_MAX = 30_000;
+
 /** Most characters of a ground, and of an id of a request or a person. */
 const WORDS_CHARACTERS_MAX = 256;
 
@@ -42,6 +45,8 @@ export interface EraseOptions {
   readonly dryRun?: boolean;
   /** How long followers are waited for, milliseconds. Default {@link FOLLOWERS_WAIT_MS_DEFAULT}. */
   readonly followersWaitMs?: number;
+  /** How long readers are waited for that keep old pages of the files in use, milliseconds. Default {@link SCOUR_MS_MAX}. */
+  readonly filesWaitMs?: number;
 }
 
 /** What an erasure has done. */
@@ -71,7 +76,8 @@ export interface ErasureResult {
   readonly outOfReach: readonly string[];
 }
 
-const names = ['subject', 'basis', 'requestId', 'approvedBy', 'actor', 'dryRun', 'followersWaitMs'];
+const waits = ['followersWaitMs', 'filesWaitMs'] as const;
+const names = ['subject', 'basis', 'requestId', 'approvedBy', 'actor', 'dryRun', ...waits];
 
 /**
  * Refuses what is no erasure, before anything is looked at. Throws a misuse `option_unknown`, `option_invalid`: there is no way
@@ -83,7 +89,7 @@ export function checkErase(options: EraseOptions): void {
     if (!names.includes(name))
       throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${names.join(', ')}`);
   }
-  const { subject, basis, requestId, approvedBy, followersWaitMs = 0 } = options;
+  const { subject, basis, requestId, approvedBy } = options;
   checkSubject(subject);
   if (subject === LOG_ITSELF) {
     const why = `${LOG_ITSELF} is the log itself: what it says of itself is never erased`;
@@ -91,8 +97,11 @@ export function checkErase(options: EraseOptions): void {
   }
   for (const [name, text] of Object.entries({ basis, requestId })) checkWords(name, text);
   checkApprovers(approvedBy, 'an erasure');
-  if (!Number.isSafeInteger(followersWaitMs) || followersWaitMs < 0)
-    throw misuse('range', 'option_invalid', 'followersWaitMs must be a whole number of milliseconds');
+  for (const name of waits) {
+    const waitMs = options[name] ?? 0;
+    if (!Number.isSafeInteger(waitMs) || waitMs < 0)
+      throw misuse('range', 'option_invalid', `${name} must be a whole number of milliseconds`);
+  }
 }
 
 /** Refuses fewer than two different people, or names that are none. `what` needs them. Throws a misuse `option_invalid`. */

@@ -32,6 +32,8 @@ export interface ErasureOrder {
   /** What was found in the first `size` entries. */
   readonly size: number;
   readonly scan: Scan;
+  /** How long readers of the files are waited for, milliseconds. */
+  readonly filesWaitMs?: number;
 }
 
 /** The steps of an erasure at which a test may die; between `pending` and `recorded` lies the commit of its entry. */

@@ -43,6 +43,7 @@ export class Erasures {
     if (dryRun) return this.#tried(subject, size, scan);
     const order = {
       ...{ subject, basis, requestId, approvedBy: [...approvedBy], size, scan },
+      ...(options.filesWaitMs !== undefined && { filesWaitMs: options.filesWaitMs }),
       ...(actor === undefined ? {} : { actor }),
     };
     const { scouring, unfinished, below, done } = await writer!.erase(order);

@@ -1,10 +1,8 @@
 import { isLogError, type LogStore, type Scouring } from '../../store/index.ts';
 import { SearchIndex } from '../search/index.ts';
+import { SCOUR_MS_MAX } from './erase.ts';
 import { type ErasureStep, recorded } from './eraser.ts';
 import type { Pending } from './pending.ts';
-
-/** How long readers are waited for that keep the write-ahead log in use, milliseconds. */
-export const SCOUR_MS_MAX = 30_000;
 
 /** How long they are waited for where an opening finishes what another process began, milliseconds. */
 const FINISH_MS_MAX = 5_000;
