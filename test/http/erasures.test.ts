@@ -42,7 +42,7 @@ async function actionsOf(
 }
 
 describe('an erasure that is asked for', () => {
-  test('waits for a second person, and then for its time; each step is an entry (attack 42)', async (t) => {
+  test('attack-42: waits for a second person, and then for its time; each step is an entry', async (t) => {
     const { ask, keys, clock, erasure, handler, data } = await start(t);
     const made = await erasure('POST', at, { key: keys.privacy, json });
     assert.equal(made.state, 'pending');

@@ -294,7 +294,7 @@ describe('an erasure', () => {
 });
 
 describe('what is refused', () => {
-  test('actions, actors and the log itself cannot be named, and one person is not enough (attack 42)', async (t) => {
+  test('attack-42: actions, actors and the log itself cannot be named, and one person is not enough', async (t) => {
     const { log } = await logWith(t, 10);
     const { size } = await log.checkpoint();
     const erase = (options: object) => log.erase({ subject: 'user/u_1', ...words, ...options } as never);
