@@ -5,9 +5,10 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { createLog, type Log, openLog } from 'indelible';
+import { createLog, type Log, LogError, openLog } from 'indelible';
 import { canonicalString, utf8Encode } from 'indelible/bytes';
 import { digestDisclosure } from 'indelible/event';
+import { type AuditLog, openRecorder } from 'indelible/recorder';
 import { SqliteStore } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
 import { indelible } from '../cli/cli-process.ts';
@@ -290,6 +291,73 @@ describe('an erasure', () => {
     assert.equal((await reading.checkpoint()).size, size);
     assert.ok(filesWith(folder, markOf(1)).length > 0);
     await assert.rejects(reading.erase({ subject: 'user/u_1', ...words }), { code: 'read_only' });
+  });
+});
+
+describe('what an erasure leaves, because it belongs to somebody else', () => {
+  test('a reason, a label or metadata in which another actor names the person in prose', async (t) => {
+    const { folder, log } = await logWith(t, 5);
+    const ticket = { type: 'ticket', id: 't_1', title: 'About Zebulon77Quark' };
+    const said = { reason: 'Zebulon77Quark asked for it', metadata: { note: 'call Zebulon77Quark' } };
+    const clerk = { type: 'user', id: 'clerk' };
+    await log.record({
+      id: 'prose',
+      action: 'ticket.closed',
+      actor: clerk,
+      targets: [ticket],
+      ...said,
+    } as never);
+    const person = { type: 'user', id: 'u_77', name: 'Zebulon77Quark' };
+    await log.record({
+      id: 'own',
+      action: 'a.b',
+      actor: person,
+      reason: 'Zebulon77Quark wanted to',
+    } as never);
+    // Said of them by way of seals, it is theirs.
+    const seals = [{ path: '/metadata/note', subjects: ['user/u_77'] }];
+    await log.record({ id: 'sealed', action: 'a.b', actor: clerk, ...said, reason: 'x', seals } as never);
+    assert.equal(
+      (await log.erase({ subject: 'user/u_77', ...words })).values,
+      3,
+      'name, reason, and the note under a seal',
+    );
+    const prose = (await log.get('prose'))!;
+    assert.deepEqual([prose.reason, { ...(prose.metadata as object) }], [said.reason, said.metadata]);
+    assert.equal((await log.get('own'))!.reason, undefined);
+    assert.deepEqual({ ...((await log.get('sealed'))!.metadata as object) }, {});
+    assert.ok(filesWith(folder, 'Zebulon77Quark').length > 0);
+    // It goes with whom it belongs to: the clerk who wrote it, and the ticket that it is about.
+    assert.ok((await log.erase({ subject: 'user/clerk', ...words })).values > 0);
+    assert.ok((await log.erase({ subject: 'ticket/t_1', ...words })).values > 0);
+    assert.deepEqual(filesWith(folder, 'Zebulon77Quark'), []);
+  });
+
+  test('what waits in the spool of a recorder: it comes into the log afterwards, and is erased by the next erasure', async (t) => {
+    const { folder, log } = await logWith(t, 14);
+    let isUp = false;
+    const record = async (event: never) => {
+      if (!isUp) throw new LogError('overloaded', 'not now', { retryable: true });
+      return log.record(event);
+    };
+    const spool = join(folder, 'spool');
+    await using recorder = await openRecorder({ record } as unknown as AuditLog, { spool, warn: () => {} });
+    assert.ok('isSpooled' in (await recorder.record(eventAbout(703, 3) as never)));
+    const first = await log.erase({ subject: 'user/u_3', ...words });
+    assert.equal(first.isClean, true);
+    assert.ok(
+      first.outOfReach.some((place) => place.includes('spools')),
+      'the answer says so',
+    );
+    assert.ok(filesWith(spool, markOf(3)).length > 0);
+    isUp = true;
+    for (const end = Date.now() + 20_000; recorder.spooled > 0; ) {
+      assert.ok(Date.now() < end, 'it is delivered');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const second = await log.erase({ subject: 'user/u_3', ...words });
+    assert.deepEqual([second.alreadyErased, second.entries], [undefined, 1]);
+    assert.deepEqual(filesWith(join(folder, 'log'), markOf(3)), []);
   });
 });
 
