@@ -103,6 +103,7 @@ export const misuseCodes = [
   'cursor_invalid',
   'option_invalid',
   'option_unknown',
+  'subject_not_erasable',
   // capture
   'write_unrecordable',
 ] as const;

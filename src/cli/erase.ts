@@ -82,14 +82,18 @@ async function erase(io: Io, options: EraseOptions): Promise<void> {
 
 /** What an erasure did, for people. */
 export function resultLines(result: ErasureResult, isTrial: boolean): Shown[] {
-  const { subject, values, entries, index, isClean, residue, lagging, outOfReach } = result;
+  const { subject, values, entries, index, alreadyErased, isClean, residue, lagging, outOfReach } = result;
+  const before = show`${subject}: nothing is left to erase since entry ${String(alreadyErased)} recorded it. Nothing was recorded.`;
+  if (isTrial && alreadyErased !== undefined) return [before];
   const counts = show`${group(values)} values in ${group(entries)} entries`;
   if (isTrial) return [show`${subject}: ${counts} would be erased. Nothing was changed.`];
   return [
-    show`${subject}: ${counts} erased, recorded as entry ${String(index)}`,
+    alreadyErased === undefined
+      ? show`${subject}: ${counts} erased, recorded as entry ${String(index)}`
+      : before,
     isClean
       ? show`  No byte of them is left in the files of this log.`
-      : show`  Bytes of them may be left: ${residue ?? ''}. Opening the log to write tries again.`,
+      : show`  Bytes of them may be left: ${residue ?? ''}. The next erasure tries again, and so does opening the log to write.`,
     ...lagging.map(
       ({ name, size }) => show`  The follower ${name} has not passed the entry: it stands at ${group(size)}.`,
     ),

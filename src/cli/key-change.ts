@@ -19,8 +19,8 @@ import { isFile, signerAt } from './key-spec.ts';
 import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
 import { show } from './terminal.ts';
 
-interface ChangeOptions {
-  readonly log: string;
+/** How a key is replaced or revoked, wherever the log is. */
+export interface ChangeOptions {
   readonly key?: string;
   readonly newKey?: string;
   readonly mark?: string;
@@ -55,23 +55,48 @@ Example:
 
 /** `key rotate`: another key signs from now on. */
 export function rotateCommand(io: Io): Command {
-  return changeOptions(new Command('rotate').description('replace the key that signs the log'))
+  return changeOptions(new Command('rotate').description(ROTATE).addOption(logOption()))
     .addHelpText('after', rotateHelp)
-    .action((options: ChangeOptions) => change(io, options, { rotate: true }));
+    .action((options: LocalOptions) => change(io, options, { rotate: true }, inFolder(options)));
 }
 
 /** `key revoke`: what a key signed from some point on is not believed any more. */
 export function revokeCommand(io: Io): Command {
-  return changeOptions(new Command('revoke').description('revoke a key that others have, or may have'))
-    .option('--since <time|index>', 'from when on it may have been used by others; needed for a new request')
-    .option('--vkey <key>', 'the key, where it is not the one that signs now')
+  return revokeOptions(changeOptions(new Command('revoke').description(REVOKE).addOption(logOption())))
     .addHelpText('after', revokeHelp)
-    .action((options: ChangeOptions) => change(io, options, wantedOf(options)));
+    .action((options: LocalOptions) => change(io, options, wantedOf(options), inFolder(options)));
 }
 
-function changeOptions(command: Command): Command {
+/** What the commands say of themselves. */
+export const ROTATE = 'replace the key that signs the log';
+/** See {@link ROTATE}. */
+export const REVOKE = 'revoke a key that others have, or may have';
+
+interface LocalOptions extends ChangeOptions {
+  readonly log: string;
+}
+
+/** Where a log is whose keys are to change: runs `work` there. */
+export type WithPlace = (
+  options: KeyWorkOptions,
+  work: (place: KeyWorkplace) => Promise<void>,
+) => Promise<void>;
+
+const inFolder =
+  ({ log }: LocalOptions): WithPlace =>
+  (options, work) =>
+    withLogKeys(log, options, work);
+
+/** Which key is revoked, and from where on. */
+export function revokeOptions(command: Command): Command {
   return command
-    .addOption(logOption())
+    .option('--since <time|index>', 'from when on it may have been used by others; needed for a new request')
+    .option('--vkey <key>', 'the key, where it is not the one that signs now');
+}
+
+/** What every change of keys takes. */
+export function changeOptions(command: Command): Command {
+  return command
     .addOption(keyOption())
     .option('--new-key <key>', 'the new key, where it is in no file: env:NAME, kms:FILE')
     .addOption(markOption())
@@ -83,7 +108,8 @@ function changeOptions(command: Command): Command {
     .addOption(jsonOption('print the keys as JSON'));
 }
 
-function wantedOf({ since, vkey, authorisation }: ChangeOptions): KeyChangeWanted {
+/** What `revoke` asks for. */
+export function wantedOf({ since, vkey, authorisation }: ChangeOptions): KeyChangeWanted {
   if (since === undefined) {
     if (authorisation !== undefined) return { rotate: false };
     throw new UsageError('--since says from when on the key is not believed: a time, or an index');
@@ -95,11 +121,17 @@ function sinceOf(text: string): Since {
   return /^[0-9]{1,16}$/.test(text) ? { index: Number(text) } : { time: text };
 }
 
-async function change(io: Io, options: ChangeOptions, wanted: KeyChangeWanted): Promise<void> {
+/** Changes keys, or writes down what the root key has to sign for it. */
+export async function change(
+  io: Io,
+  options: ChangeOptions,
+  wanted: KeyChangeWanted,
+  within: WithPlace,
+): Promise<void> {
   const { rootKey, request, authorisation } = options;
   if (rootKey === undefined && request === undefined && authorisation === undefined)
     throw new UsageError('name the root key (--root-key), or see help for a root key on another machine');
-  await withLogKeys(options.log, await workOptions(options), async (place) => {
+  await within(await workOptions(options), async (place) => {
     if (await finishKeyChange(place)) {
       await io.words.line(show`A change of keys that was cut off is finished now. Nothing else was done.`);
       return;

@@ -14,6 +14,7 @@ import type { Io } from './io.ts';
 import { given, jsonOption, markOption } from './options.ts';
 import { connected } from './pg-connection.ts';
 import { pgEraseCommand } from './pg-erase.ts';
+import { pgKeyCommand } from './pg-key.ts';
 import { originAt, originOption, urlArgument } from './pg-origin.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
@@ -31,7 +32,7 @@ Example:
   A driver is needed beside Indelible: pg, or postgres. See docs/postgres.md.
 `;
 
-/** `pg migrate|init|verify|doctor|capture|coverage|erase`: logs in PostgreSQL. */
+/** `pg migrate|init|verify|doctor|capture|coverage|erase|key`: logs in PostgreSQL. */
 export function pgCommand(io: Io): Command {
   const command = new Command('pg')
     .description('logs in PostgreSQL: schema, capture of rows, what guards them')
@@ -44,6 +45,7 @@ export function pgCommand(io: Io): Command {
     captureCommand,
     coverageCommand,
     pgEraseCommand,
+    pgKeyCommand,
   ]) {
     command.addCommand(make(io).copyInheritedSettings(command));
   }
@@ -225,6 +227,7 @@ function captureCommand(io: Io): Command {
 
 interface CoverageOptions {
   readonly since?: Date;
+  readonly strict?: boolean;
   readonly json?: boolean;
 }
 
@@ -242,12 +245,18 @@ function coverageCommand(io: Io): Command {
         return time;
       }),
     )
+    .option(
+      '--strict',
+      'exit 1 also for rows without an event of their own, and where no row can be compared',
+    )
     .addOption(jsonOption('print the tables as JSON'))
     .action(async (url: string, options: CoverageOptions) => {
       const since = options.since ?? new Date(Date.now() - 86_400_000);
       const tables = await connected(url, ({ database }) => coverage(database, { since }));
       const isWanting = tables.some(({ broken, unmatched = 0 }) => broken.length > 0 || unmatched > 0);
-      if (isWanting) io.status = exitStatus.evidence;
+      const isOpen =
+        options.strict === true && (tables.some(({ unnamed = 0 }) => unnamed > 0) || !isCompared(tables));
+      if (isWanting || isOpen) io.status = exitStatus.evidence;
       if (options.json === true) return io.out.json(tables);
       for (const table of tables)
         await io.out.line(
@@ -255,6 +264,12 @@ function coverageCommand(io: Io): Command {
         );
       return undefined;
     });
+}
+
+/** Whether rows of captured tables were compared at all; where none is captured, there is nothing to compare. */
+function isCompared(tables: readonly TableCoverage[]): boolean {
+  const captured = tables.filter((table) => table.captured);
+  return captured.length === 0 || captured.some(({ rows }) => rows !== undefined);
 }
 
 function told({ captured, broken, rows, unmatched = 0, unnamed = 0 }: TableCoverage): string {

@@ -126,6 +126,7 @@ export {
   type Genesis,
   genesisEvent,
   LOG_FORMAT,
+  LOG_ITSELF,
   logOpenedEvent,
   parseGenesis,
   SEALING,

@@ -16,6 +16,9 @@ export const SEALING = 'rfc9901-sha256-128';
 /** Who acts where nobody asked the log to. */
 const logItself: Actor = Object.freeze({ type: 'log', id: 'self' });
 
+/** The log itself, as a subject: its values are nobody's, and are never erased. */
+export const LOG_ITSELF = `${logItself.type}/${logItself.id}`;
+
 /** What the first entry of a log says of it. */
 export interface Genesis {
   readonly format: typeof LOG_FORMAT;

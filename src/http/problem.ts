@@ -105,7 +105,11 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
 };
 
 /** Misuse that came in with the request: the caller's, not ours. */
-const misuseOfCaller: ReadonlySet<unknown> = new Set(['query_invalid', 'cursor_invalid']);
+const misuseOfCaller: ReadonlySet<unknown> = new Set([
+  'query_invalid',
+  'cursor_invalid',
+  'subject_not_erasable',
+]);
 
 /**
  * The problem that an error becomes (RFC 9457). What a caller can mend is told in full; of the server's own

@@ -3,7 +3,7 @@ import type { Page, RecordedEvent } from '../event/index.ts';
 import { type Hash, hashLeaf, type Tile } from '../merkle/index.ts';
 import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
-import { SCAN_ENTRIES, type Scan, Scanner } from './erasure/scan.ts';
+import { emptyScan, SCAN_ENTRIES, type Scan, Scanner } from './erasure/scan.ts';
 import { IndexPump } from './index-pump.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import type { LogPaths } from './paths.ts';
@@ -160,7 +160,7 @@ export class ReaderService {
   /** Looks through entries, and lets other questions be answered in between. */
   async scan({ from, to, subject }: ScanRequest): Promise<Scan> {
     const scanner = new Scanner(subject);
-    const scan: Scan = { found: [], named: [], holds: [], policies: [] };
+    const scan = emptyScan();
     for (let start = from; start < to; start += SCAN_ENTRIES) {
       scanner.scan(await this.#reader.entries(start, Math.min(start + SCAN_ENTRIES, to)), scan);
       await new Promise((resolve) => setImmediate(resolve));

@@ -17,7 +17,9 @@ import {
   ErasureIntake,
   type ErasureOrder,
   type ErasureStep,
+  type Finished,
   Pending,
+  SCOUR_MS_MAX,
   Scourer,
   type Taken,
   type Unfinished,
@@ -85,11 +87,12 @@ export interface Identity {
 }
 
 /** What an erasure has done, as far as the writer knows. */
-export interface Erased extends Taken {
-  readonly id: string;
-  readonly index: number;
+export interface Erased extends Finished {
   readonly below: number;
-  readonly scouring: Scouring;
+  /** The entry that records it, and what was removed; or the record from before that covers all, so that none was added. */
+  readonly done:
+    | (Taken & { readonly id: string; readonly index: number })
+    | { readonly alreadyErased: number };
 }
 
 /** What a part of an application of retention has done. */
@@ -209,8 +212,9 @@ export class Writer {
   }
 
   /**
-   * Erases a subject's values: their removal and its record are one transaction, and then no file keeps a byte. The caller settles it
-   * when nothing is left anywhere else. Throws `LogError` `held`, and what `commit` throws: then nothing was erased, except after
+   * Erases a subject's values: their removal and its record are one transaction, and then no file keeps a byte, nor of any erasure
+   * from before that is not finished. Where a record covers everything already, nothing is recorded. The caller settles what is
+   * unfinished when nothing is left anywhere else. Throws `LogError` `held`, and what `commit` throws: then nothing was erased, except after
    * `outcome_unknown`.
    */
   async erase(order: ErasureOrder): Promise<Erased> {
@@ -219,11 +223,19 @@ export class Writer {
     const intake = new ErasureIntake(order, { pending, id, ownDraft, at });
     const { indexes } = await this.commit(intake);
     await at('recorded');
-    let scouring: Scouring | undefined;
+    const { before } = intake;
+    let finished: Finished | undefined;
     await this.#group.idle(async () => {
-      scouring = await scourer.scour([order.subject]);
+      if (before === undefined) scourer.begun(id);
+      const forgotten = before && (await scourer.forget(order.subject));
+      finished = await scourer.finish(order.filesWaitMs ?? SCOUR_MS_MAX);
+      if (finished.scouring.isClean && forgotten !== undefined)
+        finished = { ...finished, scouring: forgotten };
     });
-    return { ...intake.taken!, id, index: indexes[0]!, scouring: scouring! };
+    if (before !== undefined)
+      return { ...finished!, below: before.below, done: { alreadyErased: before.index } };
+    const { below, ...taken } = intake.taken!;
+    return { ...finished!, below, done: { ...taken, id, index: indexes[0]! } };
   }
 
   /**

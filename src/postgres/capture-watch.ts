@@ -27,6 +27,34 @@ const captureTable: SchemaFunction = {
 };
 
 /**
+ * Whoever has a table captured otherwise, columns left out for one, says so in the logs that it concerns, in the transaction that
+ * does it: also past `capture_table`. A partition has what its table has; that a table is captured at all is a schema change.
+ */
+const captureChanged: SchemaFunction = {
+  name: 'capture_changed',
+  args: '',
+  returns: 'trigger',
+  language: 'plpgsql',
+  definer: true,
+  grant: [],
+  body: `BEGIN
+  IF TG_OP = 'UPDATE' AND (OLD.origin, OLD.excluded, OLD.excluded_columns, OLD.sealed, OLD.sealed_columns)
+    IS NOT DISTINCT FROM (NEW.origin, NEW.excluded, NEW.excluded_columns, NEW.sealed, NEW.sealed_columns) THEN RETURN NULL; END IF;
+  IF OLD.relid <> OLD.root THEN RETURN NULL; END IF;
+  INSERT INTO indelible.outbox (origin, id, kind, body)
+    SELECT o.origin, gen_random_uuid()::text, 'ddl',
+      json_build_object('op', 'capture', 'command', 'CAPTURE', 'broken', '{}'::text[], 'role', session_user,
+        'objects', json_build_array(json_build_object('type', 'table', 'identity', OLD.name)),
+        'from', json_build_object('origin', OLD.origin, 'exclude', OLD.excluded, 'seal', OLD.sealed),
+        'to', CASE WHEN TG_OP = 'UPDATE' THEN json_build_object('origin', NEW.origin, 'exclude', NEW.excluded, 'seal', NEW.sealed) END,
+        'actor', nullif(current_setting('indelible.actor', true), ''),
+        'context', nullif(current_setting('indelible.context', true), ''))::text
+    FROM (SELECT OLD.origin UNION SELECT NEW.origin WHERE TG_OP = 'UPDATE') AS o(origin);
+  RETURN NULL;
+END`,
+};
+
+/**
  * Registers a partition of a table that is registered: so whoever makes a partition need not be trusted with more. What its parent
  * keeps back under a name that it has been given since is kept back as well.
  */
@@ -190,6 +218,7 @@ END`,
 export const captureFunctions: readonly SchemaFunction[] = [
   ...rowFunctions,
   captureTable,
+  captureChanged,
   captureRegister,
   captureStands,
   captureTriggersMake,

@@ -32,10 +32,13 @@ export interface RowBody {
 }
 
 interface DdlBody {
-  readonly op: 'schema' | 'disabled';
+  readonly op: 'schema' | 'disabled' | 'capture';
   readonly command: string;
   readonly objects: readonly { readonly type: string; readonly identity: string | null }[];
   readonly broken: readonly string[];
+  /** How a table was captured before, and how it is now; null where it is no more. */
+  readonly from?: JsonObject;
+  readonly to?: JsonObject | null;
   readonly role: string;
   readonly actor: string | null;
   readonly context: string | null;
@@ -55,6 +58,12 @@ const actions = {
   U: 'record.updated',
   D: 'record.deleted',
   T: 'record.truncated',
+} as const;
+
+const ddlActions = {
+  schema: { action: 'schema.changed' },
+  disabled: { action: 'capture.disabled', severity: 'critical' },
+  capture: { action: 'capture.changed', severity: 'high' },
 } as const;
 
 /** Who an event names as its author, from the most to the least that is known. */
@@ -150,20 +159,20 @@ function ofRow(row: CapturedRow, body: RowBody, how: How): AuditEvent {
 }
 
 function ofDdl(row: CapturedRow, body: DdlBody, how: How): AuditEvent {
-  const { op, command, objects, broken } = body;
+  const { op, command, objects, broken, from, to = null } = body;
   const targets = objects.slice(0, 16).map(({ type, identity }) => ({
     type: typeOf(type),
     id: how.isKeyTold ? clippedTo(identity ?? command, LABEL_CHARACTERS_MAX) : WITHHELD,
   }));
   return {
     ...common(row, body, how),
-    action: op === 'disabled' ? 'capture.disabled' : 'schema.changed',
-    ...(op === 'disabled' ? { severity: 'critical' as const } : {}),
+    ...ddlActions[op],
     targets,
     metadata: {
       command,
       objects: objects.length,
       ...(broken.length > 0 ? { broken: broken.slice(0, 64) } : {}),
+      ...(from === undefined ? {} : { from, to }),
       ...(how.isKeyTold
         ? {}
         : {

@@ -349,4 +349,10 @@ export const logTriggers: readonly SchemaTrigger[] = [
     when: 'BEFORE UPDATE',
     run: 'FOR EACH ROW EXECUTE FUNCTION indelible.tile_only_grows()',
   },
+  {
+    table: 'captured',
+    name: 'changes_told',
+    when: 'AFTER DELETE OR UPDATE',
+    run: 'FOR EACH ROW EXECUTE FUNCTION indelible.capture_changed()',
+  },
 ];

@@ -56,6 +56,20 @@ export async function scourDatabase(database: Database, what: ScouringOf): Promi
   );
 }
 
+/** Removes events that were set aside and name these subjects. Where any were set aside, their table is written anew with the outbox. */
+export async function forgetBeside(database: Database, what: Omit<ScouringOf, 'partitions'>): Promise<Scouring> {
+  const isAny = await inOurWords('refused events cannot be looked at', () =>
+    withSession(database, async (session) => {
+      const [row] = await session.query(
+        'SELECT s.refused > 0 AS there FROM indelible.logs l, LATERAL indelible.outbox_state(l.origin) s WHERE l.log = $1::bigint',
+        [what.log],
+      );
+      return row?.['there'] === true;
+    }),
+  );
+  return isAny ? scourDatabase(database, { ...what, partitions: new Set() }) : { isClean: true };
+}
+
 /** Events that were set aside name people as well, and no entry says so. */
 async function forgetRefused(session: Session, { log, subjects }: ScouringOf): Promise<void> {
   if (subjects.length === 0) return;

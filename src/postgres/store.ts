@@ -15,7 +15,7 @@ import { inOurWords, postgresFailure } from './failure.ts';
 import { PostgresTransaction, RESOLVE_MS_MAX, settleDurably, unknownOutcome } from './head-transaction.ts';
 import { requireSchema } from './migrate.ts';
 import { READ_ENTRIES, Reading } from './reading.ts';
-import { scourDatabase } from './scour.ts';
+import { forgetBeside, scourDatabase } from './scour.ts';
 
 /** Pause between two looks, milliseconds. */
 const RESOLVE_PAUSE_MS = 250;
@@ -118,12 +118,17 @@ export class PostgresStore implements LogStore {
   }
 
   /** Tables that held what was removed are written anew; readers of each wait while that is done. */
-  async scour(waitMs: number, subjects: readonly string[]): Promise<Scouring> {
+  async scour(waitMs: number, subjects: readonly string[], isWhole = false): Promise<Scouring> {
     this.#notePartitions();
-    const partitions = this.#partitions;
+    const partitions = isWhole ? undefined : this.#partitions;
     const scouring = await scourDatabase(this.#database, { log: this.#log, waitMs, subjects, partitions });
     if (scouring.isClean) this.#partitions = undefined;
     return scouring;
+  }
+
+  /** Refused events of the outbox that name these subjects. */
+  forget(waitMs: number, subjects: readonly string[]): Promise<Scouring> {
+    return forgetBeside(this.#database, { log: this.#log, waitMs, subjects });
   }
 
   #notePartitions(): void {

@@ -142,9 +142,15 @@ export interface LogStore extends LogReader {
   /**
    * Overwrites what erasures have left in the files: pages that were freed, dead rows, the write-ahead log. Not within a transaction.
    * Waits for readers up to `waitMs` milliseconds. `subjects` are those that were erased, for stores that keep more than the log.
+   * `isWhole` says that erasures of other processes are among them, so that this store has not seen where their values were.
    * Absent where a store has no files.
    */
-  scour?(waitMs: number, subjects: readonly string[]): Promise<Scouring>;
+  scour?(waitMs: number, subjects: readonly string[], isWhole?: boolean): Promise<Scouring>;
+  /**
+   * Removes what the store keeps beside the log and names these subjects, down to its bytes: for erasures that find nothing in the
+   * log. Absent where a store keeps the log alone.
+   */
+  forget?(waitMs: number, subjects: readonly string[]): Promise<Scouring>;
   /** Releases everything. Idempotent. */
   close(): Awaitable<void>;
 }

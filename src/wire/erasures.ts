@@ -28,7 +28,7 @@ export interface RequestWire {
   readonly endedAt?: string;
   /** What is in the way, or what is left. */
   readonly why?: string;
-  /** The entry that records it, and how many values were removed. */
+  /** The entry that records it, and how many values were removed; of an erasure with nothing left to erase, the record from before. */
   readonly index?: number;
   readonly values?: number;
 }

@@ -1,6 +1,7 @@
 // The commands of PostgreSQL, run as a user would.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { openPostgresLog } from 'indelible/postgres';
 import type pg from 'pg';
@@ -88,6 +89,66 @@ describe('indelible pg', { skip }, () => {
     assert.match(run('verify', url).stdout, /1 erased with a record of it, 0 missing/);
   });
 
+  test('key rotate and revoke: what was signed before holds, a running instance goes on, and the thief’s key is worth nothing', async (t) => {
+    const own = await (await testServer()).database();
+    const db = poolOf(own, 4);
+    t.after(() => db.end());
+    assert.equal(run('migrate', own).status, 0);
+    const origin = 'example.com/rotated';
+    assert.equal(run('init', own, '--origin', origin, '--dir', 'rotated').status, 0);
+    const at = (name: string): string => readFileSync(`${cwd}/rotated/${name}`, 'utf8').trim();
+    const event = { action: 'job.run', actor: { type: 'service', id: 'test' } };
+    const open = (options: object) =>
+      openPostgresLog(db, { origin, heartbeatMs: 0, sequence: false, ...options });
+    await using audit = await open({ dir: `${cwd}/rotated` });
+    const receipt = await audit.record(event);
+    const [first, stolen, root] = [at('log.vkey'), at('log.key'), at('root.vkey')];
+    const where = ['--origin', origin, '--dir', 'rotated'];
+    const rootKey = ['--root-key', 'rotated/root.key'];
+    assert.equal(run('key', 'rotate', own, ...where).status, 2, 'without the root key nothing is changed');
+    const rotated = run('key', 'rotate', own, ...where, ...rootKey, '--json');
+    assert.equal(rotated.status, 0, rotated.stderr);
+    const second = at('log.vkey');
+    assert.notEqual(second, first);
+    assert.equal(JSON.parse(rotated.stdout).vkey, second);
+    await audit.record(event);
+    // With the root key elsewhere: a request, what was signed there, and the change, in three steps.
+    assert.equal(run('key', 'rotate', own, ...where, '--request', 'request.json').status, 0);
+    const signed = indelible(['key', 'root', 'sign', 'request.json', ...rootKey, '--out', 'signed.json'], {
+      cwd,
+    });
+    assert.equal(signed.status, 0, signed.stderr);
+    const applied = run('key', 'rotate', own, ...where, '--authorisation', 'signed.json');
+    assert.equal(applied.status, 0, applied.stderr);
+    assert.notEqual(at('log.vkey'), second);
+    assert.notEqual(
+      run('key', 'rotate', own, ...where, '--authorisation', 'signed.json').status,
+      0,
+      'it is used once',
+    );
+    await audit.record(event);
+    const revoked = run(
+      'key',
+      'revoke',
+      own,
+      ...where,
+      ...rootKey,
+      '--since',
+      '2020-01-01T00:00:00Z',
+      '--vkey',
+      second,
+    );
+    assert.equal(revoked.status, 0, revoked.stderr);
+    assert.equal(run('key', 'revoke', own, ...where, ...rootKey).status, 2, 'it has to say since when');
+    await assert.rejects(open({ key: () => stolen }), { code: 'key_mismatch' });
+    assert.equal((await audit.verify({ vkey: root, held: [receipt] })).held!.agree, 1);
+    assert.match(run('verify', own, '--origin', origin, '--vkey', at('log.vkey')).stdout, /key /);
+    assert.deepEqual(
+      (await audit.log.keys()).keys.map(({ vkey }) => vkey),
+      [first, second, at('log.vkey')],
+    );
+  });
+
   test('what was taken apart ends with status 1, and is named', async () => {
     await pool.query('ALTER TABLE indelible.entries DISABLE TRIGGER no_update');
     const doctor = run('doctor', url);
@@ -105,12 +166,30 @@ describe('indelible pg', { skip }, () => {
       ['doctor', 'http://example.com'],
       ['capture', url],
       ['coverage', url, '--since', 'yesterday'],
+      ['key', 'rotate', url],
+      ['key', 'revoke', url, '--dir', 'audit', '--root-key', 'x'],
       ['capture', url, '--table', 'public.a', '--table', 'public.b', '--exclude', 'x'],
       ['capture', url, '--table', 'public.nothing', '--exclude', 'x', '--wrong'],
     ]) {
       assert.equal(run(...words).status, 2, words.join(' '));
     }
     assert.equal(run('capture', url, '--table', 'public.nothing').status, 3);
+  });
+
+  test('a server that keeps no commit times compares nothing: for whoever asks strictly that is not enough', async () => {
+    const own = await (await testServer()).database();
+    assert.equal(run('migrate', own).status, 0);
+    assert.equal(run('init', own, '--origin', 'example.com/timeless', '--dir', 'timeless').status, 0);
+    assert.equal(
+      run('coverage', own, '--strict').status,
+      0,
+      'nothing is captured, so nothing is to be compared',
+    );
+    const db = poolOf(own, 1);
+    await db.query('CREATE TABLE users (id int PRIMARY KEY)');
+    await db.end();
+    assert.equal(run('capture', own, '--table', 'public.users').status, 0);
+    assert.deepEqual([run('coverage', own).status, run('coverage', own, '--strict').status], [0, 1]);
   });
 
   test('a server that is not there ends with status 3, and no message repeats a password', () => {
@@ -172,6 +251,14 @@ describe('indelible pg', { skip }, () => {
     const beside = run('coverage', own);
     assert.equal(beside.status, 1);
     assert.match(beside.stdout, /public\.users: 1 of 21 rows written have no event of their own/);
+    // Where nothing else is wanting, such a row alone ends with 1 for whoever asks strictly.
+    assert.equal(run('migrate', own).status, 0);
+    assert.equal(run('capture', own, '--table', 'public.Odd "Name').status, 0);
+    const lax = run('coverage', own);
+    assert.deepEqual([lax.status, run('coverage', own, '--strict').status], [0, 1], lax.stdout);
+    assert.match(lax.stdout, /public\.users: 1 of 21 rows written have no event of their own/);
+    await db.query('DELETE FROM users WHERE id = 100');
+    assert.equal(run('coverage', own, '--strict').status, 0, 'and where each has its event, it ends with 0');
     assert.match(
       beside.stdout,
       /^captured {2}public\.Odd "Name: BROKEN, public\.Odd "Name\.indelible_update$/m,

@@ -42,7 +42,7 @@ async function actionsOf(
 }
 
 describe('an erasure that is asked for', () => {
-  test('waits for a second person, and then for its time; each step is an entry (attack 42)', async (t) => {
+  test('attack-42: waits for a second person, and then for its time; each step is an entry', async (t) => {
     const { ask, keys, clock, erasure, handler, data } = await start(t);
     const made = await erasure('POST', at, { key: keys.privacy, json });
     assert.equal(made.state, 'pending');
@@ -133,6 +133,29 @@ describe('an erasure that is asked for', () => {
     await handler.erase();
     assert.ok(filesWith(data, markOf(3)).length > 0);
     const late = await ask('POST', `${at}/${id}/approval`, { key: keys.approve });
+    assert.deepEqual([late.status, await codeOf(late)], [409, 'erasure_conflict']);
+  });
+
+  test('of somebody who was erased before is done at once, without a record of its own; the log itself is nobody', async (t) => {
+    const { ask, keys, clock, erasure, handler } = await start(t);
+    const { id } = await erasure('POST', at, { key: keys.privacy, json });
+    const twin = await erasure('POST', at, { key: keys.privacy, json });
+    await erasure('POST', `${at}/${id}/approval`, { key: keys.approve });
+    clock.now += 1;
+    await erasure('POST', `${at}/${twin.id}/approval`, { key: keys.approve });
+    clock.now += 73 * HOUR;
+    await handler.erase();
+    const done = await erasure('GET', `${at}/${id}`, { key: keys.privacy });
+    const second = await erasure('GET', `${at}/${twin.id}`, { key: keys.privacy });
+    assert.deepEqual([second.state, second.index, second.values], ['done', done.index, 0]);
+    const before = await actionsOf(ask, keys.privacy);
+    assert.equal(before.filter((action) => action === 'log.erased').length, 1);
+    const again = await erasure('POST', at, { key: keys.privacy, json });
+    assert.deepEqual([again.state, again.index, again.values], ['done', done.index, 0]);
+    assert.deepEqual(await actionsOf(ask, keys.privacy), before, 'nothing was recorded');
+    const own = await ask('POST', at, { key: keys.privacy, json: { ...json, subject: 'log/self' } });
+    assert.deepEqual([own.status, await codeOf(own)], [400, 'subject_not_erasable']);
+    const late = await ask('POST', `${at}/${again.id}/approval`, { key: keys.approve });
     assert.deepEqual([late.status, await codeOf(late)], [409, 'erasure_conflict']);
   });
 

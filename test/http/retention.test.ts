@@ -49,7 +49,7 @@ async function start(t: TestContext) {
 }
 
 describe('retention on a server', () => {
-  test('set to a day by one person, it waits for a second one and for its time, and each step is an entry (attacks 43 and 44)', async (t) => {
+  test('attack-43, attack-44: set to a day by one person, it waits for a second one and for its time, and each step is an entry', async (t) => {
     const { ask, asked, change, policy, set, clock, handler, data, privacy, approve, keyOf } = await start(t);
     await set(year);
     assert.deepEqual((await policy()).rules, year);

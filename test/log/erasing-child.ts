@@ -20,9 +20,9 @@ const writer = await Writer.open(
 );
 const reader = await ReaderService.open(paths, () => {});
 const { size } = await reader.checkpoint();
-const { found, holds } = await reader.scan({ from: 0, to: size, subject });
+const scan = await reader.scan({ from: 0, to: size, subject });
 await reader.close();
 const words = { basis: 'gdpr-17', requestId: 'R-1', approvedBy: ['a', 'b'] };
-const { id } = await writer.erase({ subject, ...words, size, found, holds });
-await writer.settleErasures([id]);
+const { unfinished } = await writer.erase({ subject, ...words, size, scan });
+await writer.settleErasures(unfinished.map(({ id }) => id));
 die('settled');

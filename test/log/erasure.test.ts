@@ -5,9 +5,10 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
-import { createLog, type Log, openLog } from 'indelible';
+import { createLog, type Log, LogError, openLog } from 'indelible';
 import { canonicalString, utf8Encode } from 'indelible/bytes';
 import { digestDisclosure } from 'indelible/event';
+import { type AuditLog, openRecorder } from 'indelible/recorder';
 import { SqliteStore } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
 import { indelible } from '../cli/cli-process.ts';
@@ -92,8 +93,85 @@ describe('an erasure', () => {
       digest: hash,
       ...words,
     });
-    const again = await log.erase({ subject: 'user/u_1', ...words });
-    assert.deepEqual([again.values, again.entries], [0, 0], 'done again, it finds nothing, and says so');
+  });
+
+  test('that finds nothing since the last one is not recorded again, and says which entry recorded it', async (t) => {
+    const { dir, log } = await logWith(t, 40);
+    const erase = (options: object = {}) => log.erase({ subject: 'user/u_1', ...words, ...options });
+    const size = async (): Promise<number> => (await log.checkpoint()).size;
+    const first = await erase();
+    assert.equal(first.alreadyErased, undefined);
+    const before = await size();
+    for (const again of [await erase(), await erase({ dryRun: true })]) {
+      assert.deepEqual(
+        [again.alreadyErased, again.below, again.values, again.entries, again.id, again.index, again.digest],
+        [first.index, first.below, 0, 0, undefined, undefined, undefined],
+      );
+      assert.deepEqual([again.isClean, again.lagging], [true, []]);
+    }
+    // A subject of the same id and another type is somebody else; so is one of whom the record says nothing.
+    const other = await log.erase({ subject: 'customer/u_1', ...words });
+    assert.deepEqual([other.alreadyErased, other.values], [undefined, 0]);
+    assert.equal(await size(), before + 1, 'nothing but the record of the other was added');
+    // Who comes back is erased again; an event that only names them is no reason.
+    await log.record({ action: 'user.named', actor: { type: 'user', id: 'u_1' } } as never);
+    assert.equal((await erase()).alreadyErased, first.index);
+    await log.record(eventAbout(8001, 1) as never);
+    const second = await erase();
+    assert.deepEqual([second.alreadyErased, second.entries], [undefined, 1]);
+    assert.equal((await erase()).alreadyErased, first.index! < second.index! ? second.index : -1);
+    assert.equal(existsSync(join(dir, 'erasing.json')), false);
+    assert.deepEqual((await log.verify()).findings, []);
+  });
+
+  test('of somebody of whom the log knows nothing is recorded once, so that it can be shown that it was asked for', async (t) => {
+    const { log } = await logWith(t, 10);
+    const first = await log.erase({ subject: 'user/nobody', ...words });
+    assert.deepEqual([first.values, first.entries, first.alreadyErased], [0, 0, undefined]);
+    assert.equal((await log.get(first.id!))!.action, 'log.erased');
+    const { size } = await log.checkpoint();
+    assert.equal((await log.erase({ subject: 'user/nobody', ...words })).alreadyErased, first.index);
+    assert.equal((await log.checkpoint()).size, size);
+  });
+
+  test('of one subject by two at once is recorded once', async (t) => {
+    const { folder, dir, log } = await logWith(t, 400);
+    await using other = await openLog(dir, { heartbeatMs: 0 });
+    const results = await Promise.all(
+      [log, other, log, other].map((one) => one.erase({ subject: 'user/u_3', ...words })),
+    );
+    const records = results.filter(({ index }) => index !== undefined);
+    assert.equal(records.length, 1, JSON.stringify(results));
+    assert.ok(records[0]!.values > 0);
+    for (const { alreadyErased, index } of results)
+      assert.equal(alreadyErased ?? index, records[0]!.index, 'the others name it');
+    assert.deepEqual(filesWith(folder, markOf(3)), []);
+    assert.equal(existsSync(join(dir, 'erasing.json')), false);
+    assert.deepEqual((await log.verify()).findings, []);
+  });
+
+  test('takes what somebody has put back, and has a record of its own for it', async (t) => {
+    const { folder, dir, log } = await logWith(t, 30);
+    const at = join(dir, 'log.db');
+    const read = (): Record<string, unknown>[] => {
+      using db = new DatabaseSync(at, { readOnly: true });
+      return db.prepare('SELECT * FROM disclosures WHERE idx = 2').all();
+    };
+    const [kept] = read();
+    await log.erase({ subject: 'user/u_1', ...words });
+    await log.close();
+    const names = Object.keys(kept!);
+    {
+      using db = new DatabaseSync(at);
+      db.prepare(`INSERT OR REPLACE INTO disclosures (${names}) VALUES (${names.map(() => '?')})`).run(
+        ...(Object.values(kept!) as never[]),
+      );
+    }
+    assert.ok(filesWith(folder, markOf(1)).length > 0);
+    await using again = await openLog(dir, { heartbeatMs: 0 });
+    const { alreadyErased, values } = await again.erase({ subject: 'user/u_1', ...words });
+    assert.deepEqual([alreadyErased, values > 0], [undefined, true]);
+    assert.deepEqual(filesWith(folder, markOf(1)), []);
   });
 
   test('finds values that seals and ids with odd characters hide from a careless search', async (t) => {
@@ -216,8 +294,75 @@ describe('an erasure', () => {
   });
 });
 
+describe('what an erasure leaves, because it belongs to somebody else', () => {
+  test('a reason, a label or metadata in which another actor names the person in prose', async (t) => {
+    const { folder, log } = await logWith(t, 5);
+    const ticket = { type: 'ticket', id: 't_1', title: 'About Zebulon77Quark' };
+    const said = { reason: 'Zebulon77Quark asked for it', metadata: { note: 'call Zebulon77Quark' } };
+    const clerk = { type: 'user', id: 'clerk' };
+    await log.record({
+      id: 'prose',
+      action: 'ticket.closed',
+      actor: clerk,
+      targets: [ticket],
+      ...said,
+    } as never);
+    const person = { type: 'user', id: 'u_77', name: 'Zebulon77Quark' };
+    await log.record({
+      id: 'own',
+      action: 'a.b',
+      actor: person,
+      reason: 'Zebulon77Quark wanted to',
+    } as never);
+    // Said of them by way of seals, it is theirs.
+    const seals = [{ path: '/metadata/note', subjects: ['user/u_77'] }];
+    await log.record({ id: 'sealed', action: 'a.b', actor: clerk, ...said, reason: 'x', seals } as never);
+    assert.equal(
+      (await log.erase({ subject: 'user/u_77', ...words })).values,
+      3,
+      'name, reason, and the note under a seal',
+    );
+    const prose = (await log.get('prose'))!;
+    assert.deepEqual([prose.reason, { ...(prose.metadata as object) }], [said.reason, said.metadata]);
+    assert.equal((await log.get('own'))!.reason, undefined);
+    assert.deepEqual({ ...((await log.get('sealed'))!.metadata as object) }, {});
+    assert.ok(filesWith(folder, 'Zebulon77Quark').length > 0);
+    // It goes with whom it belongs to: the clerk who wrote it, and the ticket that it is about.
+    assert.ok((await log.erase({ subject: 'user/clerk', ...words })).values > 0);
+    assert.ok((await log.erase({ subject: 'ticket/t_1', ...words })).values > 0);
+    assert.deepEqual(filesWith(folder, 'Zebulon77Quark'), []);
+  });
+
+  test('what waits in the spool of a recorder: it comes into the log afterwards, and is erased by the next erasure', async (t) => {
+    const { folder, log } = await logWith(t, 14);
+    let isUp = false;
+    const record = async (event: never) => {
+      if (!isUp) throw new LogError('overloaded', 'not now', { retryable: true });
+      return log.record(event);
+    };
+    const spool = join(folder, 'spool');
+    await using recorder = await openRecorder({ record } as unknown as AuditLog, { spool, warn: () => {} });
+    assert.ok('isSpooled' in (await recorder.record(eventAbout(703, 3) as never)));
+    const first = await log.erase({ subject: 'user/u_3', ...words });
+    assert.equal(first.isClean, true);
+    assert.ok(
+      first.outOfReach.some((place) => place.includes('spools')),
+      'the answer says so',
+    );
+    assert.ok(filesWith(spool, markOf(3)).length > 0);
+    isUp = true;
+    for (const end = Date.now() + 20_000; recorder.spooled > 0; ) {
+      assert.ok(Date.now() < end, 'it is delivered');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const second = await log.erase({ subject: 'user/u_3', ...words });
+    assert.deepEqual([second.alreadyErased, second.entries], [undefined, 1]);
+    assert.deepEqual(filesWith(join(folder, 'log'), markOf(3)), []);
+  });
+});
+
 describe('what is refused', () => {
-  test('actions, actors and the log itself cannot be named, and one person is not enough (attack 42)', async (t) => {
+  test('attack-42: actions, actors and the log itself cannot be named, and one person is not enough', async (t) => {
     const { log } = await logWith(t, 10);
     const { size } = await log.checkpoint();
     const erase = (options: object) => log.erase({ subject: 'user/u_1', ...words, ...options } as never);
@@ -229,8 +374,12 @@ describe('what is refused', () => {
       await assert.rejects(erase({ approvedBy }), { name: 'TypeError', code: 'option_invalid' });
     for (const basis of ['', ' ', 'x\ny', 'x'.repeat(257)]) await assert.rejects(erase({ basis }));
     assert.equal((await log.checkpoint()).size, size, 'nothing was recorded');
-    const own = await log.erase({ subject: 'log/self', ...words });
-    assert.equal(own.values, 0, 'nothing of the log’s own belongs to anybody');
+    for (const dryRun of [false, true])
+      await assert.rejects(erase({ subject: 'log/self', dryRun }), {
+        name: 'TypeError',
+        code: 'subject_not_erasable',
+      });
+    assert.equal((await log.checkpoint()).size, size, 'nothing was recorded');
   });
 });
 
@@ -371,6 +520,28 @@ describe('the command line', () => {
     assert.equal(done.status, 0, done.stderr);
     assert.equal(JSON.parse(done.stdout).isClean, true);
     assert.deepEqual(filesWith(log, markOf(1)), []);
+    const again = indelible([...erase, '--approved-by', 'a,b']);
+    const { index } = JSON.parse(done.stdout) as { index: number };
+    const nothing = `user/u_1: nothing is left to erase since entry ${index} recorded it. Nothing was recorded.`;
+    assert.equal(again.status, 0, again.stderr);
+    assert.ok(again.stdout.startsWith(`${nothing}\n  No byte of them is left`), again.stdout);
+    assert.equal(indelible([...erase, '--approved-by', 'a,b', '--dry-run']).stdout, `${nothing}\n`);
+    const asJson = JSON.parse(indelible([...erase, '--approved-by', 'a,b', '--json']).stdout);
+    assert.deepEqual([asJson.alreadyErased, asJson.values, asJson.index], [index, 0, undefined]);
+    const own = indelible([
+      'erase',
+      '--log',
+      log,
+      '--subject',
+      'log/self',
+      '--basis',
+      'b',
+      '--request',
+      'R',
+      '--approved-by',
+      'a,b',
+    ]);
+    assert.deepEqual([own.status, /subject_not_erasable/.test(own.stderr)], [2, true], own.stderr);
     assert.match(indelible(['verify', log]).stdout, /\d+ erased with a record of it, 0 missing/);
     const after = indelible(['export', '--log', log]);
     writeFileSync(join(log, '..', 'after.jsonl'), after.stdout);

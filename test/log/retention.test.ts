@@ -214,7 +214,7 @@ describe('the policy', () => {
     assert.equal(await log.retention.set(rules), undefined, 'what is in force is not recorded again');
   });
 
-  test('that shortens takes two people and a delay, and can be taken back; lengthening is immediate (attack 43)', async (t) => {
+  test('attack-43: that shortens takes two people and a delay, and can be taken back; lengthening is immediate', async (t) => {
     const { folder, log } = await pastLog(t);
     const year = [{ match: '*', keep: '1y' }];
     const day = [{ match: '*', keep: '1d' }];
@@ -237,7 +237,7 @@ describe('the policy', () => {
     const changes = await log
       .query('action:log.config_changed', { limit: 10, waitMs: 20_000 } as never)
       .page();
-    assert.equal(changes.events.length, 4, 'each of them is an entry (attack 44)');
+    assert.equal(changes.events.length, 4, 'each of them is an entry');
     assert.equal(changes.events[2]!.severity, 'high');
   });
 

@@ -422,6 +422,89 @@ describe('row capture of odd tables, rows and authors', { skip }, () => {
     );
   });
 
+  test('attack-44: whoever has less of a table recorded, by the command or by SQL, leaves an event with before and after', async () => {
+    await captured('salaries', 'id int PRIMARY KEY, amount int, note text', { seal: ['note'] });
+    const changed = async () => {
+      const [event, ...more] = await news();
+      assert.deepEqual(more, []);
+      assert.deepEqual(
+        [event!.action, event!.severity, event!.targets[0]!.type, event!.targets[0]!.id],
+        ['capture.changed', 'high', 'table', 'public.salaries'],
+      );
+      const { from, to } = event!.metadata as { from: object; to: object | null };
+      return { event: event!, from, to };
+    };
+    const capture = (more: Partial<CaptureOptions>) =>
+      captureTable(databaseOf(pool), { origin, table: 'public.salaries', ...more });
+    await capture({ seal: ['note'] });
+    assert.deepEqual(await news(), [], 'the same again is no change');
+    await capture({ exclude: ['amount'] });
+    const { event, from, to } = await changed();
+    assert.deepEqual(
+      [from, to],
+      [
+        { origin, exclude: [], seal: ['note'] },
+        { origin, exclude: ['amount'], seal: [] },
+      ],
+    );
+    assert.equal(event.actor.type, 'database_role');
+    // Past the function, by whoever owns the tables; and an author that is told is believed as with any change.
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    await client.query(`SELECT indelible.act_as('{"type":"user","id":"u_1"}', NULL)`);
+    await client.query(
+      "UPDATE indelible.captured SET excluded = '{amount,note}', excluded_columns = '{2,3}' WHERE name = 'public.salaries'",
+    );
+    await client.query('COMMIT');
+    const past = await changed();
+    assert.deepEqual(past.to, { origin, exclude: ['amount', 'note'], seal: [] });
+    assert.deepEqual({ ...past.event.actor }, { type: 'user', id: 'u_1' });
+    // Sent to a log of another name: the one that it left is told.
+    await client.query(
+      "UPDATE indelible.captured SET origin = 'example.com/nowhere' WHERE name = 'public.salaries'",
+    );
+    assert.deepEqual((await changed()).to, {
+      origin: 'example.com/nowhere',
+      exclude: ['amount', 'note'],
+      seal: [],
+    });
+    await client.query(`UPDATE indelible.captured SET origin = '${origin}' WHERE name = 'public.salaries'`);
+    assert.deepEqual((await changed()).from, {
+      origin: 'example.com/nowhere',
+      exclude: ['amount', 'note'],
+      seal: [],
+    });
+    // Taken out, and put back with less: that it was taken out is told.
+    await client.query("DELETE FROM indelible.captured WHERE name = 'public.salaries'");
+    assert.equal((await changed()).to, null);
+    await assert.rejects(
+      client.query('INSERT INTO salaries VALUES (1, 2, $1)', ['x']),
+      /not registered for capture/,
+    );
+    await capture({ exclude: ['amount'] });
+    await client.query('INSERT INTO salaries VALUES (1, 2, $1)', ['x']);
+    assert.deepEqual((await records()).map(brief), ['record.created 1']);
+    // A change that is rolled back did not happen.
+    await client.query('BEGIN');
+    await client.query(
+      "UPDATE indelible.captured SET excluded_columns = '{2,3}' WHERE name = 'public.salaries'",
+    );
+    await client.query('ROLLBACK');
+    assert.deepEqual(await news(), []);
+    // Whoever silences the trigger first is found by the doctor, and told where event triggers watch.
+    await client.query('ALTER TABLE indelible.captured DISABLE TRIGGER changes_told');
+    assert.match((await doctor(databaseOf(pool))).map(({ what }) => what).join(), /changes_told is disabled/);
+    assert.deepEqual(
+      (await news()).map(({ action }) => action),
+      ['capture.disabled'],
+    );
+    await client.query('ALTER TABLE indelible.captured ENABLE ALWAYS TRIGGER changes_told');
+    client.release();
+    await news();
+    assert.deepEqual(await doctor(databaseOf(pool)), []);
+    await pool.query('DELETE FROM indelible.outbox WHERE origin = $1', ['example.com/nowhere']);
+  });
+
   test('attack-39: a trigger of capture that is narrowed by a condition is no trigger of capture', async () => {
     await pool.query(`CREATE OR REPLACE TRIGGER indelible_insert AFTER INSERT ON parents REFERENCING NEW TABLE AS new_rows
       FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION indelible.capture(); ALTER TABLE parents ENABLE ALWAYS TRIGGER indelible_insert`);

@@ -110,6 +110,25 @@ describe('an erasure in PostgreSQL', { skip }, () => {
     assert.deepEqual((await audit.verify()).findings, []);
   });
 
+  test('of somebody who was erased before writes nothing, and removes what was refused since', async (t) => {
+    const dir = temporaryFolder(t);
+    await using audit = await create(dir);
+    await audit.log.recordMany(Array.from({ length: 60 }, (_, n) => eventAbout(n, 77) as never));
+    const first = await audit.log.erase({ subject: 'user/u_77', ...words });
+    const { size } = await audit.log.checkpoint();
+    assert.equal((await audit.log.erase({ subject: 'user/u_77', ...words })).alreadyErased, first.index);
+    await pool.query(
+      `INSERT INTO indelible.outbox_refused (origin, seq, xid, id, kind, body, at, code, reason)
+       VALUES ($1, -2, '3', 'y', 'event', $2, now(), 'id_conflict', 'for a test')`,
+      [audit.origin, JSON.stringify(eventAbout(2, 77))],
+    );
+    assert.ok((await relationsWith(markOf(77))).length > 0);
+    const again = await audit.log.erase({ subject: 'user/u_77', ...words });
+    assert.deepEqual([again.alreadyErased, again.isClean], [first.index, true], again.residue);
+    assert.deepEqual(await relationsWith(markOf(77)), []);
+    assert.equal((await audit.log.checkpoint()).size, size);
+  });
+
   test('a schema of version 1 is refused, and brought to this version', async (t) => {
     const older = poolOf(await server.database(), 4);
     t.after(() => older.end());

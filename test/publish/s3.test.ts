@@ -53,7 +53,7 @@ test('T14: three requests in ten fail, and what is published is whole, once, and
   }
 });
 
-test('attack 45: written over, hidden, rolled back in the bucket: found, and restored from what the lock kept', async (t) => {
+test('attack-45: written over, hidden, rolled back in the bucket: found, and restored from what the lock kept', async (t) => {
   const double = await S3Double.start(t);
   const log = await smallLog(t, 300);
   const s3 = { client: double.client(t), retention: { days: 10 } };
@@ -83,6 +83,47 @@ test('attack 45: written over, hidden, rolled back in the bucket: found, and res
   assert.equal((await restoreLog({ from: place, to, vkey: log.vkey, s3: oldest })).size, size);
   await using reader = await openPublished(place, log.vkey, { s3: oldest });
   assert.equal((await reader.get(5)).index, 5);
+});
+
+test('attack-45: another bucket in its place, an older one, one that a rule of its lifecycle has emptied: each is found', async (t) => {
+  const s3Of = async () => {
+    const double = await S3Double.start(t);
+    return { double, s3: { client: double.client(t), retention: { days: 10 } } };
+  };
+  const log = await smallLog(t, 300);
+  const [mine, older, theirs] = [await s3Of(), await s3Of(), await s3Of()];
+  await publishLog(log, { to: place, s3: older.s3, disclosures: false });
+  await grow(log, 300);
+  await publishLog(log, { to: place, s3: mine.s3, disclosures: false });
+  const other = await smallLog(t, 700);
+  await publishLog(other, { to: place, s3: theirs.s3, disclosures: false });
+  const { note } = await log.checkpoint();
+  const verify = (s3: object, more = {}) =>
+    verifyPublished(place, { vkey: log.vkey, threads: 0, held: [note], s3, ...more });
+  assert.equal((await verify(mine.s3)).ok, true, 'the control');
+  // Swapped: a whole and honest archive of a log of the same name under another key.
+  const swapped = await verify(theirs.s3).then(
+    ({ ok }) => ok,
+    (error: { name: string }) => error.name,
+  );
+  assert.ok(swapped === false || swapped === 'VerificationError', String(swapped));
+  await assert.rejects(
+    restoreLog({ from: place, to: join(temporaryFolder(t), 'x'), vkey: log.vkey, s3: theirs.s3 }),
+    { name: 'VerificationError' },
+  );
+  // An older copy is consistent in itself; whoever holds a later checkpoint finds it out.
+  assert.equal((await verify(older.s3, { held: [] })).ok, true);
+  const { ok, findings } = await verify(older.s3);
+  assert.deepEqual([ok, findings.map(({ code }) => code)], [false, ['rolled_back']]);
+  // Locks run out. What a lifecycle then removes for good is missing, and told where.
+  for (const key of ['logs/audit/tile/entries/000', 'logs/audit/tile/0/000']) mine.double.objects.delete(key);
+  const emptied = await verify(mine.s3);
+  assert.equal(emptied.ok, false);
+  assert.ok(emptied.findings.some(({ code, from, to }) => code === 'index_gap' && from === 0 && to === 255));
+  await assert.rejects(
+    restoreLog({ from: place, to: join(temporaryFolder(t), 'y'), vkey: log.vkey, s3: mine.s3 }),
+    { name: 'VerificationError' },
+  );
 });
 
 test('an erasure reaches the archive: its values are noise, its record excuses them, and later values have a new key', async (t) => {

@@ -157,7 +157,7 @@ test('every object is under retention, under a hold, and no retention falls shor
   assert.deepEqual(double.objects.get('logs/audit/checkpoint')!.length, 2);
 });
 
-test('attack 45: what was written over or hidden is found in the newest version, and read in the oldest', async (t) => {
+test('attack-45: what was written over or hidden is found in the newest version, and read in the oldest', async (t) => {
   const double = await S3Double.start(t);
   const client = double.client(t);
   const store = await S3TileStore.open(place, { client, retention });

@@ -43,7 +43,7 @@ export interface RequestKind<Asked> {
   readonly conflict: ProblemCode;
   keep(asked: Asked): AskedRow;
   read(row: AskedRow): Asked;
-  /** Refuses what cannot be done. Answers what was done where one person is enough, and it was done at once. */
+  /** Refuses what cannot be done. Answers what was done where one person is enough, and it was done at once, or before. */
   begin(log: Log, asked: Asked, by: Actor): Promise<Executed | undefined>;
   /** Does it. Throws `LogError` `held` where it has to wait for somebody. */
   execute(log: Log, asked: Asked, approvedBy: readonly string[]): Promise<Executed>;
@@ -128,11 +128,18 @@ export class RequestDesk<Asked extends object> {
     if (done === undefined) await this.#record(open.log, 'requested', { id, asked }, caller);
     const { subject, basis, request_id, policy } = kind.keep(asked);
     database.run(
-      `INSERT INTO erasure (id, log, kind, subject, basis, request_id, policy, state, requested_by, requested_hand, requested_at, ended_at, idx)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO erasure (id, log, kind, subject, basis, request_id, policy, state, requested_by, requested_hand, requested_at, ended_at, idx, removed)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[id, open.name, kind.name, subject, basis, request_id, policy],
       done === undefined ? 'pending' : 'done',
-      ...[nameOf(caller), handOf(caller), now, done === undefined ? null : now, done?.index ?? null],
+      ...[
+        nameOf(caller),
+        handOf(caller),
+        now,
+        done === undefined ? null : now,
+        done?.index ?? null,
+        done?.values ?? null,
+      ],
     );
     return this.find(open.name, id);
   }

@@ -18,11 +18,12 @@ export const erasureKind: RequestKind<ErasureAsked> = {
   read: ({ subject, basis, request_id: requestId }) => ({ subject, basis, requestId }),
   async begin(log, asked) {
     // Who will approve it is not known yet; what is asked for is looked at as it will be then.
-    await log.erase({ ...asked, approvedBy: ['one', 'another'], dryRun: true });
-    return undefined;
+    const { alreadyErased } = await log.erase({ ...asked, approvedBy: ['one', 'another'], dryRun: true });
+    return alreadyErased === undefined ? undefined : { index: alreadyErased, values: 0 };
   },
   async execute(log, asked, approvedBy) {
-    return log.erase({ ...asked, approvedBy, actor: { type: 'server', id: 'erasures' } });
+    const done = await log.erase({ ...asked, approvedBy, actor: { type: 'server', id: 'erasures' } });
+    return { ...done, index: done.index ?? done.alreadyErased };
   },
   step: (step, { id, asked: { subject, basis, requestId }, notBefore }, by) =>
     erasureStepEvent(step, { erasure: id, subject, basis, requestId, ...(notBefore && { notBefore }) }, by),

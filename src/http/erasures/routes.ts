@@ -162,7 +162,7 @@ export async function ofTheCaller<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isMisuse(error) || error.code === 'query_invalid') throw error;
+    if (!isMisuse(error) || ['query_invalid', 'subject_not_erasable'].includes(error.code)) throw error;
     throw new ProblemError(400, 'body_invalid', error.message);
   }
 }

@@ -1,11 +1,14 @@
 import { misuse } from '../../bytes/index.ts';
-import { type Actor, isSubject } from '../../event/index.ts';
+import { type Actor, isSubject, LOG_ITSELF } from '../../event/index.ts';
 
 /** How many different people have to approve an erasure. */
 export const APPROVERS_MIN = 2;
 
 /** How long followers are waited for where the caller does not say, milliseconds. */
 export const FOLLOWERS_WAIT_MS_DEFAULT = 10_000;
+
+/** How long readers are waited for that keep the files in use where the caller does not say, milliseconds. */
+export const SCOUR_MS_MAX = 30_000;
 
 /** Most characters of a ground, and of an id of a request or a person. */
 const WORDS_CHARACTERS_MAX = 256;
@@ -42,20 +45,27 @@ export interface EraseOptions {
   readonly dryRun?: boolean;
   /** How long followers are waited for, milliseconds. Default {@link FOLLOWERS_WAIT_MS_DEFAULT}. */
   readonly followersWaitMs?: number;
+  /** How long readers are waited for that keep old pages of the files in use, milliseconds. Default {@link SCOUR_MS_MAX}. */
+  readonly filesWaitMs?: number;
 }
 
 /** What an erasure has done. */
 export interface ErasureResult {
   readonly subject: string;
-  /** The entry that records it; absent after a dry run. */
+  /** The entry that records it; absent after a dry run, and where `alreadyErased` is there. */
   readonly id?: string;
   readonly index?: number;
+  /**
+   * The entry that records an earlier erasure of this subject, where nothing has come since that could be erased: then nothing was
+   * recorded, and what that erasure had left in files was removed.
+   */
+  readonly alreadyErased?: number;
   /** Values in entries below this index. */
   readonly below: number;
   /** How many values were removed, and from how many entries. */
   readonly values: number;
   readonly entries: number;
-  /** The digest of what was removed, as the entry has it; absent after a dry run. */
+  /** The digest of what was removed, as the entry has it; absent where no entry was written. */
   readonly digest?: string;
   /** Whether no byte is left in the files of the log; `residue` says why not. */
   readonly isClean: boolean;
@@ -66,11 +76,12 @@ export interface ErasureResult {
   readonly outOfReach: readonly string[];
 }
 
-const names = ['subject', 'basis', 'requestId', 'approvedBy', 'actor', 'dryRun', 'followersWaitMs'];
+const waits = ['followersWaitMs', 'filesWaitMs'] as const;
+const names = ['subject', 'basis', 'requestId', 'approvedBy', 'actor', 'dryRun', ...waits];
 
 /**
  * Refuses what is no erasure, before anything is looked at. Throws a misuse `option_unknown`, `option_invalid`: there is no way
- * to name an action, a time, an outcome or an id, since none of them can ever be erased.
+ * to name an action, a time, an outcome or an id, since none of them can ever be erased; `subject_not_erasable` for the log itself.
  */
 export function checkErase(options: EraseOptions): void {
   if (typeof options !== 'object' || options === null) throw invalid('erase takes {subject, basis, …}');
@@ -78,12 +89,19 @@ export function checkErase(options: EraseOptions): void {
     if (!names.includes(name))
       throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${names.join(', ')}`);
   }
-  const { subject, basis, requestId, approvedBy, followersWaitMs = 0 } = options;
+  const { subject, basis, requestId, approvedBy } = options;
   checkSubject(subject);
+  if (subject === LOG_ITSELF) {
+    const why = `${LOG_ITSELF} is the log itself: what it says of itself is never erased`;
+    throw misuse('type', 'subject_not_erasable', why);
+  }
   for (const [name, text] of Object.entries({ basis, requestId })) checkWords(name, text);
   checkApprovers(approvedBy, 'an erasure');
-  if (!Number.isSafeInteger(followersWaitMs) || followersWaitMs < 0)
-    throw misuse('range', 'option_invalid', 'followersWaitMs must be a whole number of milliseconds');
+  for (const name of waits) {
+    const waitMs = options[name] ?? 0;
+    if (!Number.isSafeInteger(waitMs) || waitMs < 0)
+      throw misuse('range', 'option_invalid', `${name} must be a whole number of milliseconds`);
+  }
 }
 
 /** Refuses fewer than two different people, or names that are none. `what` needs them. Throws a misuse `option_invalid`. */

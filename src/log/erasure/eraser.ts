@@ -5,7 +5,6 @@ import {
   type Draft,
   type ErasureAccount,
   erasedEvent,
-  type HoldChange,
   holdsAfter,
   type PlacedHold,
   parseEntry,
@@ -21,7 +20,7 @@ import {
 } from '../../store/index.ts';
 import type { Intake, TakenIn } from '../commit.ts';
 import type { Pending } from './pending.ts';
-import { type Found, open, SCAN_ENTRIES, Scanner, without } from './scan.ts';
+import { type ErasedBefore, type Found, open, SCAN_ENTRIES, type Scan, Scanner, without } from './scan.ts';
 import type { Unfinished } from './scour.ts';
 
 /** An erasure as it is asked of the writer. Plain data, so that it crosses threads. */
@@ -31,10 +30,11 @@ export interface ErasureOrder {
   readonly requestId: string;
   readonly approvedBy: readonly string[];
   readonly actor?: Actor;
-  /** What was found in the first `size` entries, and said of holds there. */
+  /** What was found in the first `size` entries. */
   readonly size: number;
-  readonly found: readonly Found[];
-  readonly holds: readonly HoldChange[];
+  readonly scan: Scan;
+  /** How long readers of the files are waited for, milliseconds. */
+  readonly filesWaitMs?: number;
 }
 
 /** The steps of an erasure at which a test may die; between `pending` and `recorded` lies the commit of its entry. */
@@ -65,6 +65,8 @@ export class ErasureIntake implements Intake {
   readonly #parts: EraserParts;
   /** What it took, and below which index; known after `take`. */
   taken: (Taken & { readonly below: number }) | undefined;
+  /** A record from before that covers all: then nothing was there to take, and nothing is recorded. */
+  before: ErasedBefore | undefined;
 
   constructor(order: ErasureOrder, parts: EraserParts) {
     this.#order = order;
@@ -76,12 +78,18 @@ export class ErasureIntake implements Intake {
     const { pending, id, ownDraft, at } = this.#parts;
     const below = transaction.taken?.size ?? 0;
     // What was recorded since the log was looked through, a hold perhaps, is looked through now that nobody else can write.
-    const scan = { found: [...this.#order.found], named: [], holds: [...this.#order.holds], policies: [] };
+    const { scan: given } = this.#order;
+    const scan: Scan = { ...given, found: [...given.found], holds: [...given.holds] };
     const scanner = new Scanner(subject);
     for (let from = this.#order.size; from < below; from += SCAN_ENTRIES) {
       scanner.scan(await transaction.readEntries(from, Math.min(from + SCAN_ENTRIES, below)), scan);
     }
     await at('found');
+    if (scan.erased !== undefined && !(await isAnyThere(transaction, scan.found))) {
+      this.before = scan.erased;
+      return [];
+    }
+    this.before = undefined;
     const taken = await withdraw(transaction, scan.found, holdsAfter(scan.holds));
     await at('withdrawn');
     this.taken = { ...taken, below };
@@ -95,7 +103,7 @@ export class ErasureIntake implements Intake {
   settle(): void {}
 }
 
-/** Takes the values out, in windows that are read at once. Throws `LogError` `held`: the caller rolls everything back. */
+/** Takes the values out. Throws `LogError` `held`: the caller rolls everything back. */
 export async function withdraw(
   transaction: HeadTransaction,
   found: readonly Found[],
@@ -105,17 +113,9 @@ export async function withdraw(
   let values = 0;
   await transaction.withdraw([]);
   let entries = 0;
-  for (let start = 0; start < found.length; ) {
-    const first = found[start]!.index;
-    let end = start + 1;
-    while (end < found.length && found[end]!.index < first + SCAN_ENTRIES) end += 1;
-    const stored = new Map<number, StoredEntry>();
-    for (const one of await transaction.readEntries(first, found[end - 1]!.index + 1))
-      stored.set(one.index, one);
+  for await (const window of windowsOf(transaction, found)) {
     const withdrawals: Withdrawal[] = [];
-    for (const { index, digests } of found.slice(start, end)) {
-      const entry = stored.get(index);
-      if (entry === undefined) continue;
+    for (const { index, digests, entry } of window) {
       if (holds.length > 0) refuseHeld(entry, digests, holds);
       const { kept, gone } = without(entry.disclosures, digests);
       if (gone.length === 0) continue;
@@ -125,9 +125,36 @@ export async function withdraw(
       for (const digest of gone) hash.update(`${digest}\n`);
     }
     if (withdrawals.length > 0) await transaction.withdraw(withdrawals);
-    start = end;
   }
   return { values, entries, digest: hash.digest('base64url') };
+}
+
+/** Whether any of these values is still there. */
+async function isAnyThere(transaction: HeadTransaction, found: readonly Found[]): Promise<boolean> {
+  for await (const window of windowsOf(transaction, found)) {
+    if (window.some(({ entry, digests }) => without(entry.disclosures, digests).gone.length > 0)) return true;
+  }
+  return false;
+}
+
+/** What was found, with its entries as they are now, in windows that are read at once. */
+async function* windowsOf(
+  transaction: HeadTransaction,
+  found: readonly Found[],
+): AsyncGenerator<(Found & { readonly entry: StoredEntry })[]> {
+  for (let start = 0; start < found.length; ) {
+    const first = found[start]!.index;
+    let end = start + 1;
+    while (end < found.length && found[end]!.index < first + SCAN_ENTRIES) end += 1;
+    const stored = new Map<number, StoredEntry>();
+    for (const one of await transaction.readEntries(first, found[end - 1]!.index + 1))
+      stored.set(one.index, one);
+    yield found.slice(start, end).flatMap((one) => {
+      const entry = stored.get(one.index);
+      return entry === undefined ? [] : [{ ...one, entry }];
+    });
+    start = end;
+  }
 }
 
 /** Throws `LogError` `held` where a hold covers one of these values of an entry. */

@@ -21,6 +21,7 @@ export {
   FOLLOWERS_WAIT_MS_DEFAULT,
   OUT_OF_REACH,
   OUT_OF_REACH_POSTGRES,
+  SCOUR_MS_MAX,
 } from './erase.ts';
 export {
   ErasureIntake,
@@ -31,5 +32,5 @@ export {
 export { type HoldOptions, Holds, type ReleaseOptions } from './holds.ts';
 export { Pending } from './pending.ts';
 export { Erasures, untilFollowed } from './run.ts';
-export { type Found, SCAN_ENTRIES, type Scan, Scanner } from './scan.ts';
-export { SCOUR_MS_MAX, Scourer, type Unfinished } from './scour.ts';
+export { type ErasedBefore, type Found, SCAN_ENTRIES, type Scan, Scanner } from './scan.ts';
+export { type Finished, Scourer, type Unfinished } from './scour.ts';

@@ -34,46 +34,51 @@ export class Erasures {
   /** See `Log.erase`. */
   async erase(options: EraseOptions): Promise<ErasureResult> {
     checkErase(options);
-    const { reader, writer, followers, keys, outOfReach } = this.#parts;
+    const { reader, writer, followers, outOfReach } = this.#parts;
     const { subject, basis, requestId, approvedBy, actor, dryRun = false } = options;
     if (writer === undefined && !dryRun)
       throw new LogError('read_only', 'the log was opened for reading only');
     const { size } = await reader.checkpoint();
     const scan = await reader.scan({ from: 0, to: size, subject });
     if (dryRun) return this.#tried(subject, size, scan);
-    const { found, holds } = scan;
     const order = {
-      ...{ subject, basis, requestId, approvedBy: [...approvedBy], size, found, holds },
+      ...{ subject, basis, requestId, approvedBy: [...approvedBy], size, scan },
+      ...(options.filesWaitMs !== undefined && { filesWaitMs: options.filesWaitMs }),
       ...(actor === undefined ? {} : { actor }),
     };
-    const { scouring, ...erased } = await writer!.erase(order);
+    const { scouring, unfinished, below, done } = await writer!.erase(order);
     reader.wake();
     followers.wake();
-    await keys.destroy([subject], erased.below);
-    // What could not be scoured is scoured when the log is opened next.
-    if (scouring.isClean) await writer!.settleErasures([erased.id]);
+    await this.#destroy('index' in done ? unfinished : [{ subject, below }, ...unfinished]);
+    // What could not be scoured is scoured with the next erasure, or when the log is opened next.
+    if (scouring.isClean) await writer!.settleErasures(unfinished.map(({ id }) => id));
     const waitMs = options.followersWaitMs ?? FOLLOWERS_WAIT_MS_DEFAULT;
+    const index = 'index' in done ? done.index : done.alreadyErased;
     return {
-      subject,
-      ...erased,
+      ...{ subject, below, values: 0, entries: 0, ...done },
       isClean: scouring.isClean,
       ...(scouring.why === undefined ? {} : { residue: scouring.why }),
-      lagging: await untilFollowed(followers, erased.index + 1, waitMs),
+      lagging: await untilFollowed(followers, index + 1, waitMs),
       outOfReach,
     };
   }
 
   /** Ends what another process began: destroys keys, and says that it is done. */
   async finish(): Promise<void> {
-    const { writer, keys } = this.#parts;
+    const { writer } = this.#parts;
     const unfinished = writer?.identity.unfinished ?? [];
     if (writer === undefined || unfinished.length === 0) return;
-    for (const { subject, below } of unfinished) if (subject !== '') await keys.destroy([subject], below);
+    await this.#destroy(unfinished);
     await writer.settleErasures(unfinished.map(({ id }) => id));
   }
 
+  async #destroy(erased: readonly { readonly subject: string; readonly below: number }[]): Promise<void> {
+    for (const { subject, below } of erased)
+      if (subject !== '') await this.#parts.keys.destroy([subject], below);
+  }
+
   /** What an erasure would take. Throws `LogError` `held`, as it would. */
-  async #tried(subject: string, below: number, { found, holds }: Scan): Promise<ErasureResult> {
+  async #tried(subject: string, size: number, { found, holds, erased }: Scan): Promise<ErasureResult> {
     const { reader, outOfReach } = this.#parts;
     const inForce = holdsAfter(holds);
     if (inForce.length > 0) {
@@ -83,7 +88,12 @@ export class Erasures {
       }
     }
     const values = found.reduce((sum, { digests }) => sum + digests.length, 0);
-    return { subject, below, values, entries: found.length, isClean: true, lagging: [], outOfReach };
+    const isDone = erased !== undefined && values === 0;
+    return {
+      ...{ subject, below: isDone ? erased.below : size, values, entries: found.length },
+      ...(isDone && { alreadyErased: erased.index }),
+      ...{ isClean: true, lagging: [], outOfReach },
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 import { canonicalString, VerificationError } from '../../bytes/index.ts';
 import {
   digestDisclosure,
+  type Entry,
   type HoldChange,
   holdChangeOf,
   type OpenedEntry,
@@ -8,6 +9,7 @@ import {
   type PolicyChange,
   parseEntry,
   policyChangeOf,
+  removalOf,
 } from '../../event/index.ts';
 import { LogError, type StoredEntry } from '../../store/index.ts';
 
@@ -30,6 +32,21 @@ export interface Scan {
   readonly named: number[];
   readonly holds: HoldChange[];
   readonly policies: PolicyChange[];
+  /** The last entry that has a value of theirs, there or not; -1 where none has. */
+  lastOwned: number;
+  /** A record of their erasure that covers every value of theirs: there is nothing left to erase, nor to record. */
+  erased?: ErasedBefore | undefined;
+}
+
+/** An erasure that the log has a record of: the entry that says so, and the index below which it reaches. */
+export interface ErasedBefore {
+  readonly index: number;
+  readonly below: number;
+}
+
+/** A look at no entry yet. */
+export function emptyScan(): Scan {
+  return { found: [], named: [], holds: [], policies: [], lastOwned: -1 };
 }
 
 /**
@@ -51,10 +68,7 @@ export class Scanner {
   }
 
   /** Looks through some entries. */
-  scan(
-    entries: readonly StoredEntry[],
-    into: Scan = { found: [], named: [], holds: [], policies: [] },
-  ): Scan {
+  scan(entries: readonly StoredEntry[], into: Scan = emptyScan()): Scan {
     for (const stored of entries) {
       const bytes = Buffer.from(stored.entry.buffer, stored.entry.byteOffset, stored.entry.length);
       const isOwn = bytes.includes('"action":"log.') && ruling.some((action) => bytes.includes(action));
@@ -75,7 +89,28 @@ export class Scanner {
     const owned = opened.fields.filter(({ subjects }) => subjects.includes(subject));
     const digests = owned.filter(({ disclosure }) => disclosure !== undefined).map(({ digest }) => digest);
     if (digests.length > 0) into.found.push({ index: stored.index, digests });
+    if (owned.length > 0) into.lastOwned = stored.index;
+    this.#lookForRecord(stored.index, entry, into);
     if (owned.length > 0 || parties(opened).includes(subject)) into.named.push(stored.index);
+  }
+
+  /** Notes a record of the subject's erasure, the first that covers all, and forgets it where a later entry has values again. */
+  #lookForRecord(index: number, entry: Entry, into: Scan): void {
+    if (into.erased !== undefined && into.lastOwned >= into.erased.below) into.erased = undefined;
+    const below = entry.action === 'log.erased' ? reachOf(entry, index, this.#subject) : undefined;
+    if (below !== undefined && below > into.lastOwned) into.erased ??= { index, below };
+  }
+}
+
+/** Below which index a record of an erasure reaches; undefined where it is another subject's, or says nothing that could be read. */
+function reachOf(entry: Entry, index: number, subject: string | undefined): number | undefined {
+  try {
+    const removal = removalOf(entry, index);
+    if ('rules' in removal || removal.subject !== subject) return undefined;
+    return Math.min(removal.below, index);
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    return undefined;
   }
 }
 

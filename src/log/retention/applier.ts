@@ -8,7 +8,7 @@ import {
 import type { HeadTransaction } from '../../store/index.ts';
 import type { Intake, TakenIn } from '../commit.ts';
 import { type EraserParts, type Taken, withdraw } from '../erasure/eraser.ts';
-import { SCAN_ENTRIES, type Scan, Scanner } from '../erasure/scan.ts';
+import { emptyScan, SCAN_ENTRIES, type Scan, Scanner } from '../erasure/scan.ts';
 import { type Due, dueAmong, type Kept } from './due.ts';
 
 /** A part of an application of the policy, as it is asked of the writer. Plain data, so that it crosses threads. */
@@ -88,7 +88,7 @@ export class RetentionIntake implements Intake {
 /** What was said of holds and of the policy behind the first `size` entries, now that nobody else can write. */
 export async function lookSince(transaction: HeadTransaction, size: number): Promise<Scan> {
   const end = transaction.taken?.size ?? 0;
-  const scan: Scan = { found: [], named: [], holds: [], policies: [] };
+  const scan = emptyScan();
   const scanner = new Scanner();
   for (let from = size; from < end; from += SCAN_ENTRIES)
     scanner.scan(await transaction.readEntries(from, Math.min(from + SCAN_ENTRIES, end)), scan);
