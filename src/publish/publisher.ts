@@ -132,10 +132,10 @@ export class Publisher {
   /** What lies there. A checkpoint of somebody else is not written over. */
   async #current(): Promise<Signed> {
     const { store } = this.#options;
-    const note = await store.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
-    if (note === undefined)
-      return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
     try {
+      const note = await store.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+      if (note === undefined)
+        return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
       return await this.#open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
