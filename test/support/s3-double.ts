@@ -49,6 +49,8 @@ export class S3Double {
     readonly key: string;
     readonly headers: IncomingMessage['headers'];
   }[] = [];
+  /** What was answered, in the order in which it was. */
+  readonly answers: { readonly status: number; readonly key: string }[] = [];
   behaviour: S3Behaviour = {};
   endpoint = '';
 
@@ -102,6 +104,7 @@ export class S3Double {
     this.requests.push({ method, key, headers });
     const fault = this.behaviour.fault?.({ number: this.requests.length, method, key });
     const answer = new Answer(response, method === 'HEAD');
+    response.once('finish', () => this.answers.push({ status: response.statusCode, key }));
     if (headers.authorization?.startsWith('AWS4-HMAC-SHA256 ') !== true)
       return answer.error(403, 'AccessDenied');
     if (fault === 'error-before') return answer.error(500, 'InternalError');
