@@ -134,7 +134,7 @@ export const scenarios: readonly Listing[] = [
     name: 'publish',
     module: 'scenarios/publish.ts',
     about:
-      'publish the large log to a folder, verify it from there (tree, then every entry), restore it; peak memory',
+      'publish the large log to a folder, verify it from there (tree, then every entry), restore it, each in a process; peak memory; publish sealed values',
     large: true,
     once: true,
   },

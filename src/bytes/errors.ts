@@ -16,6 +16,8 @@ export const verificationCodes = [
   'malformed_entry_bundle',
   'malformed_tile_path',
   'tile_invalid',
+  // store: static files of a log.
+  'not_a_file',
   // note: keys, signed notes, checkpoints, policies.
   'key_ambiguous',
   'key_type_unknown',

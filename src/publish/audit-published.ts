@@ -13,9 +13,18 @@ import {
   type Span,
   type Trust,
 } from '../verify/index.ts';
+import { strangeFinding } from './audit-span.ts';
 import { type AuditAnswer, type AuditorData, type AuditQuestion, auditor } from './audit-worker.ts';
 import type { DisclosureReading } from './disclosure-reading.ts';
-import { bundlesOf, type ReadFile, readBundle, readSpan, readTile } from './published-files.ts';
+import {
+  bundlesOf,
+  type ReadFile,
+  readBundle,
+  readNoting,
+  readSpan,
+  readTile,
+  type StrangeFile,
+} from './published-files.ts';
 import { SEALED_FILE_BYTES_MAX, sealedPath } from './sealed-file.ts';
 
 /** Threads that an audit takes where the caller does not say. */
@@ -62,7 +71,10 @@ export async function auditPublished(
   { reader, root }: PublishedPlace,
   options: VerifyPublishedOptions,
 ): Promise<AuditReport> {
-  const checkpoint = await reader.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+  const strange: StrangeFile[] = [];
+  const noting = readNoting((path, bytesMax) => reader.read(path, bytesMax), strange);
+  const checkpoint = await noting(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+  if (strange.length > 0) return withoutCheckpoint(strange[0]!);
   if (checkpoint === undefined) {
     throw new LogError('log_missing', `no log is published at ${reader.place}: there is no checkpoint`);
   }
@@ -92,6 +104,13 @@ export async function auditPublished(
   return whole.conclude(await upperTiles(whole, reader));
 }
 
+/** The report on a place in which something that is no file stands where the checkpoint should. */
+function withoutCheckpoint(strange: StrangeFile): AuditReport {
+  const whole = new Audit({ checkpoint: new Uint8Array(0), last: -1 });
+  whole.discover({ ...strangeFinding(strange, { from: 0, to: 0 }), ofLog: true });
+  return whole.conclude();
+}
+
 /**
  * How many entries are there at most, where the last bundle is missing; nothing is said where it is there. A checkpoint that nobody has
  * verified yet may claim more than a verifier could ask for in its life.
@@ -100,7 +119,10 @@ async function extentOf(reader: TileReader, size: number): Promise<{ entries?: n
   const read: ReadFile = (path, bytesMax) => reader.read(path, Math.min(bytesMax, TILE_WIDTH));
   const has = async (index: number): Promise<boolean> => {
     const width = Math.min(TILE_WIDTH, size - index * TILE_WIDTH);
-    return (await readBundle(read, { index, width })).bytes !== undefined;
+    const strange: StrangeFile[] = [];
+    const { bytes } = await readBundle(readNoting(read, strange), { index, width });
+    // What stands there and is no file is found in its turn.
+    return bytes !== undefined || strange.length > 0;
   };
   const last = Math.ceil(size / TILE_WIDTH) - 1;
   if (last < 0 || (await has(last))) return {};
@@ -217,32 +239,45 @@ async function question(
     reader.read(path, bytesMax);
   const files = await readSpan(read, span);
   if (reading === undefined) return { span, files };
-  const sealed = bundlesOf(span).map(({ index, width }) =>
-    read(sealedPath(index, width), SEALED_FILE_BYTES_MAX),
+  const strange = [...files.strange];
+  const noting = readNoting(read, strange);
+  const sealed = await Promise.all(
+    bundlesOf(span).map(({ index, width }) => noting(sealedPath(index, width), SEALED_FILE_BYTES_MAX)),
   );
-  return { span, files, sealed: await Promise.all(sealed) };
+  return { span, files: { ...files, strange }, sealed };
 }
 
 /** The tiles above the leaves, in the order of `whole.upperTiles()`. One of another length than its own is a finding. */
 async function upperTiles(whole: Audit, reader: TileReader): Promise<(Uint8Array | undefined)[]> {
   const wanted = whole.upperTiles();
-  const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
-    reader.read(path, bytesMax);
   const found: (Uint8Array | undefined)[] = [];
   for (let from = 0; from < wanted.length; from += TILES_AT_ONCE) {
     const some = wanted.slice(from, from + TILES_AT_ONCE);
-    const tiles = await Promise.all(some.map((tile) => readTile(read, tile)));
+    const tiles = await Promise.all(
+      some.map(async (tile) => {
+        const strange: StrangeFile[] = [];
+        const read = readNoting((path, bytesMax) => reader.read(path, bytesMax), strange);
+        const bytes = await readTile(read, tile);
+        for (const one of strange) whole.discover(strangeFinding(one, leavesUnder(whole, tile)));
+        return bytes;
+      }),
+    );
     for (const [position, tile] of some.entries()) checkLength(whole, tile, tiles[position]);
     found.push(...tiles);
   }
   return found;
 }
 
-function checkLength(whole: Audit, { level, index, width }: Tile, bytes: Uint8Array | undefined): void {
-  if (bytes === undefined || bytes.length <= width * 32) return;
+/** The entries whose hashes lie in a tile above the leaves. */
+function leavesUnder(whole: Audit, { level, index, width }: Tile): { from: number; to: number } {
   const leaves = TILE_WIDTH ** level;
   const from = index * TILE_WIDTH * leaves;
-  const to = Math.min(from + width * leaves, whole.end) - 1;
+  return { from, to: Math.min(from + width * leaves, whole.end) - 1 };
+}
+
+function checkLength(whole: Audit, tile: Tile, bytes: Uint8Array | undefined): void {
+  const { level, index, width } = tile;
+  if (bytes === undefined || bytes.length <= width * 32) return;
   const what = 'the tile above them is longer than its path says';
-  whole.discover({ code: 'tile_mismatch', from, to, what, detail: { level, index } });
+  whole.discover({ code: 'tile_mismatch', ...leavesUnder(whole, tile), what, detail: { level, index } });
 }

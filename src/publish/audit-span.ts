@@ -1,4 +1,4 @@
-import { HASH_BYTES, TILE_WIDTH } from '../merkle/index.ts';
+import { entriesPath, HASH_BYTES, TILE_WIDTH, tilePath } from '../merkle/index.ts';
 import {
   type AuditRow,
   auditChunk,
@@ -7,7 +7,8 @@ import {
   type Discovery,
   type Span,
 } from '../verify/index.ts';
-import { type BundleFile, bundlesOf, type SpanFiles } from './published-files.ts';
+import { type BundleFile, bundlesOf, type SpanFiles, type StrangeFile } from './published-files.ts';
+import { sealedPath } from './sealed-file.ts';
 
 /** The disclosures of an entry, where somebody has the keys to read them. */
 export type DisclosuresAt = (index: number) => readonly string[];
@@ -46,7 +47,35 @@ export function auditSpan(
     }
   }
   const report = auditChunk({ ...span, rows, tiles }, request);
+  found.push(...strangeIn(span, files.strange));
   return found.length === 0 ? report : { ...report, discoveries: [...found, ...report.discoveries] };
+}
+
+/** What stands in the place of files, with the entries of the bundle to which each belongs. */
+function strangeIn(span: Span, strange: readonly StrangeFile[]): Discovery[] {
+  return strange.map(({ path, kind }) => {
+    const { index, width } = bundlesOf(span).find((bundle) => pathsOf(bundle).includes(path))!;
+    const from = index * TILE_WIDTH;
+    return strangeFinding({ path, kind }, { from, to: from + width - 1 });
+  });
+}
+
+/** What is said of something that stands in the place of a file with these entries, or of hashes over them. */
+export function strangeFinding(
+  { path, kind }: StrangeFile,
+  { from, to }: { readonly from: number; readonly to: number },
+): Discovery {
+  const what = `${path} is ${kind}, and was not followed`;
+  return { code: 'not_a_file', from, to, what, detail: { path, kind } };
+}
+
+/** Every path at which something of a bundle may lie: full files stand in for partial ones. */
+function pathsOf({ index, width }: { readonly index: number; readonly width: number }): string[] {
+  return [width, TILE_WIDTH].flatMap((wide) => [
+    entriesPath(index, wide),
+    tilePath({ level: 0, index, width: wide }),
+    sealedPath(index, wide),
+  ]);
 }
 
 /** The entries of a bundle, as far as they go. One that does not end where it should is a finding, never read further. */

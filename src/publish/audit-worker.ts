@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ChunkReport, ChunkRequest, Span } from '../verify/index.ts';
 import { auditSpan } from './audit-span.ts';
 import { type DisclosureReading, readDisclosures } from './disclosure-reading.ts';
-import { readFilesOf, readSpan, type SpanFiles } from './published-files.ts';
+import { readFilesOf, readNoting, readSpan, type SpanFiles } from './published-files.ts';
 
 /** What an auditor's thread is started with; plain data. */
 export interface AuditorData {
@@ -35,7 +35,10 @@ export function auditor({
   return async ({ span, files, sealed }) => {
     try {
       const found = files ?? (await readSpan(read!, span));
-      return { report: auditSpan(span, found, request, await disclosures?.(span, { read, sealed })) };
+      const strange = [...found.strange];
+      const noting = read && readNoting(read, strange);
+      const disclosuresAt = await disclosures?.(span, { read: noting, sealed });
+      return { report: auditSpan(span, { ...found, strange }, request, disclosuresAt) };
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) };
     }

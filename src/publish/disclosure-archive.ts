@@ -24,6 +24,7 @@ import {
 
 /** The disclosures of some entries that belong to the same subjects. */
 interface Share {
+  readonly name: string;
   readonly subjects: readonly string[];
   readonly texts: SealedText[];
 }
@@ -37,6 +38,8 @@ export class DisclosureArchive implements DisclosureSink {
   readonly #keys: SubjectKeys;
   /** Bundles are sealed one after the other: a key is destroyed before anything behind its erasure is sealed. */
   #before: Promise<unknown> = Promise.resolve();
+  /** Entries are read one bundle ahead of the sealing, and no further: they are many times what is waited for. */
+  #read: Promise<unknown> = Promise.resolve();
 
   constructor(store: TileStore, keys: SubjectKeys) {
     this.#store = store;
@@ -45,13 +48,14 @@ export class DisclosureArchive implements DisclosureSink {
 
   async put(
     { index, width }: { readonly index: number; readonly width: number },
-    entries: Promise<readonly StoredEntry[]>,
+    entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<PutResult> {
     const path = sealedPath(index, width);
+    const reading = this.#read.then(entries);
     // Awaited when its turn comes; a failure before that must not be nobody's.
-    entries.catch(() => {});
+    this.#read = reading.catch(() => {});
     const sealing = this.#before.then(async () => {
-      const shares = sharesOf(await entries, (subject, below) => this.#keys.destroy([subject], below));
+      const shares = sharesOf(await reading, (subject, below) => this.#keys.destroy([subject], below));
       return this.#seal(path, index * TILE_WIDTH, shares);
     });
     this.#before = sealing.catch(() => {});
@@ -120,13 +124,11 @@ function sharesOf(
       const name = namesOf(subjects);
       let share = shares.get(name);
       if (share === undefined) {
-        share = { subjects, texts: [] };
+        share = { name, subjects, texts: [] };
         shares.set(name, share);
       }
       share.texts.push({ offset: index % TILE_WIDTH, position: disclosure, text: disclosures[disclosure]! });
     }
   }
-  return [...shares.values()].sort((one, other) =>
-    namesOf(one.subjects) < namesOf(other.subjects) ? -1 : 1,
-  );
+  return [...shares.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }

@@ -158,8 +158,9 @@ async function open(
     onProgress,
   });
   const publish = async (): Promise<Published> => {
+    const begun = systemClock.wall();
     const published = await publisher.publish();
-    note(log, store.place, published, options.s3);
+    note(log, { url: store.place, begun }, published, options.s3);
     return published;
   };
   const close = async (): Promise<void> => {
@@ -215,7 +216,12 @@ function isSatisfied({ witnessPolicy: policy }: Log, { note }: Published): boole
  * Notes beside the log where it is published, how far, and until when nothing can be deleted there: `tier` tells it. Where files lie
  * that were locked earlier than the ones of now, or not at all, it is their date that counts, or none.
  */
-function note({ anchorsPath }: Log, url: string, { size, added, present }: Published, s3?: S3Options): void {
+function note(
+  { anchorsPath }: Log,
+  { url, begun }: { readonly url: string; readonly begun: number },
+  { size, added, present }: Published,
+  s3?: S3Options,
+): void {
   if (anchorsPath === '') return;
   const at = systemClock.wall();
   try {
@@ -225,7 +231,8 @@ function note({ anchorsPath }: Log, url: string, { size, added, present }: Publi
       const retention = s3?.retention;
       const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
       const isWhole = added === size && present === 0;
-      const first = isLocked && isWhole ? at + retention.days * DAY_MS : undefined;
+      // No file was put before that, so that none is free any sooner.
+      const first = isLocked && isWhole ? begun + retention.days * DAY_MS : undefined;
       const retainUntil = isLocked || added === 0 ? (before ?? first) : undefined;
       anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
     } finally {

@@ -1,6 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { VerificationError } from '../bytes/index.ts';
 import { entriesPath, TILE_WIDTH, type Tile, tilePath } from '../merkle/index.ts';
+import { openingFailed, REGULAR_FILE_FLAGS, requireFile } from '../platform/index.ts';
 import type { Awaitable } from '../store/index.ts';
 import type { Span } from '../verify/index.ts';
 
@@ -14,6 +16,15 @@ export type ReadFile = (path: string, bytesMax: number) => Awaitable<Uint8Array 
 export interface SpanFiles {
   readonly bundles: readonly BundleFile[];
   readonly tiles: readonly (Uint8Array | undefined)[];
+  /** What stands there in the place of a file and is none; each counts as missing, too. */
+  readonly strange: readonly StrangeFile[];
+}
+
+/** A path at which stands something that is no file. */
+export interface StrangeFile {
+  readonly path: string;
+  /** `a symbolic link`, `a folder` and so on. */
+  readonly kind: string;
 }
 
 /** A bundle as it was read. */
@@ -24,22 +35,20 @@ export interface BundleFile {
   readonly width: number;
 }
 
-/** In a folder that somebody else prepared, a link could lead anywhere, and a pipe would be waited for until somebody writes. */
-const flags = constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0) + (constants.O_NONBLOCK ?? 0);
-
 /** What stands in a folder, on this thread: an audit has one of its own to wait on. */
 export function readFilesOf(root: string): (path: string, bytesMax: number) => Uint8Array | undefined {
   return (path, bytesMax) => {
+    const at = join(root, path);
     let file: number;
     try {
-      file = openSync(join(root, path), flags);
+      file = openSync(at, REGULAR_FILE_FLAGS);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-      throw error;
+      return openingFailed(path, at, error);
     }
     try {
-      const bytes = Buffer.allocUnsafeSlow(Math.min(fstatSync(file).size, bytesMax + 1));
+      const stats = fstatSync(file);
+      requireFile(path, stats);
+      const bytes = Buffer.allocUnsafeSlow(Math.min(stats.size, bytesMax + 1));
       let length = 0;
       while (length < bytes.length) {
         const count = readSync(file, bytes, length, bytes.length - length, null);
@@ -81,12 +90,27 @@ export async function readTile(read: ReadFile, tile: Tile): Promise<Uint8Array |
   return full?.length === TILE_WIDTH * 32 ? full.subarray(0, tile.width * 32) : full;
 }
 
+/** Reads on where something stands that is no file: it counts as missing, and is noted. */
+export function readNoting(read: ReadFile, strange: StrangeFile[]): ReadFile {
+  return async (path, bytesMax) => {
+    try {
+      return await read(path, bytesMax);
+    } catch (error) {
+      if (!(error instanceof VerificationError) || error.code !== 'not_a_file') throw error;
+      strange.push({ path, kind: String(error.details['kind']) });
+      return undefined;
+    }
+  };
+}
+
 /** Reads what is published over a span. */
-export async function readSpan(read: ReadFile, span: Span): Promise<SpanFiles> {
+export async function readSpan(reading: ReadFile, span: Span): Promise<SpanFiles> {
+  const strange: StrangeFile[] = [];
+  const read = readNoting(reading, strange);
   const places = bundlesOf(span);
   const [bundles, tiles] = await Promise.all([
     Promise.all(places.map((place) => readBundle(read, place))),
     Promise.all(places.map((place) => readTile(read, { level: 0, ...place }))),
   ]);
-  return { bundles, tiles };
+  return { bundles, tiles, strange };
 }

@@ -45,11 +45,14 @@ export interface PublishSource {
   checkContinues(state: { readonly size: number; readonly root: string }): Promise<void>;
 }
 
-/** Makes the file with the disclosures of a bundle, and puts it. Calls may overlap; they come in the log's order. */
+/**
+ * Makes the file with the disclosures of a bundle, and puts it. Calls may overlap; they come in the log's order. `entries` reads those of
+ * the bundle, and is asked once, when their turn comes.
+ */
 export interface DisclosureSink {
   put(
     bundle: { readonly index: number; readonly width: number },
-    entries: Promise<readonly StoredEntry[]>,
+    entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<PutResult>;
 }
 
@@ -129,10 +132,10 @@ export class Publisher {
   /** What lies there. A checkpoint of somebody else is not written over. */
   async #current(): Promise<Signed> {
     const { store } = this.#options;
-    const note = await store.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
-    if (note === undefined)
-      return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
     try {
+      const note = await store.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+      if (note === undefined)
+        return { origin: '', size: 0, root: EMPTY_ROOT, extensions: [], note: new Uint8Array(0) };
       return await this.#open(note);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
@@ -166,15 +169,14 @@ export class Publisher {
       next = this.#read(end, target.size);
       // Awaited in its turn; a failure before that must not be nobody's.
       next.catch(() => {});
-      for (const { leaves } of chunk) for (const leaf of leaves) growing.append(leaf);
+      for (const bundle of chunk) grow(growing, bundle);
       await this.#mustBeSigned(growing, target);
       for (const { index, width, bytes } of chunk) {
         await puts.add(entriesPath(index, width), bytes);
-        if (disclosures !== undefined) {
-          await puts.run(() =>
-            disclosures.put({ index, width }, source.entries(index * TILE_WIDTH, index * TILE_WIDTH + width)),
-          );
-        }
+        if (disclosures === undefined) continue;
+        const first = index * TILE_WIDTH;
+        const entries = () => source.entries(first, first + width);
+        await puts.run(() => disclosures.put({ index, width }, entries));
       }
       for (const { tile, bytes } of growing.takeFull()) await puts.add(tilePath(tile), bytes);
       onProgress?.(end - from, target.size - from);
@@ -193,7 +195,7 @@ export class Publisher {
     return Promise.all(
       wanted.map(async ({ index, width }) => {
         const bytes = await mustHave(this.#options.source.bundle(index, width), entriesPath(index, width));
-        return { index, width, bytes, leaves: decodeEntryBundle(bytes, width).map(hashLeaf) };
+        return { index, width, bytes };
       }),
     );
   }
@@ -211,12 +213,16 @@ export class Publisher {
   }
 }
 
-/** A bundle that was read, and its leaf hashes. */
+/** A bundle that was read. */
 interface Bundle {
   readonly index: number;
   readonly width: number;
   readonly bytes: Uint8Array;
-  readonly leaves: readonly Uint8Array[];
+}
+
+/** Hashes a bundle in its turn: what is made of it is then gone before the next, and the heap stays small. */
+function grow(growing: GrowingTiles, { bytes, width }: Bundle): void {
+  for (const entry of decodeEntryBundle(bytes, width)) growing.append(hashLeaf(entry));
 }
 
 async function mustHave(read: Promise<Uint8Array | undefined>, path: string): Promise<Uint8Array> {

@@ -12,11 +12,11 @@ import type { DisclosuresAt } from './audit-span.ts';
 import { readDisclosures } from './disclosure-reading.ts';
 import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
-import { readBundle } from './published-files.ts';
+import { bundlesOf, readBundle } from './published-files.ts';
 import { PublishedKey } from './published-keys.ts';
 
 /** Bundles that are read, and stored in one transaction. */
-const BUNDLES_AT_ONCE = 16;
+const BUNDLES_AT_ONCE = 4;
 
 /** How a log is restored. */
 export interface RestoreOptions extends PlaceOptions {
@@ -114,7 +114,9 @@ class Restoring {
       );
     }
     const pinned = policy ?? (vkey === undefined ? undefined : { vkey });
-    const genesis = parseGenesis(parseEntry((await this.#entries(0, readHead(note)?.size ?? 0))[0]!));
+    const [first] = await this.#read(0, Math.min(TILE_WIDTH, readHead(note)?.size ?? 0));
+    if (first === undefined) throw entriesMissing(0, 1);
+    const genesis = parseGenesis(parseEntry(entriesOf(first)[0]!));
     const { checkpoint } = await new PublishedKey(this.#reader, pinned ?? namedIn(genesis)).open(note);
     const { size, origin } = checkpoint;
     if (origin !== genesis.origin) {
@@ -156,17 +158,17 @@ class Restoring {
     const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
       this.#reader.read(path, bytesMax);
     const growing = await GrowingTiles.at(0, async () => EMPTY_ROOT);
-    const step = BUNDLES_AT_ONCE * TILE_WIDTH;
     try {
-      let next = this.#entries(0, size);
+      let next = this.#read(0, size);
       while (growing.size < size) {
         const begin = growing.size;
-        const entries = await next;
-        const end = begin + entries.length;
-        next = this.#entries(end, Math.min(size, end + step));
+        const bundles = await next;
+        const end = bundles.at(-1)!.end;
+        next = this.#read(end, size);
+        // Awaited in its turn; a failure before that must not be nobody's.
         next.catch(() => {});
         const disclosures = await reading?.({ begin, end }, { read });
-        await this.#append(store, growing, { entries, disclosures, note, isLast: end === size });
+        await this.#append(store, growing, { bundles, disclosures, note, isLast: end === size });
         onProgress?.(end, size);
       }
     } finally {
@@ -176,18 +178,21 @@ class Restoring {
   }
 
   async #append(store: SqliteStore, growing: GrowingTiles, chunk: Chunk): Promise<void> {
-    const { entries, disclosures, note, isLast } = chunk;
-    const begin = growing.size;
+    const { bundles, disclosures, note, isLast } = chunk;
     let recordedAt = 0;
-    const rows: NewEntry[] = entries.map((entry, at) => {
-      const { id, recordedAt: time } = parseEntry(entry);
-      recordedAt = Date.parse(time);
-      growing.append(hashLeaf(entry));
-      if (begin + at === 0 || isKeyChange(entry)) this.#keys.push({ index: begin + at, entry });
-      const texts = disclosures?.(begin + at) ?? [];
-      this.#disclosures += texts.length;
-      return { id, entry, disclosures: texts };
-    });
+    const rows: NewEntry[] = [];
+    for (const bundle of bundles) {
+      for (const entry of entriesOf(bundle)) {
+        const index = growing.size;
+        const { id, recordedAt: time } = parseEntry(entry);
+        recordedAt = Date.parse(time);
+        growing.append(hashLeaf(entry));
+        if (index === 0 || isKeyChange(entry)) this.#keys.push({ index, entry: entry.slice() });
+        const texts = disclosures?.(index) ?? [];
+        this.#disclosures += texts.length;
+        rows.push({ id, entry, disclosures: texts });
+      }
+    }
     const partial = isLast ? growing.partials().filter(({ tile }) => tile.level > 0) : [];
     const transaction = await store.begin();
     try {
@@ -203,29 +208,26 @@ class Restoring {
     }
   }
 
-  /** The entries from `begin` on, those of some bundles at most. */
-  async #entries(begin: number, size: number): Promise<Uint8Array[]> {
-    const end = Math.min(size, begin + BUNDLES_AT_ONCE * TILE_WIDTH);
+  /** The bundles from `begin` on, some at most. */
+  #read(begin: number, size: number): Promise<RestoredBundle[]> {
     const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
       this.#reader.read(path, bytesMax);
-    const bundles: Promise<Uint8Array[]>[] = [];
-    for (let first = begin; first < end; first += TILE_WIDTH) {
-      const place = { index: first / TILE_WIDTH, width: Math.min(TILE_WIDTH, end - first) };
-      const bundle = readBundle(read, place).then(({ bytes, width }) =>
-        bytes === undefined ? [] : decodeEntryBundle(bytes, width).slice(0, place.width),
-      );
-      bundles.push(bundle);
-    }
-    const entries = (await Promise.all(bundles)).flat();
-    if (entries.length === end - begin && entries.length > 0) return entries;
-    if (begin === end && begin > 0) return [];
-    throw new VerificationError('malformed_entry_bundle', `Entries are missing between ${begin} and ${end}.`);
+    const bundles = bundlesOf({ begin, end: Math.min(size, begin + BUNDLES_AT_ONCE * TILE_WIDTH) });
+    return Promise.all(
+      bundles.map(async ({ index, width }) => {
+        const first = index * TILE_WIDTH;
+        const { bytes, width: promised } = await readBundle(read, { index, width });
+        if (bytes !== undefined) return { bytes, promised, width, end: first + width };
+        throw entriesMissing(first, first + width);
+      }),
+    );
   }
 
   /** What is in the new log is read from it, not remembered. */
   async #readBack(trust: Trust | undefined): Promise<void> {
     const report = await verifyLog(this.#draft, {
       depth: 'tree',
+      threads: 1,
       ...(trust !== undefined && { policy: trust }),
     });
     if (report.ok) return;
@@ -234,9 +236,28 @@ class Restoring {
   }
 }
 
+/** A bundle as it was read. */
+interface RestoredBundle {
+  readonly bytes: Uint8Array;
+  /** How many entries its path promises; more than `width` where a full one stands in for a partial one. */
+  readonly promised: number;
+  /** How many of them the log has, and the index behind the last of those. */
+  readonly width: number;
+  readonly end: number;
+}
+
+/** The entries of a bundle. Throws `VerificationError` `malformed_entry_bundle`. */
+function entriesOf({ bytes, promised, width }: RestoredBundle): Uint8Array[] {
+  return decodeEntryBundle(bytes, promised).slice(0, width);
+}
+
+function entriesMissing(from: number, to: number): VerificationError {
+  return new VerificationError('malformed_entry_bundle', `Entries are missing between ${from} and ${to}.`);
+}
+
 /** Entries that are stored together. */
 interface Chunk {
-  readonly entries: readonly Uint8Array[];
+  readonly bundles: readonly RestoredBundle[];
   readonly disclosures: DisclosuresAt | undefined;
   readonly note: Uint8Array;
   readonly isLast: boolean;

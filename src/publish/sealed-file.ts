@@ -1,10 +1,18 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 import {
   canonicalString,
   concatBytes,
   equalBytes,
   utf8Decode,
   utf8Encode,
+  utf8Length,
   VerificationError,
 } from '../bytes/index.ts';
 import { entriesPath } from '../merkle/index.ts';
@@ -18,6 +26,10 @@ const MAGIC = utf8Encode('indelible-sealed/v1\n');
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_BYTES = 32;
+const NO_SALT = new Uint8Array(0);
+
+/** Of what a group is bound to, as much goes into its keys. */
+const INFO_BYTES_MAX = 1024;
 
 /** One disclosure and where it belongs. */
 export interface SealedText {
@@ -56,9 +68,7 @@ export function sealGroup(
   const plain = encodeTexts(texts);
   const about = aboutGroup(path, subjects);
   const { cipherKey, nonceKey } = deriveKeys(keys, about);
-  const nonce = new Uint8Array(
-    createHmac('sha256', nonceKey).update(plain).digest().subarray(0, NONCE_BYTES),
-  );
+  const nonce = createHmac('sha256', nonceKey).update(plain).digest().subarray(0, NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', cipherKey, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(about);
   const box = concatBytes(cipher.update(plain), cipher.final(), cipher.getAuthTag());
@@ -87,12 +97,18 @@ export function openGroup(
 
 /** The bytes of a file. The inverse of {@link parseSealedFile}. */
 export function formatSealedFile(groups: readonly SealedGroup[]): Uint8Array {
-  const parts: Uint8Array[] = [MAGIC];
-  for (const { subjects, nonce, box } of groups) {
-    const names = utf8Encode(namesOf(subjects));
-    parts.push(number(names.length), names, nonce, number(box.length), box);
+  const named = groups.map((group) => ({ ...group, names: utf8Encode(namesOf(group.subjects)) }));
+  const length = named.reduce((sum, { names, box }) => sum + 8 + names.length + NONCE_BYTES + box.length, 0);
+  const writer = new ByteWriter(MAGIC.length + length);
+  writer.put(MAGIC);
+  for (const { names, nonce, box } of named) {
+    writer.number(names.length);
+    writer.put(names);
+    writer.put(nonce);
+    writer.number(box.length);
+    writer.put(box);
   }
-  return concatBytes(...parts);
+  return writer.bytes;
 }
 
 /** The groups of a file. Throws `VerificationError` `malformed_disclosure`. */
@@ -121,23 +137,39 @@ function aboutGroup(path: string, subjects: readonly string[]): Uint8Array {
   return utf8Encode(`indelible-sealed/v1\n${path}\n${subjects.map(canonicalString).join(',')}`);
 }
 
+/**
+ * The keys are handed over as key objects: given bytes, Node first tries them for one, by an error that it throws and catches, which takes
+ * longer than what is done with the key.
+ */
 function deriveKeys(
   keys: readonly Uint8Array[],
   about: Uint8Array,
-): { cipherKey: Uint8Array; nonceKey: Uint8Array } {
-  const derived = new Uint8Array(
-    hkdfSync('sha256', concatBytes(...keys), new Uint8Array(0), about.subarray(0, 1024), 2 * KEY_BYTES),
-  );
-  return { cipherKey: derived.subarray(0, KEY_BYTES), nonceKey: derived.subarray(KEY_BYTES) };
+): { cipherKey: KeyObject; nonceKey: KeyObject } {
+  const secret = createSecretKey(concatBytes(...keys));
+  const info = about.subarray(0, INFO_BYTES_MAX);
+  const derived = new Uint8Array(hkdfSync('sha256', secret, NO_SALT, info, 2 * KEY_BYTES));
+  return {
+    cipherKey: createSecretKey(derived.subarray(0, KEY_BYTES)),
+    nonceKey: createSecretKey(derived.subarray(KEY_BYTES)),
+  };
 }
 
+/** Lent out by {@link encodeTexts} until it is called again; most groups fit. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
 function encodeTexts(texts: readonly SealedText[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const { offset, position, text } of texts) {
-    const bytes = utf8Encode(text);
-    parts.push(number(offset), number(position), number(bytes.length), bytes);
+  const lengths = texts.map(({ text }) => utf8Length(text));
+  const length = lengths.reduce((sum, bytes) => sum + 12 + bytes, 0);
+  const plain = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const [n, { offset, position, text }] of texts.entries()) {
+    plain.writeUInt32BE(offset, at);
+    plain.writeUInt32BE(position, at + 4);
+    plain.writeUInt32BE(lengths[n]!, at + 8);
+    plain.write(text, at + 12);
+    at += 12 + lengths[n]!;
   }
-  return concatBytes(...parts);
+  return plain;
 }
 
 function decodeTexts(plain: Uint8Array): SealedText[] {
@@ -150,11 +182,23 @@ function decodeTexts(plain: Uint8Array): SealedText[] {
   return texts;
 }
 
-/** A 32-bit big-endian number. */
-function number(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
+/** Writes one after the other; numbers are 32 bits, big-endian. */
+class ByteWriter {
+  readonly bytes: Uint8Array;
+  #at = 0;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+  }
+
+  number(value: number): void {
+    for (let shift = 24; shift >= 0; shift -= 8) this.bytes[this.#at++] = value >>> shift;
+  }
+
+  put(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
 }
 
 class ByteReader {

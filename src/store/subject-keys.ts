@@ -20,6 +20,9 @@ const TRUNCATE_ATTEMPTS = 50;
 
 const TRUNCATE_PAUSE_MS = 20;
 
+/** Subjects whose keys are remembered, about 200 bytes each. */
+const KNOWN_MAX = 32_768;
+
 const schema = `CREATE TABLE IF NOT EXISTS keys (
   subject TEXT PRIMARY KEY,
   key BLOB NOT NULL
@@ -28,6 +31,12 @@ CREATE TABLE IF NOT EXISTS destroyed (
   subject TEXT PRIMARY KEY,
   below INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID`;
+
+/** What is known of a subject: the key for its values in entries from `below` on, if it has one. Those before it have none. */
+interface Known {
+  readonly key: Uint8Array | undefined;
+  readonly below: number;
+}
 
 /**
  * `subject-keys.db`: the keys under which the archive of a log holds sealed values, one a subject.
@@ -41,12 +50,17 @@ export class SubjectKeys {
   readonly #random: (bytes: number) => Uint8Array;
   readonly #key: StatementSync;
   readonly #below: StatementSync;
+  readonly #version: StatementSync;
+  /** What was read or made here, for as long as nobody else writes to the file. */
+  readonly #known = new Map<string, Known>();
+  #knownAt: unknown;
 
   private constructor(db: DatabaseSync, random: (bytes: number) => Uint8Array) {
     this.#db = db;
     this.#random = random;
     this.#key = db.prepare('SELECT key FROM keys WHERE subject = ?');
     this.#below = db.prepare('SELECT below FROM destroyed WHERE subject = ?');
+    this.#version = db.prepare('PRAGMA data_version');
   }
 
   /** Opens the file, or makes it, its owner's alone. `random` makes new keys. Throws `LogError` `io_failed`. */
@@ -84,26 +98,19 @@ export class SubjectKeys {
   keysFor(
     wanted: Iterable<{ readonly subject: string; readonly index: number }>,
   ): (subject: string, index: number) => Uint8Array | undefined {
-    const found = new Map<string, { key: Uint8Array; below: number }>();
+    const found = new Map<string, Known>();
     guarded(() => {
-      this.#db.exec('BEGIN IMMEDIATE');
-      try {
-        for (const { subject, index } of wanted) {
-          const known = found.get(subject);
-          if (known !== undefined && known.key.length > 0) continue;
-          const below = known?.below ?? this.#destroyedBelow(subject);
-          const key = index < below ? undefined : (this.find(subject) ?? this.#make(subject));
-          found.set(subject, { key: key ?? NO_KEY, below });
-        }
-        this.#db.exec('COMMIT');
-      } catch (error) {
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-        throw error;
-      }
+      this.#forgetIfChanged();
+      const asked = [...wanted].filter(({ subject, index }) => {
+        const known = this.#known.get(subject);
+        if (known !== undefined) found.set(subject, known);
+        return known === undefined || (known.key === undefined && index >= known.below);
+      });
+      if (asked.length > 0) this.#readOrMake(asked, found);
     });
     return (subject, index) => {
       const known = found.get(subject);
-      return known === undefined || known.key.length === 0 || index < known.below ? undefined : known.key;
+      return known === undefined || index < known.below ? undefined : known.key;
     };
   }
 
@@ -140,6 +147,8 @@ export class SubjectKeys {
       } catch (error) {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
         throw error;
+      } finally {
+        this.#known.clear();
       }
       this.#empty();
     });
@@ -147,6 +156,38 @@ export class SubjectKeys {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Reads what is there of the subjects, and makes the keys that they need. What is made is remembered when it is durable. */
+  #readOrMake(
+    asked: readonly { readonly subject: string; readonly index: number }[],
+    found: Map<string, Known>,
+  ): void {
+    const read = new Map<string, Known>();
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { subject, index } of asked) {
+        const { key = this.find(subject), below = this.#destroyedBelow(subject) } = read.get(subject) ?? {};
+        read.set(subject, { key: key ?? (index < below ? undefined : this.#make(subject)), below });
+      }
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    if (this.#known.size + read.size > KNOWN_MAX) this.#known.clear();
+    for (const [subject, known] of read) {
+      found.set(subject, known);
+      this.#known.set(subject, known);
+    }
+  }
+
+  /** Somebody else, an erasure above all, may have written to the file. */
+  #forgetIfChanged(): void {
+    const version = this.#version.get()?.['data_version'];
+    if (version === this.#knownAt) return;
+    this.#known.clear();
+    this.#knownAt = version;
   }
 
   #make(subject: string): Uint8Array {
@@ -176,8 +217,6 @@ export class SubjectKeys {
     );
   }
 }
-
-const NO_KEY = new Uint8Array(0);
 
 /** Runs SQL and answers its failures in our own words. */
 function guarded<Result>(run: () => Result): Result {

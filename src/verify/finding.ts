@@ -11,6 +11,7 @@ export const findingCodes = [
   'index_repeated',
   'time_backwards',
   'bundle_malformed',
+  'not_a_file',
   // The tree and what is signed.
   'checkpoint_invalid',
   'key_change_invalid',

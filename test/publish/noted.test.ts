@@ -41,3 +41,47 @@ test('a place is locked until the first of its files is free, and not where some
   assert.equal(await untilOf(undefined), undefined);
   assert.equal(await untilOf(20), undefined);
 });
+
+test('in a locked bucket: every file before the checkpoint, the sealed values locked as all others, the note not later than any lock', async (t) => {
+  const double = await S3Double.start(t);
+  const log = await smallLog(t, 300);
+  const to = 's3://archive/noted';
+  const s3 = { client: double.client(t), retention: { days: 10 } };
+  const puts = () =>
+    double.requests.filter(({ method, key }) => method === 'PUT' && !key.includes('/probe/'));
+
+  // One sealed file cannot be put: no checkpoint speaks of it, and nothing is noted.
+  double.behaviour.fault = ({ method, key }) =>
+    method === 'PUT' && key.includes('noted/disclosures/') ? 'skew' : undefined;
+  await assert.rejects(publishLog(log, { to, s3 }), { code: 'not_permitted' });
+  assert.equal(double.newest('noted/checkpoint'), undefined);
+  assert.deepEqual((await log.tier()).published, []);
+
+  delete double.behaviour.fault;
+  const begun = puts().length;
+  const { size } = await publishLog(log, { to, s3 });
+  const order = puts()
+    .slice(begun)
+    .map(({ key }) => key);
+  assert.equal(order.filter((key) => key.endsWith('/checkpoint')).length, 1);
+  assert.equal(order.at(-1), 'noted/checkpoint');
+  const files = [...double.objects].filter(([key]) => !key.includes('/probe/'));
+  assert.ok(files.some(([key]) => key.startsWith('noted/disclosures/')));
+  const until = files.flatMap(([, versions]) => versions.map((version) => version.until!));
+  for (const [key, versions] of files)
+    assert.deepEqual(new Set(versions.map(({ mode }) => mode)), new Set(['COMPLIANCE']), key);
+  const [noted] = (await log.tier()).published;
+  assert.equal(noted?.size, size);
+  // Files of the attempt that failed were there already: since when they are locked nobody remembers.
+  assert.equal(noted?.retainUntil, undefined);
+
+  const fresh = 's3://archive/fresh';
+  await publishLog(log, { to: fresh, s3 });
+  const ends = [...double.objects]
+    .filter(([key]) => key.startsWith('fresh/') && !key.includes('/probe/'))
+    .flatMap(([, versions]) => versions.map((version) => version.until!));
+  const locked = (await log.tier()).published.find(({ url }) => url === fresh)?.retainUntil;
+  assert.ok(ends.length >= 6 && until.length >= 6);
+  const early = Math.min(...ends) - Date.parse(locked!);
+  assert.ok(early >= 0 && early < 60_000, `${locked} is ${early} ms before the first end`);
+});

@@ -1,13 +1,15 @@
 // Verifying a published log: an honest one passes, and every way to change it is found, with its place.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Log } from 'indelible';
-import { publishLog, verifyPublished } from 'indelible/publish';
+import { auditPublished, openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
+import { DirectoryTileStore } from 'indelible/store';
 import type { FindingCode } from 'indelible/verify';
 import { temporaryFolder } from '../support/folders.ts';
 import { copyOf, grow, smallLog, urlOf } from './world.ts';
@@ -116,6 +118,12 @@ const changes: readonly Change[] = [
   { what: 'a changed checkpoint', make: edit('checkpoint', flip(30)), found: 'checkpoint_invalid' },
 ];
 
+/** A socket whose process has died without removing it. */
+function leaveSocket(at: string): void {
+  const listen = `require('node:net').createServer().listen(${JSON.stringify(at)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', listen]);
+}
+
 describe('a published log', () => {
   let log: Log;
   let folder: string;
@@ -156,6 +164,78 @@ describe('a published log', () => {
       const finding = findings.find(({ code }) => code === found);
       assert.ok(!ok && finding !== undefined, JSON.stringify(findings));
       if (at !== undefined) assert.deepEqual([finding.from, finding.to], at, JSON.stringify(findings));
+    });
+  }
+
+  const strange: readonly [string, string, (at: string, secret: string) => void][] = [
+    ['a symbolic link', 'symbolic', (at, secret) => symlinkSync(secret, at)],
+    ['a link to nothing', 'symbolic', (at) => symlinkSync('/nowhere/at/all', at)],
+    ['a folder', 'folder', (at) => mkdirSync(at)],
+    ['a pipe', 'pipe', (at) => execFileSync('mkfifo', [at])],
+    ['a socket', 'socket', (at) => leaveSocket(at)],
+  ];
+  /** What each file is of, and which entries it speaks of. */
+  const places: readonly [string, number, number][] = [
+    ['tile/entries/001', 256, 511],
+    ['tile/entries/002.p/89', 512, 600],
+    ['tile/0/001', 256, 511],
+    ['tile/0/002.p/89', 512, 600],
+    ['tile/1/000.p/2', 0, 511],
+    ['disclosures/000', 0, 255],
+  ];
+  for (const [what, kind, put] of strange) {
+    test(`${what} in the place of a file is found with its path, and the rest is read`, {
+      skip: process.platform === 'win32',
+    }, async (t) => {
+      const subjectKeys = join(log.dir, 'subject-keys.db');
+      for (const [path, from, to] of places) {
+        const copy = copyOf(t, folder);
+        const secret = join(copy, 'the-file-itself');
+        renameSync(join(copy, path), secret);
+        put(join(copy, path), secret);
+        const reports = [
+          await verify(copy, { subjectKeys }),
+          await verify(copy, { subjectKeys, threads: 1 }),
+          await auditPublished({ reader: DirectoryTileStore.reading(copy) }, { subjectKeys, threads: 0 }),
+        ];
+        for (const { findings, ok, counts } of reports) {
+          const found = findings.filter(({ code }) => code === 'not_a_file');
+          assert.deepEqual(
+            found.map((one) => [one.from, one.to, one.detail?.['path']]),
+            [[from, to, path]],
+            JSON.stringify(findings),
+          );
+          assert.ok(String(found[0]!.detail?.['kind']).includes(kind), JSON.stringify(found));
+          assert.ok(!ok && counts.entries >= 601 - 256);
+        }
+      }
+      const copy = copyOf(t, folder);
+      rmSync(join(copy, 'checkpoint'));
+      put(join(copy, 'checkpoint'), join(folder, 'checkpoint'));
+      const { findings } = await verify(copy);
+      const found = findings.find(({ code }) => code === 'not_a_file');
+      assert.equal(found?.detail?.['path'], 'checkpoint', JSON.stringify(findings));
+    });
+
+    test(`${what} in the place of a file is not restored, nor read`, {
+      skip: process.platform === 'win32',
+    }, async (t) => {
+      for (const path of ['tile/entries/001', 'tile/entries/000', 'checkpoint', 'disclosures/000']) {
+        const copy = copyOf(t, folder);
+        renameSync(join(copy, path), join(copy, 'the-file-itself'));
+        put(join(copy, path), join(copy, 'the-file-itself'));
+        const to = join(temporaryFolder(t), 'restored');
+        const options = { from: urlOf(copy), to, vkey: log.vkey };
+        const subjectKeys = join(log.dir, 'subject-keys.db');
+        await assert.rejects(restoreLog({ ...options, subjectKeys }), { code: 'not_a_file' }, path);
+        assert.ok(!existsSync(to));
+      }
+      const copy = copyOf(t, folder);
+      rmSync(join(copy, 'tile/entries/001'));
+      put(join(copy, 'tile/entries/001'), join(folder, 'tile/entries/001'));
+      await using reader = await openPublished(urlOf(copy), log.vkey);
+      await assert.rejects(reader.get(300), { code: 'not_a_file' });
+      assert.equal((await reader.get(3)).index, 3);
     });
   }
 

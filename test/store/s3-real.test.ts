@@ -85,6 +85,18 @@ describe('a real S3 server', { skip: whyNoCeph() }, () => {
     assert.deepEqual(await oldest.read('tile/0/001', 100), utf8Encode('honest too'));
   });
 
+  test('more versions than a page of their list holds', async () => {
+    const put = (Key: string, Body: string) =>
+      client.send(new PutObjectCommand({ Bucket: locked, Key, Body }));
+    await put('many/tile/0/000', 'honest');
+    await put('many/tile/0/000.p/1', 'neighbour');
+    for (let at = 0; at < 1_020; at += 20)
+      await Promise.all(Array.from({ length: 20 }, () => put('many/tile/0/000', `forged ${at}`)));
+    const oldest = await S3TileStore.reading(`s3://${locked}/many`, { client, oldestVersions: true });
+    assert.deepEqual(await oldest.read('tile/0/000', 100), utf8Encode('honest'));
+    assert.deepEqual(await oldest.read('tile/0/000.p/1', 100), utf8Encode('neighbour'));
+  });
+
   /** Whether the server takes a second conditional write where versions are kept. */
   async function writesOver(): Promise<boolean> {
     const put = () =>

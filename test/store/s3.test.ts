@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { newSignerKey } from 'indelible';
 import { utf8Encode } from 'indelible/bytes';
+import { formatCheckpoint, parseSignerKey, signNote } from 'indelible/note';
 import { type S3Options, S3TileStore } from 'indelible/store';
 import { tileConformance } from 'indelible/store/tiles/conformance';
 import { type Fault, S3Double } from '../support/s3-double.ts';
@@ -172,6 +174,65 @@ test('attack-45: what was written over or hidden is found in the newest version,
   assert.deepEqual(await oldest.read('tile/0/000', 100), utf8Encode('honest'));
   assert.deepEqual(await oldest.read('tile/0/001', 100), utf8Encode('honest too'));
   assert.equal(await oldest.read('tile/0/00', 100), undefined);
+});
+
+test('of a file that was written over thousands of times, the oldest version; of all checkpoints, the largest', async (t) => {
+  const double = await S3Double.start(t);
+  const client = double.client(t);
+  const store = await S3TileStore.open(place, { client, retention });
+  await store.putImmutable('tile/0/000', utf8Encode('honest'));
+  await store.putImmutable('tile/0/000.p/7', utf8Encode('neighbour'));
+  for (let at = 0; at < 2_500; at += 1)
+    double.overwrite('logs/audit/tile/0/000', Buffer.from(`forged ${at}`));
+  for (let at = 0; at < 1_200; at += 1) double.overwrite('logs/audit/tile/0/001', undefined);
+  const signer = parseSignerKey(newSignerKey('log.example/x'));
+  const note = (size: number) =>
+    Buffer.from(
+      signNote(formatCheckpoint({ origin: signer.name, size, root: new Uint8Array(32) }), [signer]),
+    );
+  // The largest is on the second page of three, behind smaller ones that are newer.
+  for (let at = 0; at < 2_100; at += 1)
+    double.overwrite('logs/audit/checkpoint', note(at === 900 ? 9_999 : at % 800));
+  const oldest = await S3TileStore.reading(place, { client, oldestVersions: true });
+  const listed = () => double.requests.filter(({ key, method }) => key === '' && method === 'GET').length;
+  const before = listed();
+  assert.deepEqual(await oldest.read('tile/0/000', 100), utf8Encode('honest'));
+  assert.equal(listed() - before, 3);
+  assert.deepEqual(await oldest.read('tile/0/000.p/7', 100), utf8Encode('neighbour'));
+  assert.equal(await oldest.read('tile/0/001', 100), undefined);
+  assert.deepEqual(Buffer.from((await oldest.read('checkpoint', 1_000))!), note(9_999));
+});
+
+test('a page of versions ends anywhere: between two versions of a file, at its last, at a mark of its deletion', async (t) => {
+  for (const versionsListedMax of [1, 2, 3, 5, 7]) {
+    const double = await S3Double.start(t, { versionsListedMax });
+    const client = double.client(t);
+    for (const key of ['tile/0/000', 'tile/0/000.p/1', 'tile/0/001']) {
+      for (const text of ['first', undefined, 'second', 'third', undefined])
+        double.overwrite(`logs/audit/${key}`, text === undefined ? undefined : Buffer.from(`${text} ${key}`));
+    }
+    const oldest = await S3TileStore.reading(place, { client, oldestVersions: true });
+    for (const key of ['tile/0/000', 'tile/0/000.p/1', 'tile/0/001'])
+      assert.deepEqual(
+        await oldest.read(key, 100),
+        utf8Encode(`first ${key}`),
+        `${key} by ${versionsListedMax}`,
+      );
+    assert.equal(await oldest.read('tile/0/00', 100), undefined);
+  }
+});
+
+test('a list of versions that goes on nowhere is an error, not a loop', async (t) => {
+  const double = await S3Double.start(t);
+  const client = double.client(t);
+  const markers: object[] = [{}, { NextKeyMarker: 'logs/audit/tile/0/000', NextVersionIdMarker: 'same' }];
+  for (const marker of markers) {
+    const answer = { IsTruncated: true, Versions: [], ...marker };
+    const lying = { send: async () => answer };
+    const store = await S3TileStore.reading(place, { client: lying, oldestVersions: true });
+    await assert.rejects(store.read('tile/0/000', 100), { code: 'io_failed' });
+  }
+  client.destroy();
 });
 
 test('places and options that mean nothing are refused', async () => {

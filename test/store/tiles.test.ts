@@ -1,7 +1,16 @@
 // Tile stores: the suite that each passes, and what is a folder's own.
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { utf8Encode } from 'indelible/bytes';
@@ -44,8 +53,14 @@ describe('a folder', () => {
     writeFileSync(join(folder, 'secret'), 'secret');
     mkdirSync(join(folder, 'tile/0'), { recursive: true });
     symlinkSync(join(folder, 'secret'), join(folder, 'tile/0/000'));
-    await assert.rejects(store.read('tile/0/000', 100), { code: 'io_failed' });
-    await assert.rejects(store.putImmutable('tile/0/000', utf8Encode('secret')), { code: 'io_failed' });
+    symlinkSync(join(folder, 'secret'), join(folder, 'checkpoint'));
+    await assert.rejects(store.read('tile/0/000', 100), { code: 'not_a_file' });
+    const conflict = { code: 'archive_conflict' };
+    await assert.rejects(store.putImmutable('tile/0/000', utf8Encode('secret')), conflict);
+    await assert.rejects(store.putCheckpoint(utf8Encode('note'), undefined), conflict);
+    await assert.rejects(store.putCheckpoint(utf8Encode('note'), utf8Encode('secret')), conflict);
+    assert.equal(readFileSync(join(folder, 'secret'), 'utf8'), 'secret');
+    assert.deepEqual(readdirSync(join(folder, '.writing')), []);
   });
 
   test('what cannot be made says so', async (t) => {

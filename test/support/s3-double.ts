@@ -35,6 +35,8 @@ export interface S3Behaviour {
   readonly lock?: boolean;
   /** Whether conditions and locks are honoured; there are servers that take the headers and ignore them. */
   readonly ignores?: 'If-None-Match' | 'If-Match' | 'lock' | 'deletes';
+  /** Versions that a page of their list holds; 1,000, as on S3. */
+  readonly versionsListedMax?: number;
   /** Decides the fault of each request. */
   fault?: (request: { readonly number: number; readonly method: string; readonly key: string }) => Fault;
 }
@@ -47,6 +49,8 @@ export class S3Double {
     readonly key: string;
     readonly headers: IncomingMessage['headers'];
   }[] = [];
+  /** What was answered, in the order in which it was. */
+  readonly answers: { readonly status: number; readonly key: string }[] = [];
   behaviour: S3Behaviour = {};
   endpoint = '';
 
@@ -100,6 +104,7 @@ export class S3Double {
     this.requests.push({ method, key, headers });
     const fault = this.behaviour.fault?.({ number: this.requests.length, method, key });
     const answer = new Answer(response, method === 'HEAD');
+    response.once('finish', () => this.answers.push({ status: response.statusCode, key }));
     if (headers.authorization?.startsWith('AWS4-HMAC-SHA256 ') !== true)
       return answer.error(403, 'AccessDenied');
     if (fault === 'error-before') return answer.error(500, 'InternalError');
@@ -109,8 +114,7 @@ export class S3Double {
     if (fault === 'lost-before') return response.destroy();
     answer.fault = fault;
     if (method === 'GET' && url.searchParams.has('object-lock')) return this.#lockConfiguration(answer);
-    if (method === 'GET' && url.searchParams.has('versions'))
-      return this.#list(answer, url.searchParams.get('prefix') ?? '');
+    if (method === 'GET' && url.searchParams.has('versions')) return this.#list(answer, url.searchParams);
     const version = url.searchParams.get('versionId') ?? undefined;
     if (method === 'PUT') return this.#put(answer, key, Buffer.concat(parts), headers);
     if (method === 'GET' || method === 'HEAD') return this.#get(answer, key, version);
@@ -182,18 +186,37 @@ export class S3Double {
     );
   }
 
-  #list(answer: Answer, prefix: string): void {
+  /** Versions and marks of deletion, keys ascending, the newest of each first; `max-keys` of them, 1,000 at most, from behind the marker. */
+  #list(answer: Answer, asked: URLSearchParams): void {
+    const prefix = asked.get('prefix') ?? '';
+    const [after, version] = [asked.get('key-marker'), asked.get('version-id-marker')];
     const rows = [...this.objects]
       .filter(([key]) => key.startsWith(prefix))
+      .sort(([one], [other]) => (one < other ? -1 : 1))
       .flatMap(([key, versions]) =>
-        versions.toReversed().map(({ id, bytes }, at) => {
-          const name = bytes === undefined ? 'DeleteMarker' : 'Version';
-          return `<${name}><Key>${key}</Key><VersionId>${id}</VersionId><IsLatest>${at === 0}</IsLatest></${name}>`;
-        }),
+        versions.toReversed().map(({ id, bytes }, at) => ({ key, id, bytes, isLatest: at === 0 })),
       );
+    const begin =
+      after === null
+        ? 0
+        : version === null
+          ? rows.filter(({ key }) => key <= after).length
+          : rows.findIndex(({ key, id }) => key === after && id === version) + 1;
+    const most = Math.min(Number(asked.get('max-keys') ?? 1000), this.behaviour.versionsListedMax ?? 1000);
+    const page = rows.slice(begin, begin + most);
+    const last = page.at(-1);
+    const isTruncated = begin + most < rows.length;
+    const next =
+      isTruncated && last !== undefined
+        ? `<NextKeyMarker>${last.key}</NextKeyMarker><NextVersionIdMarker>${last.id}</NextVersionIdMarker>`
+        : '';
+    const texts = page.map(({ key, id, bytes, isLatest }) => {
+      const name = bytes === undefined ? 'DeleteMarker' : 'Version';
+      return `<${name}><Key>${key}</Key><VersionId>${id}</VersionId><IsLatest>${isLatest}</IsLatest></${name}>`;
+    });
     answer.xml(
       200,
-      `<ListVersionsResult><IsTruncated>false</IsTruncated>${rows.join('')}</ListVersionsResult>`,
+      `<ListVersionsResult><MaxKeys>${most}</MaxKeys><IsTruncated>${isTruncated}</IsTruncated>${next}${texts.join('')}</ListVersionsResult>`,
     );
   }
 }

@@ -7,7 +7,8 @@ export interface TileReader {
   readonly place: string;
   /**
    * The first bytes of a file, one more than `bytesMax` at most, so that what is too long shows; undefined where there is none.
-   * Calls may overlap. Throws `LogError` `io_failed`, `unreachable`, `not_permitted`.
+   * Calls may overlap. Throws `LogError` `io_failed`, `unreachable`, `not_permitted`, `VerificationError` `not_a_file` where what
+   * stands there is a link, a folder, a pipe or the like, which is neither followed nor read.
    */
   read(path: string, bytesMax: number): Promise<Uint8Array | undefined>;
   /** Releases everything. Idempotent. */

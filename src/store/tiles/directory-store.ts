@@ -1,9 +1,14 @@
-import { constants } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { equalBytes, LogError, misuse } from '../../bytes/index.ts';
-import { randomBytes, systemClock } from '../../platform/index.ts';
+import { equalBytes, LogError, misuse, VerificationError } from '../../bytes/index.ts';
+import {
+  openingFailed,
+  REGULAR_FILE_FLAGS,
+  randomBytes,
+  requireFile,
+  systemClock,
+} from '../../platform/index.ts';
 import { CHECKPOINT_PATH, isStorePath, type PutResult, type TileStore } from './contract.ts';
 
 /** Where files are written before they get their name. Its name begins with a dot, as that of no file of the log does. */
@@ -64,7 +69,7 @@ export class DirectoryTileStore implements TileStore {
   }
 
   read(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
-    return this.#guarded(() => readFirst(this.#at(path), bytesMax));
+    return this.#guarded(() => readFirst(path, this.#at(path), bytesMax));
   }
 
   putImmutable(path: string, bytes: Uint8Array): Promise<PutResult> {
@@ -94,7 +99,7 @@ export class DirectoryTileStore implements TileStore {
       const draft = await this.#write(note, 0o644);
       try {
         // A folder has no compare-and-swap: two publishers that come here in the same millisecond are told apart by the tiles.
-        const found = await readFirst(at, note.length + (expected?.length ?? 0));
+        const found = await this.#found(CHECKPOINT_PATH, note.length + (expected?.length ?? 0));
         const isExpected =
           found === undefined || expected === undefined ? found === expected : equalBytes(found, expected);
         if (!isExpected) throw moved(this.place);
@@ -122,10 +127,23 @@ export class DirectoryTileStore implements TileStore {
 
   /** Whether the file is there with these bytes. Throws `LogError` `archive_conflict` where it has others. */
   async #compare(path: string, bytes: Uint8Array): Promise<boolean> {
-    const found = await readFirst(this.#at(path), bytes.length);
+    const found = await this.#found(path, bytes.length);
     if (found === undefined) return false;
     if (equalBytes(found, bytes)) return true;
     throw differs(this.place, path);
+  }
+
+  /** What is there before something is put. Throws `LogError` `archive_conflict` where it is no file. */
+  async #found(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+    try {
+      return await readFirst(path, this.#at(path), bytesMax);
+    } catch (cause) {
+      if (!(cause instanceof VerificationError)) throw cause;
+      throw new LogError('archive_conflict', `${this.place} holds what is no file: ${cause.message}`, {
+        cause,
+        hint: 'somebody else writes there: find out who; nothing was overwritten',
+      });
+    }
   }
 
   async #write(bytes: Uint8Array, mode: number): Promise<string> {
@@ -240,16 +258,15 @@ export function moved(place: string): LogError {
   );
 }
 
-async function readFirst(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+async function readFirst(path: string, at: string, bytesMax: number): Promise<Uint8Array | undefined> {
   let file: FileHandle;
   try {
-    // In a folder that somebody else prepared, a link could lead anywhere, and a pipe would be waited for until somebody writes.
-    file = await open(path, constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0) + (constants.O_NONBLOCK ?? 0));
+    file = await open(at, REGULAR_FILE_FLAGS);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-    throw error;
+    return openingFailed(path, at, error);
   }
   try {
+    requireFile(path, await file.stat());
     const parts: Uint8Array[] = [];
     for (let left = bytesMax + 1; left > 0; ) {
       const part = new Uint8Array(Math.min(left, READ_BYTES));

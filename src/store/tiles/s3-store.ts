@@ -20,6 +20,9 @@ const ATTEMPTS_MAX = 8;
 /** The first pause between two attempts, milliseconds; it doubles with each further one. */
 const PAUSE_MS_MIN = 50;
 
+/** Versions of a checkpoint that are read at once. */
+const VERSIONS_AT_ONCE = 32;
+
 /** How long a request may take, milliseconds. */
 export const S3_TIMEOUT_MS_DEFAULT = 30_000;
 
@@ -54,6 +57,12 @@ export interface S3Options extends S3Connection {
 interface Found {
   readonly bytes: Uint8Array;
   readonly etag: string | undefined;
+}
+
+/** Where a list of versions goes on. */
+interface VersionMarker {
+  readonly KeyMarker?: string;
+  readonly VersionIdMarker?: string;
 }
 
 /**
@@ -210,21 +219,48 @@ export class S3TileStore implements TileStore {
 
   /** The oldest version of a file, or of all checkpoints the one of the largest size. */
   async #readVersion(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
-    const { Bucket, Key } = this.#keyOf(path);
-    const command = new this.#s3.commands.ListObjectVersionsCommand({ Bucket, Prefix: Key } as never);
-    const answer = await this.#again(() => this.#send(command));
-    const versions = ((answer.Versions ?? []) as { Key?: string; VersionId?: string }[])
-      .filter((version) => version.Key === Key && version.VersionId !== undefined)
-      .map(({ VersionId }) => VersionId!);
-    if (path !== CHECKPOINT_PATH) {
-      const oldest = versions.at(-1);
-      return oldest === undefined ? undefined : (await this.#get(path, bytesMax, oldest))?.bytes;
+    let oldest: string | undefined;
+    let largest: { readonly bytes: Uint8Array; readonly size: number } | undefined;
+    for await (const versions of this.#versions(path)) {
+      oldest = versions.at(-1) ?? oldest;
+      if (path !== CHECKPOINT_PATH) continue;
+      for (let from = 0; from < versions.length; from += VERSIONS_AT_ONCE) {
+        const some = versions.slice(from, from + VERSIONS_AT_ONCE);
+        for (const found of await Promise.all(some.map((version) => this.#get(path, bytesMax, version)))) {
+          const size = found === undefined ? undefined : (readHead(found.bytes)?.size ?? -1);
+          if (size === undefined || (largest !== undefined && size <= largest.size)) continue;
+          largest = { bytes: found!.bytes, size };
+        }
+      }
     }
-    const notes = await Promise.all(versions.map((version) => this.#get(path, bytesMax, version)));
-    const sized = notes.flatMap((found) =>
-      found === undefined ? [] : [{ found, size: readHead(found.bytes)?.size ?? -1 }],
-    );
-    return sized.sort((one, other) => other.size - one.size)[0]?.found.bytes;
+    if (path === CHECKPOINT_PATH) return largest?.bytes;
+    return oldest === undefined ? undefined : (await this.#get(path, bytesMax, oldest))?.bytes;
+  }
+
+  /** The ids of all versions of a file, newest first, page by page. */
+  async *#versions(path: string): AsyncGenerator<string[]> {
+    const { Bucket, Key } = this.#keyOf(path);
+    let from: VersionMarker = {};
+    for (;;) {
+      const input = { Bucket, Prefix: Key, ...from };
+      const command = new this.#s3.commands.ListObjectVersionsCommand(input as never);
+      const answer = await this.#again(() => this.#send(command));
+      const listed = (answer.Versions ?? []) as { Key?: string; VersionId?: string }[];
+      yield listed.flatMap(({ Key: key, VersionId }) =>
+        key === Key && VersionId !== undefined ? [VersionId] : [],
+      );
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = answer;
+      // Keys come in their order: one that only begins with ours comes after all versions of ours.
+      if (IsTruncated !== true || (KeyMarker !== undefined && KeyMarker !== Key)) return;
+      if (
+        KeyMarker === undefined ||
+        VersionIdMarker === undefined ||
+        VersionIdMarker === from.VersionIdMarker
+      ) {
+        throw new LogError('io_failed', `${this.place} does not say where its list of versions goes on`);
+      }
+      from = { KeyMarker, VersionIdMarker };
+    }
   }
 
   /** Repeats what changes nothing, or is repeated safely, while nobody answers. */

@@ -1,0 +1,40 @@
+import { constants, lstatSync, type Stats } from 'node:fs';
+import { VerificationError } from '../bytes/index.ts';
+
+/** How a file is opened in a folder that somebody else prepared: a link could lead anywhere, and a pipe would be waited for. */
+export const REGULAR_FILE_FLAGS =
+  constants.O_RDONLY + (constants.O_NOFOLLOW ?? 0) + (constants.O_NONBLOCK ?? 0);
+
+/** What opening says of a link that is not followed, and of a socket or a device. */
+const strangeCodes: readonly unknown[] = ['ELOOP', 'EMLINK', 'ENXIO', 'ENODEV'];
+
+/** Throws `VerificationError` `not_a_file` unless what was opened at `path`, below the place of a log, is a file. */
+export function requireFile(path: string, stats: Stats): void {
+  if (!stats.isFile()) throw notAFile(path, kindOf(stats));
+}
+
+/**
+ * What the failure to open `at`, which is `path` below the place of a log, amounts to: undefined where there is nothing. Else throws
+ * `VerificationError` `not_a_file` where something stands there that is none, or the error itself.
+ */
+export function openingFailed(path: string, at: string, error: unknown): undefined {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  if (!strangeCodes.includes(code)) throw error;
+  const stats = lstatSync(at, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if (stats.isFile()) throw error;
+  throw notAFile(path, kindOf(stats));
+}
+
+function notAFile(path: string, kind: string): VerificationError {
+  return new VerificationError('not_a_file', `${path} is ${kind}, and was not followed.`, { path, kind });
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isSymbolicLink()) return 'a symbolic link';
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
