@@ -10,6 +10,7 @@ import {
 } from '../event/index.ts';
 import { type Hash, hashLeaf, Range } from '../merkle/index.ts';
 import { Discoveries, describe, type Finding, type FindingCode, type KeyEntry } from '../verify/index.ts';
+import type { RetentionBook } from './retention-book.ts';
 
 /** What has been authenticated of a log: the compact range of its first entries, as plain data. */
 export interface Base {
@@ -52,15 +53,23 @@ export class Continuation {
   readonly #range: Range;
   readonly #discoveries = new Discoveries('first');
   readonly #keyChanges = new Map<number, KeyEntry>();
+  readonly #retention: RetentionBook | undefined;
   #before: string;
   #first: string | undefined;
   #last: string | undefined;
   #genesis: Uint8Array | undefined;
 
-  /** `recordedAt` of the last entry that was read before, where it is known. Throws a misuse `hashes_mismatch` for a base that is none. */
-  constructor(base: Base = NOTHING, recordedAt = '') {
+  /**
+   * `recordedAt` is of the last entry that was read before, `retention` what is known of the policy up to there, where they are
+   * known. Throws a misuse `hashes_mismatch` for a base that is none.
+   */
+  constructor(
+    base: Base = NOTHING,
+    { recordedAt = '', retention }: { readonly recordedAt?: string; readonly retention?: RetentionBook } = {},
+  ) {
     this.#range = rangeOf(base);
     this.#before = recordedAt;
+    this.#retention = retention;
   }
 
   /** The index that comes next. */
@@ -120,6 +129,7 @@ export class Continuation {
     if (entry.action === 'log.created' && index > 0)
       this.discover('genesis_invalid', index, 'the log is created once more');
     if (entry.action === 'log.erased') this.#checkErasure(entry, index);
+    for (const wrong of this.#retention?.see(entry, index) ?? []) this.#discoveries.add(wrong);
     if (disclosures === undefined) return;
     const [problem] = openEntry(entry, disclosures, index).problems;
     if (problem !== undefined) this.discover('disclosure_altered', index, problem.message.replace(/\.$/, ''));

@@ -1,4 +1,5 @@
-import { type PolicyChange, type RetentionRule, samePolicy } from '../event/index.ts';
+import type { VerificationError } from '../bytes/index.ts';
+import { type PolicyChange, type RetentionPolicy, type RetentionRule, samePolicy } from '../event/index.ts';
 import type { Discovery } from './finding.ts';
 
 /** The policy by which an entry removed values, and when. */
@@ -31,8 +32,7 @@ export class PolicyAudit {
       const judged = wait.filter((one) => one.index > change.index && change.notBefore <= one.recordedAt);
       for (const one of judged) {
         wait.splice(wait.indexOf(one), 1);
-        if (!samePolicy(change.to, one.rules))
-          found.push(discovery(one, 'removed values by another policy than the one in force'));
+        found.push(...judgeApplied(one, change));
       }
     }
     this.#waiting = wait;
@@ -41,10 +41,25 @@ export class PolicyAudit {
 
   /** What was applied without any policy in force. */
   conclude(): Discovery[] {
-    return this.#waiting.map((one) => discovery(one, 'removed values, and no policy was in force'));
+    return this.#waiting.flatMap((one) => judgeApplied(one, undefined));
   }
 }
 
-function discovery({ index }: AppliedPolicy, what: string): Discovery {
-  return { code: 'retention_invalid', from: index, to: index, what };
+/** What is wrong with an application, given the change of the policy that was in force; undefined where none was. */
+export function judgeApplied(
+  { index, rules }: Pick<AppliedPolicy, 'index' | 'rules'>,
+  change: { readonly to: RetentionPolicy } | undefined,
+): Discovery[] {
+  if (change !== undefined && samePolicy(change.to, rules)) return [];
+  const what =
+    change === undefined
+      ? 'removed values, and no policy was in force'
+      : 'removed values by another policy than the one in force';
+  return [{ code: 'retention_invalid', from: index, to: index, what }];
+}
+
+/** An entry that speaks of retention and cannot be read as one that does. */
+export function retentionUnreadable(index: number, { code, message }: VerificationError): Discovery {
+  const what = 'about retention, and not as such an entry can be';
+  return { code: 'retention_invalid', from: index, to: index, what, detail: { code, reason: message } };
 }
