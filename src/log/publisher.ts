@@ -19,6 +19,9 @@ import type { Growth } from './under.ts';
 /** How often the newest checkpoint is shown to witnesses at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 1_000;
 
+/** How old the cosignature of a witness becomes before it is asked for another one, though the log has not grown: a day, milliseconds. */
+export const COSIGN_REFRESH_MS_DEFAULT = 86_400_000;
+
 /** How often the publisher looks for something new, milliseconds. */
 const POLL_MS = 250;
 
@@ -35,6 +38,7 @@ export interface PublisherParts {
   readonly source: {
     checkpoint(): Promise<SignedCheckpoint>;
     proveGrowth(growth: Growth): Promise<Hash[]>;
+    keys(): Promise<{ readonly vkey: string }>;
   };
   /** Records an entry of the log's own. */
   readonly record: (event: AuditEvent) => Promise<unknown>;
@@ -43,9 +47,12 @@ export interface PublisherParts {
   readonly fetch: WitnessFetch;
   readonly timeoutMs: number;
   readonly everyMs: number;
+  readonly refreshMs: number;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
 }
+
+type WitnessRefusalKind = NonNullable<WitnessRecord['refusal']>['kind'];
 
 /** A checkpoint on its way to the witnesses. */
 interface Target {
@@ -113,7 +120,7 @@ export class Publisher implements LeaseTask {
 
   /** Shows one checkpoint to every witness that is free and has not signed it. */
   async #round(signal: AbortSignal): Promise<void> {
-    const { clock, everyMs, source } = this.#parts;
+    const { clock, everyMs, source, refreshMs } = this.#parts;
     const store = this.#opened();
     await this.#settleRefusals(store);
     const due = this.#lastRound + everyMs - clock.monotonic();
@@ -121,7 +128,8 @@ export class Publisher implements LeaseTask {
     const head = await source.checkpoint();
     this.#logSize = head.size;
     const now = clock.monotonic();
-    const free = this.#parties.filter((party) => party.isFree(now) && party.size !== head.size);
+    const stale = clock.wall() - refreshMs;
+    const free = this.#parties.filter((party) => party.isFree(now) && !party.isFresh(head.size, stale));
     if (free.length === 0) return this.#pause(POLL_MS, signal);
     this.#lastRound = now;
     const target = this.#publish(store, head);
@@ -170,6 +178,7 @@ export class Publisher implements LeaseTask {
       const answer = await this.#send(party, { oldSize, proof, note: target.note }, signal);
       if (answer.kind === 'cosigned') return this.#keep(party, target, answer.lines);
       if (answer.kind === 'fork') return this.#alarm(party, 'fork', target);
+      if (answer.kind === 'unknown') await this.#forgotten(party, target);
       if (answer.kind !== 'size') {
         if (!signal.aborted) party.answered(answer, clock.monotonic());
         return undefined;
@@ -195,7 +204,8 @@ export class Publisher implements LeaseTask {
     const store = this.#opened();
     const note = store.addSignatures({ size: target.size, note: target.note, at }, lines);
     store.putWitness({ url: party.url, size: target.size, at });
-    party.cosigned(target.size);
+    if (party.refusal !== undefined) this.#parts.warn(`the witness ${party.name} cosigns the log again`);
+    party.cosigned(target.size, at);
     return note;
   }
 
@@ -205,21 +215,33 @@ export class Publisher implements LeaseTask {
     if (party.size > size) await this.#alarm(party, 'ahead', target);
   }
 
-  async #alarm(party: Party, kind: 'fork' | 'ahead', { size, note }: Target): Promise<undefined> {
-    const { clock, warn } = this.#parts;
-    const entry = uuidv7(clock.wall());
-    const record: WitnessRecord = {
-      url: party.url,
-      size: party.size,
-      refusal: { kind, entry, note },
-      at: clock.wall(),
-    };
-    // Kept before it is told: it is not asked again, whatever happens to this process now.
+  async #alarm(party: Party, kind: 'fork' | 'ahead', target: Target): Promise<undefined> {
+    this.#keepRefusal(party, kind, target);
+    const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
+    this.#parts.warn(
+      `the witness ${party.name} holds ${holds} than the one here, of ${target.size} entries: run verify`,
+    );
+    await this.#recordRefusal(party);
+  }
+
+  /** It does not know the log, or the key that signs it now: told once, until it cosigns again. */
+  async #forgotten(party: Party, target: Target): Promise<void> {
+    if (party.refusal !== undefined) return;
+    const { vkey } = await this.#parts.source.keys();
+    this.#keepRefusal(party, 'unknown', target);
+    this.#parts.warn(
+      `the witness ${party.name} does not know the key that signs this log, and cosigns nothing: give whoever runs it ${vkey}`,
+    );
+    await this.#recordRefusal(party);
+  }
+
+  /** Kept before it is told: it stays so, whatever happens to this process now. */
+  #keepRefusal(party: Party, kind: WitnessRefusalKind, { note }: Target): void {
+    const at = this.#parts.clock.wall();
+    const refusal = { kind, entry: uuidv7(at), note };
+    const record: WitnessRecord = { url: party.url, size: party.size, refusal, at };
     this.#opened().putWitness(record);
     party.refuse(record);
-    const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
-    warn(`the witness ${party.name} holds ${holds} than the one here, of ${size} entries: run verify`);
-    await this.#recordRefusal(party);
   }
 
   /** Refusals of which the log has no entry yet: the process that saw them may have died before. */
@@ -233,6 +255,8 @@ export class Publisher implements LeaseTask {
   async #recordRefusal(party: Party): Promise<void> {
     const { refusal, name, url } = party;
     if (refusal === undefined || party.isRecorded) return;
+    // Whoever never knew the log has not changed its mind.
+    if (refusal.kind === 'unknown' && party.size === 0) return;
     const [, size = '', root = ''] = parseNote(refusal.note).text.split('\n');
     const { kind, entry } = refusal;
     try {
