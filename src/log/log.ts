@@ -101,7 +101,7 @@ export class Log {
     this.retention = new Retention({ ...removing, record, requireOpen });
     this.#witnessing =
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
-    this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
+    this.#witnessing?.start(this.followers, settings!, { options, record, warn });
     this.#recording = new Recording({
       ...{ options, instance, writer, personalIds: reader.identity.personalIds, wake: () => reader.wake() },
       fresh: freshReceipts((receipt, wait) => this.witnessed(receipt, wait)),

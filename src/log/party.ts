@@ -1,5 +1,6 @@
-import type { AnchorStore, WitnessAnswer, WitnessRecord } from '../anchor/index.ts';
+import type { WitnessAnswer, WitnessRecord } from '../anchor/index.ts';
 import type { Policy, VerifierKey } from '../note/index.ts';
+import type { AnchorHandle } from './anchor-thread.ts';
 import type { FollowerStatus } from './followers/index.ts';
 
 /** First and longest pause before a witness that was away is asked again, milliseconds. */
@@ -54,10 +55,10 @@ export class Party {
   }
 
   /** Takes up what is remembered of it, once. */
-  load(store: AnchorStore): void {
+  async load(store: AnchorHandle): Promise<void> {
     if (this.#isLoaded) return;
+    const record = await store.witness(this.url);
     this.#isLoaded = true;
-    const record = store.witness(this.url);
     this.size = record?.size ?? 0;
     this.#cosignedAt = record?.at ?? 0;
     this.#refusal = record?.refusal;

@@ -1,16 +1,11 @@
-import {
-  type AnchorStore,
-  askWitness,
-  type WitnessAnswer,
-  type WitnessFetch,
-  type WitnessRecord,
-} from '../anchor/index.ts';
+import { askWitness, type WitnessAnswer, type WitnessFetch, type WitnessRecord } from '../anchor/index.ts';
 import { base64Decode, utf8Encode } from '../bytes/index.ts';
 import { type AuditEvent, witnessRefusedEvent } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
 import { openNote, type Policy, parseNote, satisfiesPolicy, withSignatures } from '../note/index.ts';
 import { type Clock, uuidv7 } from '../platform/index.ts';
 import { isLogError } from '../store/index.ts';
+import type { AnchorHandle } from './anchor-thread.ts';
 import type { FollowerStatus, LeaseTask, LeaseTurn } from './followers/index.ts';
 import { Party } from './party.ts';
 import type { SignedCheckpoint } from './reader.ts';
@@ -34,7 +29,7 @@ const REQUESTS_MAX = 3;
 /** What a {@link Publisher} works with. */
 export interface PublisherParts {
   readonly policy: Policy;
-  readonly openStore: () => AnchorStore;
+  readonly openStore: () => Promise<AnchorHandle>;
   readonly source: {
     checkpoint(): Promise<SignedCheckpoint>;
     proveGrowth(growth: Growth): Promise<Hash[]>;
@@ -76,7 +71,7 @@ interface Target {
 export class Publisher implements LeaseTask {
   readonly #parts: PublisherParts;
   readonly #parties: readonly Party[];
-  #store: AnchorStore | undefined;
+  #store: Promise<AnchorHandle> | undefined;
   #rounds = 0;
   #lastRound = Number.NEGATIVE_INFINITY;
   #logSize = 0;
@@ -102,11 +97,13 @@ export class Publisher implements LeaseTask {
         this.#isFailing = undefined;
       } catch (error) {
         this.#isFailing = { error, attempts: (this.#isFailing?.attempts ?? 0) + 1 };
+        // The thread ended: another one takes its place.
+        if (isLogError(error, 'worker_failed')) this.#store = undefined;
         await this.#pause(Math.min(60_000, POLL_MS * 2 ** this.#isFailing.attempts), signal);
       }
     }
     await Promise.all(this.#parties.map(({ asking }) => asking));
-    this.#store?.close();
+    await this.#store?.then((store) => store.close()).catch(() => {});
     this.#store = undefined;
   }
 
@@ -121,7 +118,7 @@ export class Publisher implements LeaseTask {
   /** Shows one checkpoint to every witness that is free and has not signed it. */
   async #round(signal: AbortSignal): Promise<void> {
     const { clock, everyMs, source, refreshMs } = this.#parts;
-    const store = this.#opened();
+    const store = await this.#opened();
     await this.#settleRefusals(store);
     const due = this.#lastRound + everyMs - clock.monotonic();
     if (due > 0) return this.#pause(due, signal);
@@ -132,7 +129,7 @@ export class Publisher implements LeaseTask {
     const free = this.#parties.filter((party) => party.isFree(now) && !party.isFresh(head.size, stale));
     if (free.length === 0) return this.#pause(POLL_MS, signal);
     this.#lastRound = now;
-    const target = this.#publish(store, head);
+    const target = await this.#publish(store, head);
     const { promise, resolve } = Promise.withResolvers<void>();
     const asked = free.map((party) => {
       const asking = this.#ask(party, target, signal).then((note) => {
@@ -143,18 +140,18 @@ export class Publisher implements LeaseTask {
     });
     await Promise.race([promise, Promise.all(asked)]);
     this.#rounds += 1;
-    if (this.#rounds % THIN_ROUNDS === 0) store.thinPublished();
+    if (this.#rounds % THIN_ROUNDS === 0) await store.thinPublished();
   }
 
   /** Keeps the checkpoint before anybody sees it: what was shown outside is not forgotten here. */
-  #publish(store: AnchorStore, { size, root, note: text }: SignedCheckpoint): Target {
+  async #publish(store: AnchorHandle, { size, root, note: text }: SignedCheckpoint): Promise<Target> {
     const { cosign, clock } = this.#parts;
     const signed = utf8Encode(text);
     const own = cosign === undefined ? [] : [cosign(parseNote(signed).text)];
-    const [known] = store.publishedFrom(size);
+    const known = await store.publishedFrom(size);
     // An ML-DSA signature differs each time that it is made: one is enough.
     const isKnown = known?.size === size;
-    store.addSignatures({ size, note: signed, at: clock.wall() }, isKnown ? [] : own);
+    await store.addSignatures({ size, note: signed, at: clock.wall() }, isKnown ? [] : own);
     return { size, root: base64Decode(root), rootText: root, note: withSignatures(signed, own) };
   }
 
@@ -198,12 +195,12 @@ export class Publisher implements LeaseTask {
     return askWitness({ ...question, url, keys, fetch, signal, timeoutMs });
   }
 
-  #keep(party: Party, target: Target, lines: readonly string[]): Uint8Array {
+  async #keep(party: Party, target: Target, lines: readonly string[]): Promise<Uint8Array> {
     const { clock } = this.#parts;
     const at = clock.wall();
-    const store = this.#opened();
-    const note = store.addSignatures({ size: target.size, note: target.note, at }, lines);
-    store.putWitness({ url: party.url, size: target.size, at });
+    const store = await this.#opened();
+    const note = await store.addSignatures({ size: target.size, note: target.note, at }, lines);
+    await store.putWitness({ url: party.url, size: target.size, at });
     if (party.refusal !== undefined) this.#parts.warn(`the witness ${party.name} cosigns the log again`);
     party.cosigned(target.size, at);
     return note;
@@ -216,7 +213,7 @@ export class Publisher implements LeaseTask {
   }
 
   async #alarm(party: Party, kind: 'fork' | 'ahead', target: Target): Promise<undefined> {
-    this.#keepRefusal(party, kind, target);
+    await this.#keepRefusal(party, kind, target);
     const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
     this.#parts.warn(
       `the witness ${party.name} holds ${holds} than the one here, of ${target.size} entries: run verify`,
@@ -228,7 +225,7 @@ export class Publisher implements LeaseTask {
   async #forgotten(party: Party, target: Target): Promise<void> {
     if (party.refusal !== undefined) return;
     const { vkey } = await this.#parts.source.keys();
-    this.#keepRefusal(party, 'unknown', target);
+    await this.#keepRefusal(party, 'unknown', target);
     this.#parts.warn(
       `the witness ${party.name} does not know the key that signs this log, and cosigns nothing: give whoever runs it ${vkey}`,
     );
@@ -236,18 +233,18 @@ export class Publisher implements LeaseTask {
   }
 
   /** Kept before it is told: it stays so, whatever happens to this process now. */
-  #keepRefusal(party: Party, kind: WitnessRefusalKind, { note }: Target): void {
+  async #keepRefusal(party: Party, kind: WitnessRefusalKind, { note }: Target): Promise<void> {
     const at = this.#parts.clock.wall();
     const refusal = { kind, entry: uuidv7(at), note };
     const record: WitnessRecord = { url: party.url, size: party.size, refusal, at };
-    this.#opened().putWitness(record);
+    await (await this.#opened()).putWitness(record);
     party.refuse(record);
   }
 
   /** Refusals of which the log has no entry yet: the process that saw them may have died before. */
-  async #settleRefusals(store: AnchorStore): Promise<void> {
+  async #settleRefusals(store: AnchorHandle): Promise<void> {
     for (const party of this.#parties) {
-      party.load(store);
+      await party.load(store);
       if (party.refusal !== undefined && !party.isRecorded) await this.#recordRefusal(party);
     }
   }
@@ -280,8 +277,12 @@ export class Publisher implements LeaseTask {
     );
   }
 
-  #opened(): AnchorStore {
-    this.#store ??= this.#parts.openStore();
+  /** One that could not be opened is opened anew the next time. */
+  #opened(): Promise<AnchorHandle> {
+    this.#store ??= this.#parts.openStore().catch((error: unknown) => {
+      this.#store = undefined;
+      throw error;
+    });
     return this.#store;
   }
 

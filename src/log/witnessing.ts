@@ -18,6 +18,7 @@ import {
 } from '../note/index.ts';
 import { readTextFile, systemClock } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
+import { type AnchorHandle, anchorsHere, openAnchors } from './anchor-thread.ts';
 import type { FollowerRunner, LeaseTask } from './followers/index.ts';
 import { readCosigner } from './keys.ts';
 import type { OpenOptions } from './options.ts';
@@ -126,7 +127,7 @@ export class Witnessing {
     followers: FollowerRunner,
     settings: WitnessedBy,
     options: {
-      publish: PublishOptions;
+      options: Pick<OpenOptions, 'publish' | 'thread'>;
       record: (event: AuditEvent) => Promise<unknown>;
       warn: (message: string) => void;
     },
@@ -138,11 +139,11 @@ export class Witnessing {
     }
     const { cosigner, policy } = settings;
     if (!policy.witnesses.some(({ url }) => url !== undefined)) return;
-    const { publish, record, warn } = options;
+    const { record, warn } = options;
+    const { publish = {} } = options.options;
     this.#publisher = new Publisher({
       policy,
-      // Without a folder there is nowhere to keep it but the one store that this process reads, too.
-      openStore: () => (this.#home.anchors === '' ? this.#shared() : AnchorStore.open(this.#home.anchors)),
+      openStore: () => this.#openWritten(options.options.thread === 'caller', warn),
       source: this.#reader,
       record,
       cosign: cosigner && ((text) => cosigner.cosign(text, 0n)),
@@ -218,6 +219,13 @@ export class Witnessing {
       if (error instanceof VerificationError) return undefined;
       throw error;
     }
+  }
+
+  /** Without a folder there is nowhere to keep it but the one store that this process reads, too. */
+  async #openWritten(here: boolean, warn: (message: string) => void): Promise<AnchorHandle> {
+    const { anchors } = this.#home;
+    if (anchors === '') return anchorsHere(this.#shared());
+    return here ? anchorsHere(AnchorStore.open(anchors)) : openAnchors(anchors, warn);
   }
 
   /** Who only reads makes no file. */

@@ -369,6 +369,25 @@ test('a log that stands still is shown once, and again when it grows', async (t)
   assert.equal(count, before + 1);
 });
 
+test('what witnesses sign is written on another thread: the application’s own never waits for that disk', async (t) => {
+  const { dir, vkey } = await newLog(t);
+  const witness = startWitness(t, watchedLogs([{ vkey }]));
+  const fetch = (to: string, init: RequestInit) => witness.handler(new Request(to, init));
+  const [key] = witness.keys;
+  const policy = policyText(vkey, [{ vkey: key!.text, url: 'http://127.0.0.1:4041' }], 1);
+  const here = (): never => assert.fail('written on the thread of the application');
+  for (const method of ['addSignatures', 'putWitness', 'putPublished', 'thinPublished'] as const)
+    t.mock.method(AnchorStore.prototype, method, here);
+  await using log = await openLog(dir, { witnesses: policy, publish: { ...fast, fetch } });
+  for (let at = 0; at < 3; at += 1) await (await log.record(signIn())).witnessed({ timeoutMs: 10_000 });
+  assert.equal(states(log)[0], 'following');
+  await log.close();
+  t.mock.restoreAll();
+  const store = AnchorStore.open(join(dir, 'anchors.db'));
+  assert.ok(store.witness('http://127.0.0.1:4041')!.size > 3);
+  store.close();
+});
+
 test('a log that stands still is cosigned anew now and then; what was signed first is kept, and the newest is shown', async (t) => {
   const { dir, vkey } = await newLog(t);
   createMldsaKey(join(dir, 'log.mldsa.key'), origin);
