@@ -2,12 +2,19 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
 import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
 const BUSY_TIMEOUT_MS = 2_000;
 
 const schema = `CREATE TABLE IF NOT EXISTS published (
   size INTEGER PRIMARY KEY,
+  note BLOB NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS refreshed (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  size INTEGER NOT NULL,
   note BLOB NOT NULL,
   at INTEGER NOT NULL
 ) STRICT;
@@ -86,11 +93,11 @@ export interface WitnessRecord {
   /** The size of the largest checkpoint that it is known to have cosigned; 0 for none. */
   readonly size: number;
   /**
-   * Why it is not asked any more: it holds another history (`fork`), or a longer one (`ahead`). It stays so until somebody looks,
-   * and removes and adds the witness.
+   * Why it does not cosign. It holds another history (`fork`), or a longer one (`ahead`): it is not asked any more, until somebody
+   * looks, and removes and adds the witness. It does not know the log, or the key that signs it (`unknown`): until it does.
    */
   readonly refusal?: {
-    readonly kind: 'fork' | 'ahead';
+    readonly kind: 'fork' | 'ahead' | 'unknown';
     /** The id of the entry that says so in the log, as soon as there is one. */
     readonly entry: string;
     /** The checkpoint that it would not cosign. */
@@ -147,7 +154,9 @@ export class AnchorStore {
 
   /**
    * Puts signature lines under a published checkpoint, which is kept if it was not. In one transaction, so that nobody's lines are
-   * lost. Answers the note with all of them. Throws `LogError` `rolled_back` where another checkpoint of this size was published.
+   * lost. Of several lines by one key the first stays, which says since when the checkpoint was there; the newest of each key are
+   * kept beside it, as one more note over the same text. Answers the note with the newest of all. Throws `LogError` `rolled_back`
+   * where another checkpoint of this size was published.
    */
   addSignatures(published: PublishedCheckpoint, lines: readonly string[]): Uint8Array {
     const { size, note, at } = published;
@@ -162,14 +171,30 @@ export class AnchorStore {
           });
         }
         const own = parseNote(note).signatures.map(({ line }) => line);
-        const merged = withSignatures(known, [...own, ...lines]);
+        const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
         if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
+        const newest = this.#refresh({ size, note: merged, at }, lines);
         this.#db.exec('COMMIT');
-        return merged;
+        return newest;
       } finally {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       }
     });
+  }
+
+  /** Keeps the newest line of each key, where a key has signed this checkpoint before. */
+  #refresh({ size, note, at }: PublishedCheckpoint, lines: readonly string[]): Uint8Array {
+    const row = this.#db.prepare('SELECT * FROM refreshed WHERE size >= ?').get(size);
+    const known = new Set(parseNote(note).signatures.map(({ line }) => line));
+    const isAgain = lines.some((line) => !known.has(line));
+    const before = row === undefined ? undefined : publishedOf(row);
+    // What is asked about a smaller checkpoint, and answered late, refreshes nothing.
+    if (before === undefined ? !isAgain : before.size > size) return note;
+    const newest = withNewest(before?.note ?? note, lines);
+    this.#db
+      .prepare('INSERT OR REPLACE INTO refreshed (one, size, note, at) VALUES (1, ?, ?, ?)')
+      .run(size, newest, at);
+    return newest;
   }
 
   /**
@@ -224,12 +249,24 @@ export class AnchorStore {
     });
   }
 
-  /** The newest published checkpoints, largest first, at most `limit`. */
+  /**
+   * The newest published checkpoints, largest first, at most `limit`; one that was signed again comes twice, with its newest
+   * signatures first.
+   */
   newestPublished(limit = 1): PublishedCheckpoint[] {
     return guarded(() => {
-      const rows = this.#db.prepare('SELECT * FROM published ORDER BY size DESC LIMIT ?');
+      const again = this.#hasRefreshed() ? 'UNION ALL SELECT 0, size, note, at FROM refreshed' : '';
+      const rows = this.#db.prepare(
+        `SELECT size, note, at FROM (SELECT 1 AS place, size, note, at FROM published ${again})
+         ORDER BY size DESC, place LIMIT ?`,
+      );
       return rows.all(limit).map(publishedOf);
     });
+  }
+
+  /** A file that is only read may be of before there was such a table. */
+  #hasRefreshed(): boolean {
+    return this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'refreshed'").get() !== undefined;
   }
 
   /** Keeps a token. */
@@ -305,7 +342,7 @@ function witnessOf({ url, size, refusal, entry, note, at }: Row): WitnessRecord 
     url: String(url),
     size: Number(size),
     at: Number(at),
-    ...((refusal === 'fork' || refusal === 'ahead') && {
+    ...((refusal === 'fork' || refusal === 'ahead' || refusal === 'unknown') && {
       refusal: { kind: refusal, entry: String(entry), note: note as Uint8Array },
     }),
   };
@@ -351,25 +388,4 @@ function guarded<Result>(run: () => Result): Result {
       retryable: code === SQLITE_BUSY,
     });
   }
-}
-
-/** Published checkpoints that an audit compares, newest first. */
-const AUDITED_MAX = 256;
-
-/**
- * The newest checkpoints that were published, as notes, for an audit; none where there is no such file. Nothing of them is believed.
- * Throws `LogError` `io_failed` where the file cannot be read.
- */
-export function readPublished(path: string): string[] {
-  const store = AnchorStore.openReadable(path);
-  try {
-    return (store?.newestPublished(AUDITED_MAX) ?? []).map(({ note }) => readText(note));
-  } finally {
-    store?.close();
-  }
-}
-
-/** What is no text is no note: it is handed on as one that nobody has signed, and the audit says so. */
-function readText(note: unknown): string {
-  return note instanceof Uint8Array ? Buffer.from(note).toString('utf8') : String(note);
 }

@@ -20,7 +20,6 @@ export {
   PUBLISHED_KEPT_MIN,
   type Publication,
   type PublishedCheckpoint,
-  readPublished,
   type StampedCheckpoint,
   type WitnessRecord,
 } from './anchor-store.ts';
@@ -31,6 +30,7 @@ export {
   removePolicyWitness,
   WITNESS_GROUP,
 } from './policy-file.ts';
+export { readPublished } from './read-published.ts';
 export { parseCertificates } from './timestamp/certificates.ts';
 export { answerAround } from './timestamp/messages.ts';
 export {

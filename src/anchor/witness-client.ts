@@ -31,7 +31,9 @@ export type WitnessAnswer =
   | { readonly kind: 'size'; readonly size: number }
   /** What it has seen is not the beginning of what it was shown: there are two histories. Never ask again. */
   | { readonly kind: 'fork'; readonly status: number }
-  /** It does not want to, for a reason that time does not mend: it does not know the log, or answers nonsense. */
+  /** It does not know the log, or not the key that signs it: a matter for whoever runs it. */
+  | { readonly kind: 'unknown'; readonly why: string }
+  /** It does not want to, for a reason that time does not mend: it answers nonsense. */
   | { readonly kind: 'declined'; readonly why: string }
   /** It could not be reached, or is too busy. Ask again later. */
   | { readonly kind: 'away'; readonly why: string; readonly retryAfterMs?: number };
@@ -101,7 +103,8 @@ function read(question: WitnessQuestion, response: Response, body: Uint8Array): 
     };
   }
   // litewitness of 2025 answers 403, not 404, where it does not know the log.
-  if (status === 404 || status === 403) return declined(`it does not know this log, or its key (${status})`);
+  if (status === 404 || status === 403)
+    return { kind: 'unknown', why: `it does not know this log, or its key (${status})` };
   if (status >= 300 && status < 400)
     return declined(`it redirects elsewhere (${status}), which is not followed`);
   return declined(`it answered ${status}`);

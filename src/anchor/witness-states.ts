@@ -22,7 +22,7 @@ export interface WitnessState {
   readonly size: number;
   /** When it did, by its own clock: POSIX seconds; absent for none. */
   readonly timestamp?: number;
-  /** Why it is not asked any more, if it is not: `fork` or `ahead`. */
+  /** Why it does not cosign, if it does not: `fork` or `ahead`, and it is not asked any more; `unknown`, and it is. */
   readonly refusal?: NonNullable<WitnessRecord['refusal']>['kind'];
 }
 

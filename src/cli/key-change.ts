@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { VerificationError } from '../bytes/index.ts';
 import {
   applyKeyChange,
   authoriseKeyChange,
@@ -7,10 +8,12 @@ import {
   type KeysChanged,
   type KeyWorkOptions,
   type KeyWorkplace,
+  logPaths,
   requestKeyChange,
   type Since,
   withLogKeys,
 } from '../log/index.ts';
+import { type Policy, parsePolicy } from '../note/index.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { readStatements, writeStatements } from './key-files.ts';
@@ -18,6 +21,7 @@ import { keyLines } from './key-lines.ts';
 import { isFile, signerAt } from './key-spec.ts';
 import { given, jsonOption, keyOption, logOption, markOption } from './options.ts';
 import { show } from './terminal.ts';
+import { readPolicy } from './witness-list.ts';
 
 /** How a key is replaced or revoked, wherever the log is. */
 export interface ChangeOptions {
@@ -76,16 +80,18 @@ interface LocalOptions extends ChangeOptions {
   readonly log: string;
 }
 
-/** Where a log is whose keys are to change: runs `work` there. */
-export type WithPlace = (
-  options: KeyWorkOptions,
-  work: (place: KeyWorkplace) => Promise<void>,
-) => Promise<void>;
+/** Where a log is whose keys are to change. */
+export interface WithPlace {
+  /** The folder with its policy of witnesses, where it has one. */
+  readonly dir: string;
+  /** Runs `work` there. */
+  run(options: KeyWorkOptions, work: (place: KeyWorkplace) => Promise<void>): Promise<void>;
+}
 
-const inFolder =
-  ({ log }: LocalOptions): WithPlace =>
-  (options, work) =>
-    withLogKeys(log, options, work);
+const inFolder = ({ log }: LocalOptions): WithPlace => ({
+  dir: log,
+  run: (options, work) => withLogKeys(log, options, work),
+});
 
 /** Which key is revoked, and from where on. */
 export function revokeOptions(command: Command): Command {
@@ -131,7 +137,7 @@ export async function change(
   const { rootKey, request, authorisation } = options;
   if (rootKey === undefined && request === undefined && authorisation === undefined)
     throw new UsageError('name the root key (--root-key), or see help for a root key on another machine');
-  await within(await workOptions(options), async (place) => {
+  await within.run(await workOptions(options), async (place) => {
     if (await finishKeyChange(place)) {
       await io.words.line(show`A change of keys that was cut off is finished now. Nothing else was done.`);
       return;
@@ -143,6 +149,7 @@ export async function change(
     }
     const changed = await applied(place, options, wanted);
     await tell(io, changed, options.json);
+    await tellWitnesses(io, within.dir, changed.history.vkey);
   });
 }
 
@@ -176,6 +183,26 @@ async function tell(io: Io, { history }: KeysChanged, json: boolean | undefined)
   if (keys.at(-1)?.isHandedOver === false) {
     await io.words.line(
       show`The key before it was not there to sign the change: whoever pinned it has to pin the root key, or the new one.`,
+    );
+  }
+}
+
+/** Witnesses follow no change of keys by themselves: until each is given the new key, it cosigns nothing. */
+async function tellWitnesses(io: Io, dir: string, vkey: string): Promise<void> {
+  const text = readPolicy(logPaths(dir));
+  if (text === undefined) return;
+  let witnesses: Policy['witnesses'];
+  try {
+    witnesses = parsePolicy(text).witnesses;
+  } catch (error) {
+    if (!(error instanceof VerificationError)) throw error;
+    await io.words.line(show`The witnesses of the log are not known: ${error.message}`);
+    return;
+  }
+  for (const { name, url } of witnesses) {
+    const where = url === undefined ? 'by hand' : url;
+    await io.words.line(
+      show`${io.words.paint('yellow', 'Tell the witness')} ${name} (${where}): whoever runs it adds --vkey ${vkey} beside the old one, and it cosigns nothing until then.`,
     );
   }
 }

@@ -53,6 +53,7 @@ interface Options {
   readonly maxCosignatureAge?: number;
   readonly maxTimestampAge?: number;
   readonly maxSilence?: number;
+  readonly retentionGrace?: number;
   readonly held?: string;
   readonly subjectKeys?: string;
   readonly anchors?: string;
@@ -88,6 +89,9 @@ export function monitorCommand(io: Io): Command {
     .addOption(time('--max-cosignature-age <time>', 'how old the cosignatures of the quorum may be'))
     .addOption(time('--max-timestamp-age <time>', 'how old the newest time-stamp may be; needs --tsa-ca'))
     .addOption(time('--max-silence <time>', 'how old the newest entry may be'))
+    .addOption(
+      time('--retention-grace <time>', 'how long values may outlive the policy of retention (default: 7d)'),
+    )
     .option('--held <file>', 'receipts or a checkpoint that you kept, compared whenever everything is read')
     .option('--subject-keys <file>', 'keys of the subjects, to judge the sealed values of a published log')
     .addOption(anchorsOption())
@@ -139,6 +143,7 @@ async function monitorOptions(place: string, options: Options): Promise<MonitorO
       maxCosignatureAgeMs: options.maxCosignatureAge,
       maxTimestampAgeMs: options.maxTimestampAge,
       maxSilenceMs: options.maxSilence,
+      retentionGraceMs: options.retentionGrace,
       held: held === undefined ? undefined : await readHeldFile(held),
       tsaCertificates: tsaCa === undefined ? undefined : readCertificateFile(tsaCa),
       headers: key === undefined ? undefined : { authorization: `Bearer ${key}` },

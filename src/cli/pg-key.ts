@@ -57,10 +57,11 @@ function pgChangeOptions(command: Command): Command {
   return changeOptions(command);
 }
 
-const inDatabase =
-  (url: string, { origin: named, dir }: PgChangeOptions): WithPlace =>
-  (options, work) =>
+const inDatabase = (url: string, { origin: named, dir }: PgChangeOptions): WithPlace => ({
+  dir,
+  run: (options, work) =>
     connected(url, async (connection) => {
       const origin = await originAt(connection, named);
       await withPostgresLogKeys(connection.client, { origin, dir, ...given(options) }, work);
-    });
+    }),
+});

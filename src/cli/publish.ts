@@ -4,6 +4,7 @@ import { type PublishOptions, publishLog } from '../publish/index.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, logOption, parseCount } from './options.ts';
 import { group, Progress } from './progress.ts';
+import { waitingLines, waitingOf } from './publish-waits.ts';
 import { s3Place } from './s3-options.ts';
 import { show } from './terminal.ts';
 
@@ -75,11 +76,15 @@ async function publish(io: Io, options: Options): Promise<void> {
     ...(given({ subjectKeys }) as Partial<PublishOptions>),
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
-  const { size, root, added, written } = published;
-  if (json === true) await io.out.json({ origin: log.origin, to, size, root, added, written });
+  const { size, root, note, added, written } = published;
+  const logSize = (await log.checkpoint()).size;
+  const soFar = { dir, policy: log.witnessPolicy, note, size, logSize };
+  if (json === true)
+    await io.out.json({ origin: log.origin, to, size, root, added, written, waits: waitingOf(soFar) });
   else {
     await io.out.line(
       show`${log.origin}: ${group(size)} entries are published at ${to}, ${group(added)} of them new, in ${group(written)} new files`,
     );
   }
+  for (const line of waitingLines(soFar)) await io.words.line(line);
 }

@@ -45,6 +45,7 @@ export function tierLines(tier: Tier, paint: Painter): Shown[] {
         show`  ${holds ? paint('green', 'yes') : paint('dim', 'no ')}  ${name.padEnd(width)}  ${says}`,
     ),
     ...tier.contradictions.map((said) => show`  ${paint('red', 'contradicted')}  ${said}`),
+    ...tier.warnings.map((said) => show`  ${paint('yellow', 'warning')}  ${said}`),
     show``,
     ...tier.exposure.flatMap(({ who, can, answeredBy, unseen, answered }) => [
       show`${who} can ${can}: ${answers[answered]}`,

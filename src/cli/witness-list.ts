@@ -145,6 +145,8 @@ function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
   const words =
     refusal === undefined
       ? ''
-      : ` REFUSES: it holds ${refusal === 'fork' ? 'another history' : 'a longer history'}; run verify`;
+      : refusal === 'unknown'
+        ? ' REFUSES: it does not know the key that signs the log; give whoever runs it log.vkey'
+        : ` REFUSES: it holds ${refusal === 'fork' ? 'another history' : 'a longer history'}; run verify`;
   return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${words}`;
 }

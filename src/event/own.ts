@@ -78,16 +78,23 @@ export interface WitnessRefusal {
   /** Its name in the log's policy. */
   readonly witness: string;
   readonly url: string;
-  /** `fork`: it holds another history than it was shown. `ahead`: it holds a longer one. */
-  readonly kind: 'fork' | 'ahead';
+  /**
+   * `fork`: it holds another history than it was shown. `ahead`: it holds a longer one. `unknown`: it has cosigned the log before, and
+   * does not know it, or the key that signs it, any more.
+   */
+  readonly kind: 'fork' | 'ahead' | 'unknown';
   /** What it was shown. */
   readonly size: number;
   readonly root: string;
 }
 
-/** `log.witness_refused`: a witness holds something that this log does not continue. It is asked no more. */
+/**
+ * `log.witness_refused`: a witness holds something that this log does not continue, and is asked no more; or it does not know the
+ * log's key any more, and is asked on.
+ */
 export function witnessRefusedEvent(refusal: WitnessRefusal): AuditEvent {
-  return { ...ownEvent('log.witness_refused', { ...refusal }), outcome: 'failure', severity: 'critical' };
+  const severity = refusal.kind === 'unknown' ? 'high' : 'critical';
+  return { ...ownEvent('log.witness_refused', { ...refusal }), outcome: 'failure', severity };
 }
 
 /** What an erasure is recorded with. */

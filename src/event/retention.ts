@@ -231,7 +231,10 @@ function policyIn(value: JsonValue | undefined): RetentionPolicy {
 }
 
 /** The change that is in force at a time; undefined where there is none. Changes come by rising index. */
-export function changeInForce(changes: readonly PolicyChange[], at: string): PolicyChange | undefined {
+export function changeInForce<One extends Pick<PolicyChange, 'notBefore'>>(
+  changes: readonly One[],
+  at: string,
+): One | undefined {
   return changes.findLast(({ notBefore }) => notBefore <= at);
 }
 

@@ -119,6 +119,11 @@ export class Metrics implements CommitMeter {
       'Entries that the search index furthest behind has still to take in.',
       async () => (await logs.vitals()).indexLagMax,
     );
+    one(
+      'witnesses_failing',
+      'Witnesses of open logs that do not cosign: away, refusing, or without the key that signs now.',
+      async () => (await logs.vitals()).witnessesFailing,
+    );
     one('audited_logs', 'Logs of which an audit is remembered.', () => logs.audits.overall()?.logs ?? 0);
     one(
       'audit_broken_logs',

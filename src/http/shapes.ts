@@ -160,6 +160,7 @@ const logShapes = {
     stamped: list(object({ authority: text, size: count, time, ageMs: count, isVerified: flag })),
     published: list(object({ url: text, size: count, at: time, 'retainUntil?': time })),
     contradictions: list(text),
+    warnings: list(text),
     exposure: list(
       object({
         who: text,

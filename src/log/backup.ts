@@ -26,8 +26,8 @@ export interface Backup {
 const PAGES_A_STEP = 2 ** 30;
 
 /**
- * Copies a log while it is being written: `log.db` as of one moment, what outside parties signed, and the verifier keys. No private key
- * and no search index: the first must not travel, the second is derived again. Writers are not held up.
+ * Copies a log while it is being written: `log.db` as of one moment, what outside parties signed and which of them are asked, and the
+ * verifier keys. No private key and no search index: the first must not travel, the second is derived again. Writers are not held up.
  * Throws `LogError` `log_exists` where `dir` holds anything.
  */
 export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
@@ -43,7 +43,7 @@ export async function backupLog(from: LogPaths, dir: string): Promise<Backup> {
     // What outside parties signed comes first: it never leads the log that it is about.
     if (existsSync(from.anchors)) await copyDatabase(from.anchors, to.anchors);
     await copyDatabase(from.database, temporary);
-    for (const name of ['vkey', 'rootVkey'] as const) {
+    for (const name of ['vkey', 'rootVkey', 'policy', 'timestamps'] as const) {
       if (existsSync(from[name])) copyFileSync(from[name], to[name]);
     }
     renameSync(temporary, to.database);

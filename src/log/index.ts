@@ -115,7 +115,7 @@ export {
 } from './options.ts';
 export { type LogHome, type LogPaths, logPaths } from './paths.ts';
 export { type Glance, peekLog } from './peek.ts';
-export { PUBLISH_MS_DEFAULT } from './publisher.ts';
+export { COSIGN_REFRESH_MS_DEFAULT, PUBLISH_MS_DEFAULT } from './publisher.ts';
 export { INDEX_WAIT_MS_DEFAULT, Query, type QueryOptions, type Rows } from './query.ts';
 export { type CommitMeter, QUEUE_CHARACTERS_MAX, QUEUE_EVENTS_MAX, type QueueLimits } from './queue.ts';
 export type { Proof, SignedCheckpoint } from './reader.ts';

@@ -49,7 +49,7 @@ import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
 import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
-import { WITNESSED_WAIT_MS_DEFAULT, Witnessing, type WitnessSettings } from './witnessing.ts';
+import { WITNESSED_WAIT_MS_DEFAULT, type WitnessedBy, Witnessing } from './witnessing.ts';
 import type { WriterHandle } from './writer-thread.ts';
 
 /** A log that is open. Made by `createLog` and `openLog`; calls may overlap freely. */
@@ -80,7 +80,7 @@ export class Log {
     instance: string;
     writer: WriterHandle | undefined;
     reader: ReaderHandle;
-    settings?: WitnessSettings | undefined;
+    settings?: WitnessedBy | undefined;
     warn: (message: string) => void;
   }) {
     const { home, options, instance, writer, reader, settings, warn } = parts;
@@ -101,7 +101,7 @@ export class Log {
     this.retention = new Retention({ ...removing, record, requireOpen });
     this.#witnessing =
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
-    this.#witnessing?.start(this.followers, settings!, { publish: options.publish ?? {}, record, warn });
+    this.#witnessing?.start(this.followers, settings!, { options, record, warn });
     this.#recording = new Recording({
       ...{ options, instance, writer, personalIds: reader.identity.personalIds, wake: () => reader.wake() },
       fresh: freshReceipts((receipt, wait) => this.witnessed(receipt, wait)),

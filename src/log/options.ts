@@ -164,6 +164,9 @@ export function warnOf(options: OpenOptions): (message: string) => void {
   return options.warn ?? ((message) => process.emitWarning(message, { type: 'IndelibleWarning' }));
 }
 
+/** The times that say how checkpoints are shown, milliseconds. */
+const publishTimes: ReadonlySet<string> = new Set(['everyMs', 'timeoutMs', 'refreshMs']);
+
 /** Refuses what is no way to publish. Throws `TypeError` `option_unknown`, `RangeError` `option_invalid`. */
 function checkPublish(witnesses: unknown, publish: PublishOptions | undefined): void {
   if (witnesses !== undefined && typeof witnesses !== 'string') {
@@ -171,11 +174,11 @@ function checkPublish(witnesses: unknown, publish: PublishOptions | undefined): 
   }
   for (const [name, value] of Object.entries(publish ?? {})) {
     if (name === 'fetch') continue;
-    if (name !== 'everyMs' && name !== 'timeoutMs') {
+    if (!publishTimes.has(name)) {
       throw misuse(
         'type',
         'option_unknown',
-        `unknown option publish.${name}: known are everyMs, timeoutMs, fetch`,
+        `unknown option publish.${name}: known are everyMs, timeoutMs, refreshMs, fetch`,
       );
     }
     if (value !== undefined && !(Number.isSafeInteger(value) && Number(value) >= 1)) {

@@ -1,12 +1,16 @@
-import type { AnchorStore, WitnessAnswer, WitnessRecord } from '../anchor/index.ts';
+import type { WitnessAnswer, WitnessRecord } from '../anchor/index.ts';
 import type { Policy, VerifierKey } from '../note/index.ts';
+import type { AnchorHandle } from './anchor-thread.ts';
 import type { FollowerStatus } from './followers/index.ts';
 
 /** First and longest pause before a witness that was away is asked again, milliseconds. */
 const AWAY_MS = { first: 1_000, longest: 300_000 } as const;
 
-/** The same for one that does not know the log, or answers nonsense: time alone mends that rarely. */
+/** The same for one that never knew the log, or answers nonsense: time alone mends that rarely. */
 const DECLINED_MS = { first: 30_000, longest: 3_600_000 } as const;
+
+/** The same for one that knew the log, and does not know the key that signs it now: whoever runs it is being told. */
+const FORGOTTEN_MS = { first: 5_000, longest: 300_000 } as const;
 
 /**
  * One witness of a policy that can be asked: all its keys (of which one may be Ed25519 and one ML-DSA-44) answer at one address.
@@ -21,6 +25,8 @@ export class Party {
   /** Whether the log has an entry of its refusal. */
   isRecorded = false;
   asking: Promise<void> | undefined;
+  /** When it cosigned last, by the clock of this machine, milliseconds since the epoch; 0 where it never did. */
+  #cosignedAt = 0;
   #refusal: WitnessRecord['refusal'];
   #isLoaded = false;
   #failure: { readonly message: string; readonly attempts: number } | undefined;
@@ -49,16 +55,27 @@ export class Party {
   }
 
   /** Takes up what is remembered of it, once. */
-  load(store: AnchorStore): void {
+  async load(store: AnchorHandle): Promise<void> {
     if (this.#isLoaded) return;
+    const record = await store.witness(this.url);
     this.#isLoaded = true;
-    const record = store.witness(this.url);
     this.size = record?.size ?? 0;
+    this.#cosignedAt = record?.at ?? 0;
     this.#refusal = record?.refusal;
   }
 
   isFree(now: number): boolean {
-    return this.#refusal === undefined && this.asking === undefined && now >= this.#notBefore;
+    return !this.isFinal && this.asking === undefined && now >= this.#notBefore;
+  }
+
+  /** Whether it has cosigned a log of this size, and did so after that time of the wall clock. */
+  isFresh(size: number, since: number): boolean {
+    return this.size === size && this.#cosignedAt > since;
+  }
+
+  /** Whether it is asked no more. */
+  get isFinal(): boolean {
+    return this.#refusal !== undefined && this.#refusal.kind !== 'unknown';
   }
 
   /** Says that it is being asked, until `asking` settles. */
@@ -68,8 +85,11 @@ export class Party {
     });
   }
 
-  cosigned(size: number): void {
+  cosigned(size: number, at: number): void {
     this.size = size;
+    this.#cosignedAt = at;
+    this.#refusal = undefined;
+    this.isRecorded = false;
     this.#failure = undefined;
     this.#notBefore = Number.NEGATIVE_INFINITY;
   }
@@ -79,11 +99,10 @@ export class Party {
   }
 
   /** Takes an answer that was no signature. */
-  answered(answer: Extract<WitnessAnswer, { kind: 'declined' | 'away' }>, now: number): void {
-    const { why } = answer;
-    const [pause, least] =
-      answer.kind === 'away' ? [AWAY_MS, answer.retryAfterMs ?? 0] : ([DECLINED_MS, 0] as const);
-    this.failed(why, now, pause, least);
+  answered(answer: Extract<WitnessAnswer, { kind: 'unknown' | 'declined' | 'away' }>, now: number): void {
+    const { why, kind } = answer;
+    if (kind === 'away') this.failed(why, now, AWAY_MS, answer.retryAfterMs ?? 0);
+    else this.failed(why, now, kind === 'unknown' && this.size > 0 ? FORGOTTEN_MS : DECLINED_MS);
   }
 
   failed(
@@ -116,9 +135,9 @@ export class Party {
   }
 
   #state(isHolding: boolean, isFailing: boolean): FollowerStatus['state'] {
-    if (this.#refusal !== undefined) return 'refused';
+    if (this.isFinal) return 'refused';
     if (!isHolding) return 'waiting';
-    if (isFailing) return 'failing';
+    if (isFailing || this.#refusal !== undefined) return 'failing';
     return this.asking === undefined ? 'following' : 'applying';
   }
 }

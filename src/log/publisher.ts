@@ -1,16 +1,11 @@
-import {
-  type AnchorStore,
-  askWitness,
-  type WitnessAnswer,
-  type WitnessFetch,
-  type WitnessRecord,
-} from '../anchor/index.ts';
+import { askWitness, type WitnessAnswer, type WitnessFetch, type WitnessRecord } from '../anchor/index.ts';
 import { base64Decode, utf8Encode } from '../bytes/index.ts';
 import { type AuditEvent, witnessRefusedEvent } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
 import { openNote, type Policy, parseNote, satisfiesPolicy, withSignatures } from '../note/index.ts';
 import { type Clock, uuidv7 } from '../platform/index.ts';
 import { isLogError } from '../store/index.ts';
+import type { AnchorHandle } from './anchor-thread.ts';
 import type { FollowerStatus, LeaseTask, LeaseTurn } from './followers/index.ts';
 import { Party } from './party.ts';
 import type { SignedCheckpoint } from './reader.ts';
@@ -18,6 +13,9 @@ import type { Growth } from './under.ts';
 
 /** How often the newest checkpoint is shown to witnesses at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 1_000;
+
+/** How old the cosignature of a witness becomes before it is asked for another one, though the log has not grown: a day, milliseconds. */
+export const COSIGN_REFRESH_MS_DEFAULT = 86_400_000;
 
 /** How often the publisher looks for something new, milliseconds. */
 const POLL_MS = 250;
@@ -31,10 +29,11 @@ const REQUESTS_MAX = 3;
 /** What a {@link Publisher} works with. */
 export interface PublisherParts {
   readonly policy: Policy;
-  readonly openStore: () => AnchorStore;
+  readonly openStore: () => Promise<AnchorHandle>;
   readonly source: {
     checkpoint(): Promise<SignedCheckpoint>;
     proveGrowth(growth: Growth): Promise<Hash[]>;
+    keys(): Promise<{ readonly vkey: string }>;
   };
   /** Records an entry of the log's own. */
   readonly record: (event: AuditEvent) => Promise<unknown>;
@@ -43,9 +42,12 @@ export interface PublisherParts {
   readonly fetch: WitnessFetch;
   readonly timeoutMs: number;
   readonly everyMs: number;
+  readonly refreshMs: number;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
 }
+
+type WitnessRefusalKind = NonNullable<WitnessRecord['refusal']>['kind'];
 
 /** A checkpoint on its way to the witnesses. */
 interface Target {
@@ -69,7 +71,7 @@ interface Target {
 export class Publisher implements LeaseTask {
   readonly #parts: PublisherParts;
   readonly #parties: readonly Party[];
-  #store: AnchorStore | undefined;
+  #store: Promise<AnchorHandle> | undefined;
   #rounds = 0;
   #lastRound = Number.NEGATIVE_INFINITY;
   #logSize = 0;
@@ -95,11 +97,13 @@ export class Publisher implements LeaseTask {
         this.#isFailing = undefined;
       } catch (error) {
         this.#isFailing = { error, attempts: (this.#isFailing?.attempts ?? 0) + 1 };
+        // The thread ended: another one takes its place.
+        if (isLogError(error, 'worker_failed')) this.#store = undefined;
         await this.#pause(Math.min(60_000, POLL_MS * 2 ** this.#isFailing.attempts), signal);
       }
     }
     await Promise.all(this.#parties.map(({ asking }) => asking));
-    this.#store?.close();
+    await this.#store?.then((store) => store.close()).catch(() => {});
     this.#store = undefined;
   }
 
@@ -113,18 +117,19 @@ export class Publisher implements LeaseTask {
 
   /** Shows one checkpoint to every witness that is free and has not signed it. */
   async #round(signal: AbortSignal): Promise<void> {
-    const { clock, everyMs, source } = this.#parts;
-    const store = this.#opened();
+    const { clock, everyMs, source, refreshMs } = this.#parts;
+    const store = await this.#opened();
     await this.#settleRefusals(store);
     const due = this.#lastRound + everyMs - clock.monotonic();
     if (due > 0) return this.#pause(due, signal);
     const head = await source.checkpoint();
     this.#logSize = head.size;
     const now = clock.monotonic();
-    const free = this.#parties.filter((party) => party.isFree(now) && party.size !== head.size);
+    const stale = clock.wall() - refreshMs;
+    const free = this.#parties.filter((party) => party.isFree(now) && !party.isFresh(head.size, stale));
     if (free.length === 0) return this.#pause(POLL_MS, signal);
     this.#lastRound = now;
-    const target = this.#publish(store, head);
+    const target = await this.#publish(store, head);
     const { promise, resolve } = Promise.withResolvers<void>();
     const asked = free.map((party) => {
       const asking = this.#ask(party, target, signal).then((note) => {
@@ -135,18 +140,18 @@ export class Publisher implements LeaseTask {
     });
     await Promise.race([promise, Promise.all(asked)]);
     this.#rounds += 1;
-    if (this.#rounds % THIN_ROUNDS === 0) store.thinPublished();
+    if (this.#rounds % THIN_ROUNDS === 0) await store.thinPublished();
   }
 
   /** Keeps the checkpoint before anybody sees it: what was shown outside is not forgotten here. */
-  #publish(store: AnchorStore, { size, root, note: text }: SignedCheckpoint): Target {
+  async #publish(store: AnchorHandle, { size, root, note: text }: SignedCheckpoint): Promise<Target> {
     const { cosign, clock } = this.#parts;
     const signed = utf8Encode(text);
     const own = cosign === undefined ? [] : [cosign(parseNote(signed).text)];
-    const [known] = store.publishedFrom(size);
+    const known = await store.publishedFrom(size);
     // An ML-DSA signature differs each time that it is made: one is enough.
     const isKnown = known?.size === size;
-    store.addSignatures({ size, note: signed, at: clock.wall() }, isKnown ? [] : own);
+    await store.addSignatures({ size, note: signed, at: clock.wall() }, isKnown ? [] : own);
     return { size, root: base64Decode(root), rootText: root, note: withSignatures(signed, own) };
   }
 
@@ -170,6 +175,7 @@ export class Publisher implements LeaseTask {
       const answer = await this.#send(party, { oldSize, proof, note: target.note }, signal);
       if (answer.kind === 'cosigned') return this.#keep(party, target, answer.lines);
       if (answer.kind === 'fork') return this.#alarm(party, 'fork', target);
+      if (answer.kind === 'unknown') await this.#forgotten(party, target);
       if (answer.kind !== 'size') {
         if (!signal.aborted) party.answered(answer, clock.monotonic());
         return undefined;
@@ -189,13 +195,14 @@ export class Publisher implements LeaseTask {
     return askWitness({ ...question, url, keys, fetch, signal, timeoutMs });
   }
 
-  #keep(party: Party, target: Target, lines: readonly string[]): Uint8Array {
+  async #keep(party: Party, target: Target, lines: readonly string[]): Promise<Uint8Array> {
     const { clock } = this.#parts;
     const at = clock.wall();
-    const store = this.#opened();
-    const note = store.addSignatures({ size: target.size, note: target.note, at }, lines);
-    store.putWitness({ url: party.url, size: target.size, at });
-    party.cosigned(target.size);
+    const store = await this.#opened();
+    const note = await store.addSignatures({ size: target.size, note: target.note, at }, lines);
+    await store.putWitness({ url: party.url, size: target.size, at });
+    if (party.refusal !== undefined) this.#parts.warn(`the witness ${party.name} cosigns the log again`);
+    party.cosigned(target.size, at);
     return note;
   }
 
@@ -205,27 +212,39 @@ export class Publisher implements LeaseTask {
     if (party.size > size) await this.#alarm(party, 'ahead', target);
   }
 
-  async #alarm(party: Party, kind: 'fork' | 'ahead', { size, note }: Target): Promise<undefined> {
-    const { clock, warn } = this.#parts;
-    const entry = uuidv7(clock.wall());
-    const record: WitnessRecord = {
-      url: party.url,
-      size: party.size,
-      refusal: { kind, entry, note },
-      at: clock.wall(),
-    };
-    // Kept before it is told: it is not asked again, whatever happens to this process now.
-    this.#opened().putWitness(record);
-    party.refuse(record);
+  async #alarm(party: Party, kind: 'fork' | 'ahead', target: Target): Promise<undefined> {
+    await this.#keepRefusal(party, kind, target);
     const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
-    warn(`the witness ${party.name} holds ${holds} than the one here, of ${size} entries: run verify`);
+    this.#parts.warn(
+      `the witness ${party.name} holds ${holds} than the one here, of ${target.size} entries: run verify`,
+    );
     await this.#recordRefusal(party);
   }
 
+  /** It does not know the log, or the key that signs it now: told once, until it cosigns again. */
+  async #forgotten(party: Party, target: Target): Promise<void> {
+    if (party.refusal !== undefined) return;
+    const { vkey } = await this.#parts.source.keys();
+    await this.#keepRefusal(party, 'unknown', target);
+    this.#parts.warn(
+      `the witness ${party.name} does not know the key that signs this log, and cosigns nothing: give whoever runs it ${vkey}`,
+    );
+    await this.#recordRefusal(party);
+  }
+
+  /** Kept before it is told: it stays so, whatever happens to this process now. */
+  async #keepRefusal(party: Party, kind: WitnessRefusalKind, { note }: Target): Promise<void> {
+    const at = this.#parts.clock.wall();
+    const refusal = { kind, entry: uuidv7(at), note };
+    const record: WitnessRecord = { url: party.url, size: party.size, refusal, at };
+    await (await this.#opened()).putWitness(record);
+    party.refuse(record);
+  }
+
   /** Refusals of which the log has no entry yet: the process that saw them may have died before. */
-  async #settleRefusals(store: AnchorStore): Promise<void> {
+  async #settleRefusals(store: AnchorHandle): Promise<void> {
     for (const party of this.#parties) {
-      party.load(store);
+      await party.load(store);
       if (party.refusal !== undefined && !party.isRecorded) await this.#recordRefusal(party);
     }
   }
@@ -233,6 +252,8 @@ export class Publisher implements LeaseTask {
   async #recordRefusal(party: Party): Promise<void> {
     const { refusal, name, url } = party;
     if (refusal === undefined || party.isRecorded) return;
+    // Whoever never knew the log has not changed its mind.
+    if (refusal.kind === 'unknown' && party.size === 0) return;
     const [, size = '', root = ''] = parseNote(refusal.note).text.split('\n');
     const { kind, entry } = refusal;
     try {
@@ -256,8 +277,12 @@ export class Publisher implements LeaseTask {
     );
   }
 
-  #opened(): AnchorStore {
-    this.#store ??= this.#parts.openStore();
+  /** One that could not be opened is opened anew the next time. */
+  #opened(): Promise<AnchorHandle> {
+    this.#store ??= this.#parts.openStore().catch((error: unknown) => {
+      this.#store = undefined;
+      throw error;
+    });
     return this.#store;
   }
 

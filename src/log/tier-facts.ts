@@ -52,7 +52,8 @@ export interface TierSources {
 export async function tierFacts(sources: TierSources): Promise<TierFacts> {
   const { home, origin, checkpoint, now } = sources;
   const contradictions: string[] = [];
-  const found = await anchorsOf(sources, contradictions);
+  const warnings: string[] = [];
+  const found = await anchorsOf(sources, { contradictions, warnings });
   const { folder, mark } = home;
   return {
     origin,
@@ -63,12 +64,16 @@ export async function tierFacts(sources: TierSources): Promise<TierFacts> {
     rootKey: folder === undefined ? 'unknown' : existsSync(join(folder, 'root.key')) ? 'here' : 'elsewhere',
     ...found,
     contradictions,
+    warnings,
   };
 }
 
+/** What is told beside the facts. */
+type Told = { readonly [Name in 'contradictions' | 'warnings']: string[] };
+
 type Found = Pick<TierFacts, 'witnesses' | 'stamped' | 'published'>;
 
-async function anchorsOf(sources: TierSources, contradictions: string[]): Promise<Found> {
+async function anchorsOf(sources: TierSources, { contradictions, warnings }: Told): Promise<Found> {
   const policy = policyIn(sources.home, contradictions);
   const asked = policy?.witnesses.length;
   const nothing: Found = { witnesses: { asked, unchecked: 0 }, stamped: [], published: [] };
@@ -76,6 +81,7 @@ async function anchorsOf(sources: TierSources, contradictions: string[]): Promis
   try {
     store = AnchorStore.openReadable(sources.home.anchors);
     if (store === undefined) return nothing;
+    warnings.push(...refusalsOf(store, policy));
     return {
       witnesses: await witnessesOf(
         store.newestPublished(PUBLISHED_LOOKED_AT),
@@ -93,6 +99,22 @@ async function anchorsOf(sources: TierSources, contradictions: string[]): Promis
   } finally {
     store?.close();
   }
+}
+
+/** The witnesses that do not cosign, and why, as whoever shows them checkpoints has noted. */
+function refusalsOf(store: AnchorStore, policy: Policy | undefined): string[] {
+  return (policy?.witnesses ?? []).flatMap(({ name, url }) => {
+    const known = url === undefined ? undefined : store.witness(url);
+    if (known?.refusal === undefined) return [];
+    const since = new Date(known.at).toISOString();
+    const { kind } = known.refusal;
+    if (kind === 'unknown')
+      return [
+        `The witness ${name} has cosigned nothing since ${since}: it does not know the log, or the key that signs it now. Give whoever runs it the verifier key.`,
+      ];
+    const holds = kind === 'fork' ? 'another history' : 'a longer history';
+    return [`The witness ${name} holds ${holds} of this log, and is not asked since ${since}: run verify.`];
+  });
 }
 
 function policyIn({ folder }: LogHome, contradictions: string[]): Policy | undefined {

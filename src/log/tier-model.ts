@@ -25,6 +25,7 @@ export interface TierFacts {
   }[];
   readonly published: readonly Publication[];
   readonly contradictions: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** What a server knows of a log beside what lies there. */

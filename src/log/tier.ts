@@ -4,7 +4,7 @@ import { entries, lockedOf, people, type TierCircumstances, type TierFacts } fro
 
 /** What vouches for a log, and what each adversary could still do to it, out of the facts alone. */
 export function tierOf(facts: TierFacts, served?: TierCircumstances): Tier {
-  const { origin, size, root, now, witnesses, stamped, published, contradictions } = facts;
+  const { origin, size, root, now, witnesses, stamped, published, contradictions, warnings } = facts;
   const { met } = witnesses;
   return {
     origin,
@@ -29,6 +29,7 @@ export function tierOf(facts: TierFacts, served?: TierCircumstances): Tier {
       ...(retainUntil !== undefined && { retainUntil: iso(retainUntil) }),
     })),
     contradictions,
+    warnings,
     exposure: exposureOf(facts, served),
   };
 }

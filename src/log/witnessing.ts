@@ -18,11 +18,12 @@ import {
 } from '../note/index.ts';
 import { readTextFile, systemClock } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
-import type { FollowerRunner } from './followers/index.ts';
+import { type AnchorHandle, anchorsHere, openAnchors } from './anchor-thread.ts';
+import type { FollowerRunner, LeaseTask } from './followers/index.ts';
 import { readCosigner } from './keys.ts';
 import type { OpenOptions } from './options.ts';
 import type { LogHome } from './paths.ts';
-import { PUBLISH_MS_DEFAULT, Publisher } from './publisher.ts';
+import { COSIGN_REFRESH_MS_DEFAULT, PUBLISH_MS_DEFAULT, Publisher } from './publisher.ts';
 import type { SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 
@@ -32,6 +33,8 @@ export interface PublishOptions {
   readonly everyMs?: number;
   /** How long a witness may take, milliseconds; {@link WITNESS_TIMEOUT_MS_DEFAULT} if not given. */
   readonly timeoutMs?: number;
+  /** How old a cosignature becomes while the log stands still, milliseconds; {@link COSIGN_REFRESH_MS_DEFAULT} if not given. */
+  readonly refreshMs?: number;
   /** What sends the requests; the runtime's own `fetch` if not given. */
   readonly fetch?: WitnessFetch;
 }
@@ -51,41 +54,58 @@ export interface WitnessSettings {
   readonly cosigner?: Cosigner;
 }
 
+/** A policy in the folder of a log that is none: the log goes on without, and whoever asks for its witnesses is told why. */
+export interface WitnessProblem {
+  readonly problem: Error & { readonly code?: string };
+}
+
+/** Who witnesses a log, or why nobody knows. */
+export type WitnessedBy = WitnessSettings | WitnessProblem;
+
 /**
  * Reads who witnesses a log: the policy that was handed in, or the file `policy` in its folder. Undefined where there is neither.
- * Throws `malformed_policy`, misuse `option_invalid` for an address that is none; for a log that is only read, what is wrong with
- * the file is a warning, and the log is read without.
+ * Throws `malformed_policy`, misuse `option_invalid` for an address that is none, where it was handed in. What is wrong with the file
+ * is a warning, and answered: an application does not lose its log for it.
  */
 export function witnessSettings(
   home: Pick<LogHome, 'policy' | 'mldsaKey'>,
   options: Pick<OpenOptions, 'witnesses' | 'readOnly'>,
   { origin, warn }: { origin?: string; warn: (message: string) => void },
-): WitnessSettings | undefined {
+): WitnessedBy | undefined {
+  const given = options.witnesses;
+  let policy: Policy | undefined;
   try {
-    const text = options.witnesses ?? policyIn(home.policy);
-    if (text === undefined) return undefined;
-    const policy = parsePolicy(text);
-    for (const { url } of policy.witnesses) {
-      const problem = url === undefined ? undefined : problemOfWitnessUrl(url);
-      if (problem !== undefined)
-        throw misuse('range', 'option_invalid', `a witness cannot be at ${url}: ${problem}`);
-    }
-    if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return { policy };
-    return { policy, cosigner: readCosigner(home.mldsaKey, origin) };
+    policy = given === undefined ? policyIn(home.policy) : checkedPolicy(given);
   } catch (error) {
-    if (options.readOnly !== true || options.witnesses !== undefined) throw error;
-    warn(`the policy ${home.policy} is left aside: ${(error as Error).message}`);
-    return undefined;
+    if (given !== undefined) throw error;
+    const { message } = error as Error;
+    warn(`the log goes on without its witnesses, since the policy ${home.policy} cannot be used: ${message}`);
+    return { problem: error as Error };
   }
+  if (policy === undefined) return undefined;
+  if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return { policy };
+  return { policy, cosigner: readCosigner(home.mldsaKey, origin) };
 }
 
-function policyIn(path: string): string | undefined {
-  return path === '' || !existsSync(path) ? undefined : readTextFile(path, NOTE_BYTES_MAX);
+function policyIn(path: string): Policy | undefined {
+  return path === '' || !existsSync(path) ? undefined : checkedPolicy(readTextFile(path, NOTE_BYTES_MAX));
+}
+
+function checkedPolicy(text: string): Policy {
+  const policy = parsePolicy(text);
+  for (const { url } of policy.witnesses) {
+    const problem = url === undefined ? undefined : problemOfWitnessUrl(url);
+    if (problem !== undefined)
+      throw misuse('range', 'option_invalid', `a witness cannot be at ${url}: ${problem}`);
+  }
+  return policy;
 }
 
 /** The witnessed side of an open log: which of its checkpoints a quorum has cosigned. */
 export class Witnessing {
-  readonly policy: Policy;
+  /** Absent where the file of the policy cannot be used. */
+  readonly policy: Policy | undefined;
+  readonly #problem: Error | undefined;
   readonly #home: LogHome;
   readonly #reader: ReaderHandle;
   readonly #isWritten: boolean;
@@ -94,8 +114,9 @@ export class Witnessing {
   /** Notes that were looked at, and whether the quorum has signed them: cosignatures are verified once. */
   readonly #judged = new Map<string, SignedCheckpoint | undefined>();
 
-  constructor(settings: WitnessSettings, log: { home: LogHome; reader: ReaderHandle; isWritten: boolean }) {
-    this.policy = settings.policy;
+  constructor(settings: WitnessedBy, log: { home: LogHome; reader: ReaderHandle; isWritten: boolean }) {
+    if ('problem' in settings) this.#problem = settings.problem;
+    else this.policy = settings.policy;
     this.#home = log.home;
     this.#reader = log.reader;
     this.#isWritten = log.isWritten;
@@ -104,26 +125,32 @@ export class Witnessing {
   /** Begins to show checkpoints to the witnesses, where this process may write. */
   start(
     followers: FollowerRunner,
-    settings: WitnessSettings,
+    settings: WitnessedBy,
     options: {
-      publish: PublishOptions;
+      options: Pick<OpenOptions, 'publish' | 'thread'>;
       record: (event: AuditEvent) => Promise<unknown>;
       warn: (message: string) => void;
     },
   ): void {
+    if (!this.#isWritten) return;
+    if ('problem' in settings) {
+      followers.addTask(unwitnessed(settings));
+      return;
+    }
     const { cosigner, policy } = settings;
-    if (!this.#isWritten || !policy.witnesses.some(({ url }) => url !== undefined)) return;
-    const { publish, record, warn } = options;
+    if (!policy.witnesses.some(({ url }) => url !== undefined)) return;
+    const { record, warn } = options;
+    const { publish = {} } = options.options;
     this.#publisher = new Publisher({
       policy,
-      // Without a folder there is nowhere to keep it but the one store that this process reads, too.
-      openStore: () => (this.#home.anchors === '' ? this.#shared() : AnchorStore.open(this.#home.anchors)),
+      openStore: () => this.#openWritten(options.options.thread === 'caller', warn),
       source: this.#reader,
       record,
       cosign: cosigner && ((text) => cosigner.cosign(text, 0n)),
       fetch: publish.fetch ?? globalThis.fetch,
       timeoutMs: publish.timeoutMs ?? WITNESS_TIMEOUT_MS_DEFAULT,
       everyMs: publish.everyMs ?? PUBLISH_MS_DEFAULT,
+      refreshMs: publish.refreshMs ?? COSIGN_REFRESH_MS_DEFAULT,
       clock: systemClock,
       warn,
     });
@@ -132,7 +159,7 @@ export class Witnessing {
 
   /** The newest checkpoint that the quorum has cosigned, if it has at least `size` entries. */
   newest(size = 0): SignedCheckpoint | undefined {
-    const store = this.#readable();
+    const store = this.policy && this.#readable();
     if (store === undefined) return undefined;
     for (const published of store.newestPublished(CANDIDATES_MAX)) {
       if (published.size < size) return undefined;
@@ -144,9 +171,10 @@ export class Witnessing {
 
   /**
    * Waits until the quorum has cosigned a checkpoint of at least `size` entries. Throws `LogError` `not_witnessed`, which is
-   * retryable, when `timeoutMs` have passed.
+   * retryable, when `timeoutMs` have passed; and what is wrong with the policy, where it cannot be used.
    */
   async until(size: number, timeoutMs: number): Promise<SignedCheckpoint> {
+    if (this.#problem !== undefined) throw this.#problem;
     const end = systemClock.monotonic() + timeoutMs;
     for (;;) {
       const found = this.newest(size);
@@ -177,7 +205,7 @@ export class Witnessing {
   }
 
   #witnessed(note: Uint8Array, text: string): SignedCheckpoint | undefined {
-    const { policy } = this;
+    const policy = this.policy!;
     try {
       const opened = openNote(
         note,
@@ -191,6 +219,13 @@ export class Witnessing {
       if (error instanceof VerificationError) return undefined;
       throw error;
     }
+  }
+
+  /** Without a folder there is nowhere to keep it but the one store that this process reads, too. */
+  async #openWritten(here: boolean, warn: (message: string) => void): Promise<AnchorHandle> {
+    const { anchors } = this.#home;
+    if (anchors === '') return anchorsHere(this.#shared());
+    return here ? anchorsHere(AnchorStore.open(anchors)) : openAnchors(anchors, warn);
   }
 
   /** Who only reads makes no file. */
@@ -212,4 +247,21 @@ export class Witnessing {
     this.#store ??= AnchorStore.open(this.#home.anchors);
     return this.#store;
   }
+}
+
+/** Stands in the place of the witnesses whom a policy does not tell, so that somebody sees it. */
+function unwitnessed({ problem: { message, code } }: WitnessProblem): LeaseTask {
+  return {
+    run: ({ signal }) => new Promise((done) => signal.addEventListener('abort', () => done())),
+    wake: () => {},
+    list: () => [
+      {
+        name: 'witness/policy',
+        size: 0,
+        lag: 0,
+        state: 'refused',
+        lastError: { message, ...(code !== undefined && { code }), attempts: 1 },
+      },
+    ],
+  };
 }

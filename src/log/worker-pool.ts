@@ -76,9 +76,12 @@ const THREADS_MAX = Math.max(1, Math.floor(availableParallelism() / 2));
 class WorkerPool {
   readonly #threads: Readonly<Record<'writer' | 'reader', Thread[]>> = { writer: [], reader: [] };
 
-  /** A place for one half of the log whose database lies at `subject`, on the thread with the least to do. */
-  take(role: 'writer' | 'reader', subject: string): Seat {
-    const threads = this.#threads[role];
+  /**
+   * A place for one half of the log whose database lies at `subject`, on the thread with the least to do. Anchors are written where
+   * others read: no commit waits for them.
+   */
+  take(role: 'writer' | 'reader' | 'anchors', subject: string): Seat {
+    const threads = this.#threads[role === 'writer' ? 'writer' : 'reader'];
     const free = threads.filter((thread) => thread.isFreeFor(subject)).sort((a, b) => a.load - b.load)[0];
     const isEnough = free !== undefined && (free.load === 0 || threads.length >= THREADS_MAX);
     const thread = isEnough ? free : this.#start(threads);

@@ -1,10 +1,11 @@
 import { isMainThread, type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { serveAnchors } from './anchor-thread.ts';
 import { serveAuditor } from './audit-thread.ts';
 import { serveReader } from './reader-thread.ts';
 import { serveWriter } from './writer-thread.ts';
 
 /** What a place on a thread is for. */
-export type ThreadRole = 'writer' | 'reader' | 'auditor';
+export type ThreadRole = 'writer' | 'reader' | 'anchors' | 'auditor';
 
 /** Asks a thread to serve one half of a log at a port. */
 export interface SeatRequest {
@@ -21,6 +22,7 @@ function main(): void {
   let writers = 0;
   parentPort.on('message', ({ role, port }: SeatRequest) => {
     if (role === 'reader') serveReader(port);
+    else if (role === 'anchors') serveAnchors(port);
     else if (role === 'auditor') serveAuditor(port);
     else {
       writers += 1;

@@ -12,6 +12,7 @@ import {
 } from '../event/index.ts';
 import { type Hash, hashLeaf, Range } from '../merkle/index.ts';
 import { Discoveries, describe, type Finding, type FindingCode, type KeyEntry } from '../verify/index.ts';
+import type { RetentionBook } from './retention-book.ts';
 
 /** What has been authenticated of a log: the compact range of its first entries, as plain data. */
 export interface Base {
@@ -60,6 +61,7 @@ export class Continuation {
   readonly #range: Range;
   readonly #discoveries = new Discoveries('first');
   readonly #keyChanges = new Map<number, KeyEntry>();
+  readonly #retention: RetentionBook | undefined;
   #before: string;
   #first: string | undefined;
   #last: string | undefined;
@@ -68,10 +70,17 @@ export class Continuation {
   #pruned = -1;
   #minimum = 0;
 
-  /** `recordedAt` of the last entry that was read before, where it is known. Throws a misuse `hashes_mismatch` for a base that is none. */
-  constructor(base: Base = NOTHING, recordedAt = '') {
+  /**
+   * `recordedAt` is of the last entry that was read before, `retention` what is known of the policy up to there, where they are
+   * known. Throws a misuse `hashes_mismatch` for a base that is none.
+   */
+  constructor(
+    base: Base = NOTHING,
+    { recordedAt = '', retention }: { readonly recordedAt?: string; readonly retention?: RetentionBook } = {},
+  ) {
     this.#range = rangeOf(base);
     this.#before = recordedAt;
+    this.#retention = retention;
   }
 
   /** The index that comes next. */
@@ -142,6 +151,7 @@ export class Continuation {
     if (entry.action === 'log.created' && index > 0)
       this.discover('genesis_invalid', index, 'the log is created once more');
     if (entry.action === 'log.erased') this.#checkErasure(entry, index);
+    for (const wrong of this.#retention?.see(entry, index) ?? []) this.#discoveries.add(wrong);
     if (disclosures === undefined) return;
     const [problem] = openEntry(entry, disclosures, index).problems;
     if (problem !== undefined) this.discover('disclosure_altered', index, problem.message.replace(/\.$/, ''));
@@ -152,7 +162,9 @@ export class Continuation {
       this.#minimum = Math.max(this.#minimum, pruningOf(parseEntry(entry), index).minimum);
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
-      this.discover('pruning_invalid', index, 'the record of a pruning, and not as one can be');
+      // A reader that knows the policy says so itself.
+      if (this.#retention === undefined)
+        this.discover('pruning_invalid', index, 'the record of a pruning, and not as one can be');
     }
   }
 

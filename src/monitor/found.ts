@@ -8,6 +8,7 @@ export const monitorCodes = [
   'log_stalled',
   'log_unreadable',
   'monitor_began',
+  'retention_overdue',
   'source_gap',
   'source_silent',
   'timestamp_old',

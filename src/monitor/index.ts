@@ -28,6 +28,7 @@ export { type Found, type FoundCode, monitorCodes } from './found.ts';
 export type { Limits } from './judge.ts';
 export { type MonitorFigures, metricsText } from './metrics.ts';
 export { type LookReport, Monitor, type MonitorOptions, rootOfState, WHOLE_MS_DEFAULT } from './monitor.ts';
+export { RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 export type { PlaceSettings } from './places.ts';
 export { type MonitorState, StateFile } from './state.ts';
 export {

@@ -29,6 +29,7 @@ import { Continuation, type Continued } from './continuation.ts';
 import { type Telling, tellingOf } from './found.ts';
 import { judgeArrival } from './judge.ts';
 import type { WatchedPlace } from './places.ts';
+import { RetentionBook } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
 
 /** What one look is taken with. */
@@ -50,6 +51,12 @@ export interface Looked {
   /** The checkpoint that is there, where it is the log's own and continues what was seen. */
   readonly note?: Uint8Array;
   readonly believed: Believed;
+}
+
+/** What is known of the log's sources and of its policy of retention, while it is read on. */
+interface Books {
+  readonly sources: SourceBook;
+  readonly retention: RetentionBook;
 }
 
 /** Errors after which the key may have been replaced by an entry that was not read yet. */
@@ -134,8 +141,8 @@ class Look {
     const { state, policy } = this.#settings;
     const before = this.#problemOf(this.#believed);
     if (before !== undefined && !maybeReplaced.has(before.code)) return this.#refuseSignature(before);
-    const book = new SourceBook(state.sources);
-    const continued = await this.#continue(claim, book);
+    const books = { sources: new SourceBook(state.sources), retention: new RetentionBook(state.retention) };
+    const continued = await this.#continue(claim, books);
     if (continued.base === undefined) return this.#refuseEntries(claim, continued, before);
     const next = { ...state, ...keysAfter(state, continued) };
     const timeline = timelineOf(next);
@@ -144,41 +151,46 @@ class Look {
     if (problem !== undefined) return this.#refuseSignature(problem);
     this.#tellings.push(...continued.findings.map(tellingOf));
     this.#tellings.push(...changesOfKeys(this.#believed.timeline, timeline, state.base.size));
-    return { ...this.#advance(next, continued, book), believed };
+    return { ...this.#advance(next, continued, books), believed };
   }
 
-  #advance(state: MonitorState, { base, times }: Continued, book: SourceBook): Omit<Looked, 'believed'> {
+  #advance(
+    state: MonitorState,
+    { base, times }: Continued,
+    { sources, retention }: Books,
+  ): Omit<Looked, 'believed'> {
     const { nowMs, isImmediate } = this.#settings;
     const recordedAt = times?.last ?? state.recordedAt;
     if (isImmediate && times !== undefined)
       this.#tellings.push(...judgeArrival(state.base.size, times.first, state.seenAt));
-    this.#tellings.push(...gapsIn(book, recordedAt, base!.size));
+    this.#tellings.push(...gapsIn(sources, recordedAt, base!.size));
     const next = {
       ...state,
       base: base!,
       recordedAt,
       note: utf8Decode(this.#note),
       seenAt: nowMs,
-      sources: book.kept,
+      sources: sources.kept,
+      retention: retention.kept,
     };
     return { tellings: this.#tellings, state: next, note: this.#note };
   }
 
-  async #continue(claim: Checkpoint, book: SourceBook): Promise<Continued> {
+  async #continue(claim: Checkpoint, { sources, retention }: Books): Promise<Continued> {
     const { place, state } = this.#settings;
-    const continuation = new Continuation(state.base, state.recordedAt);
+    const continuation = new Continuation(state.base, { recordedAt: state.recordedAt, retention });
     const tiles = new LeafTiles(continuation, place, claim.size);
     try {
       for await (const next of place.entries(state.base.size, claim.size)) {
         if ('hash' in next) {
           if (!continuation.pass(next)) break;
-          book.passPruned();
+          sources.passPruned();
           await tiles.compare(next.index, next.hash);
           continue;
         }
         const hash = continuation.take(next);
         if (hash === undefined) break;
-        seeSource(book, next);
+        seeSource(sources, next);
         await tiles.compare(next.index, hash);
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
+import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
   isDamage,
   isFolder,
@@ -32,6 +33,8 @@ export interface MonitorOptions extends PlaceSettings, Limits {
   readonly held?: readonly Held[];
   /** How often everything is read again, milliseconds; 0: never. {@link WHOLE_MS_DEFAULT} by default. */
   readonly wholeEveryMs?: number;
+  /** How long a value may stay after the policy of retention has it go, milliseconds. {@link RETENTION_GRACE_MS_DEFAULT} by default. */
+  readonly retentionGraceMs?: number;
   readonly webhook?: WebhookOptions;
   readonly clock?: Pick<Clock, 'wall'>;
 }
@@ -117,7 +120,11 @@ export class Monitor {
     const isReached = round.problem === undefined;
     const evidenceOf = (telling: Telling): Found =>
       found(telling, { origin: before.origin, at: nowMs, evidence: this.#keep(telling) });
-    const all = [...beginnings(before, round.state, nowMs), ...round.tellings].map(evidenceOf);
+    const all = [
+      ...beginnings(before, round.state, nowMs),
+      ...round.tellings,
+      ...overdueTellings(round.state, this.#graceMs),
+    ].map(evidenceOf);
     const known = new Set([...before.standing, ...before.untold.map(({ id }) => id)]);
     const fresh = all.filter(({ id }, at) => !known.has(id) && all.findIndex((one) => one.id === id) === at);
     // What could not be looked at holds on.
@@ -204,7 +211,7 @@ export class Monitor {
         isImmediate: isFolder(this.#options),
       });
       const judged = await this.#judge(looked, place, nowMs);
-      const whole = await this.#whole(looked, place, nowMs);
+      const whole = await this.#whole(await this.#judgeRetention(looked, place, nowMs), place, nowMs);
       return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
     } catch (error) {
       return await this.#unread(error, nowMs);
@@ -231,6 +238,15 @@ export class Monitor {
         ? []
         : judgeStamps(stamped, { ...facts, origin }, utf8Encode)),
     ];
+  }
+
+  get #graceMs(): number {
+    return this.#options.retentionGraceMs ?? RETENTION_GRACE_MS_DEFAULT;
+  }
+
+  async #judgeRetention(looked: Looked, place: WatchedPlace, nowMs: number): Promise<Looked> {
+    if (looked.note === undefined) return looked;
+    return { ...looked, state: await judgeOverdue(looked.state, place, { nowMs, graceMs: this.#graceMs }) };
   }
 
   #facts({ base, recordedAt }: MonitorState, nowMs: number): Facts {

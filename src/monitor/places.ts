@@ -24,6 +24,7 @@ import {
 import { CHECKPOINT_PATH } from '../store/index.ts';
 import type { AuditReport, Held, Stamped } from '../verify/index.ts';
 import type { NextEntry, PrunedNext } from './continuation.ts';
+import { firstOverdueIn, type OverdueAsked } from './overdue-entries.ts';
 
 /** How everything that is there is read. */
 export interface WholeReading {
@@ -43,6 +44,8 @@ export interface WatchedPlace {
   cosigned(): readonly Uint8Array[];
   /** What time-stamping authorities have signed; none where this place keeps none. */
   stamps(): Promise<readonly Stamped[]>;
+  /** The first entry with sealed values that should have gone by the policy of retention; undefined where there is none. */
+  firstOverdue(asked: OverdueAsked): Promise<number | undefined>;
   /** Audits everything that is there. */
   whole(reading: WholeReading): Promise<AuditReport>;
   close(): Promise<void>;
@@ -119,6 +122,10 @@ class FolderPlace implements WatchedPlace {
     return (await auditStamps({ path: logPaths(place).anchors, own, certificates })).stamped;
   }
 
+  firstOverdue({ rules }: OverdueAsked): Promise<number | undefined> {
+    return this.#log.retention.firstDue(rules);
+  }
+
   whole(reading: WholeReading): Promise<AuditReport> {
     return wholeFolder(this.#settings, reading);
   }
@@ -168,6 +175,10 @@ class PublishedPlace implements WatchedPlace {
 
   async stamps(): Promise<readonly Stamped[]> {
     return [];
+  }
+
+  firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
+    return firstOverdueIn((from, to) => this.entries(from, to), asked);
   }
 
   whole({ policy, held }: WholeReading): Promise<AuditReport> {

@@ -13,6 +13,7 @@ import { readTextFile, replaceFile } from '../platform/index.ts';
 import { readHead } from '../verify/index.ts';
 import { type Base, rangeOf } from './continuation.ts';
 import type { Found } from './found.ts';
+import { type KeptRetention, NO_RETENTION, RetentionBook } from './retention-book.ts';
 
 /** Most bytes of a state: sources, changes of keys and what is to be told are bounded. */
 export const STATE_BYTES_MAX = 64 * 1024 * 1024;
@@ -51,6 +52,8 @@ export interface MonitorState {
   readonly genesis: string;
   readonly keyChanges: readonly { readonly index: number; readonly entry: string }[];
   readonly sources: KeptSources;
+  /** The policy of retention, how far it was applied, and what has outlived it. */
+  readonly retention: KeptRetention;
   /** Ids of what was found the last time, and holds until it is not. */
   readonly standing: readonly string[];
   /** What nobody has been told yet, and what the webhook has not taken yet. */
@@ -74,6 +77,7 @@ export function newState(vkeys: readonly string[], origin: string): MonitorState
     genesis: '',
     keyChanges: [],
     sources: { keys: [], sources: [] },
+    retention: NO_RETENTION,
     standing: [],
     untold: [],
     waiting: [],
@@ -122,7 +126,7 @@ export class StateFile {
   }
 
   /** The parts have to fit: the range gives the root that the note signs. */
-  #check({ note, base, sources }: MonitorState): void {
+  #check({ note, base, sources, retention }: MonitorState): void {
     try {
       const range = rangeOf(base);
       const head = note === '' ? undefined : readHead(utf8Encode(note));
@@ -130,6 +134,7 @@ export class StateFile {
         head === undefined ? base.size === 0 : head.size === base.size && equalBytes(head.root, range.root());
       if (!fits) throw this.#invalid('its checkpoint is not over what it remembers');
       new SourceBook(sources);
+      new RetentionBook(retention);
     } catch (cause) {
       if (cause instanceof LogError) throw cause;
       throw this.#invalid('it cannot be read', cause);

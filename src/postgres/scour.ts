@@ -57,7 +57,10 @@ export async function scourDatabase(database: Database, what: ScouringOf): Promi
 }
 
 /** Removes events that were set aside and name these subjects. Where any were set aside, their table is written anew with the outbox. */
-export async function forgetBeside(database: Database, what: Omit<ScouringOf, 'partitions'>): Promise<Scouring> {
+export async function forgetBeside(
+  database: Database,
+  what: Omit<ScouringOf, 'partitions'>,
+): Promise<Scouring> {
   const isAny = await inOurWords('refused events cannot be looked at', () =>
     withSession(database, async (session) => {
       const [row] = await session.query(

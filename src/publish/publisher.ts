@@ -237,5 +237,18 @@ function stateOf({ size, root }: Checkpoint): { size: number; root: string } {
 
 /** Whether a note of the same checkpoint carries more signatures than the one that is there, if any is. */
 function saysMore(note: Uint8Array, than: Uint8Array): boolean {
-  return than.length === 0 || parseNote(note).signatures.length > parseNote(than).signatures.length;
+  if (than.length === 0) return true;
+  const more = parseNote(note).signatures.length - parseNote(than).signatures.length;
+  return more > 0 || (more === 0 && newestTime(note) > newestTime(than));
+}
+
+/** Bytes of a cosignature, its time included (c2sp.org/tlog-cosignature): by Ed25519, by ML-DSA-44. */
+const COSIGNATURE_BYTES: ReadonlySet<number> = new Set([72, 2428]);
+
+/** The newest time that a cosignature says; nothing of it is verified. */
+function newestTime(note: Uint8Array): bigint {
+  const times = parseNote(note).signatures.map(({ signature: { buffer, byteOffset, length } }) =>
+    COSIGNATURE_BYTES.has(length) ? new DataView(buffer, byteOffset).getBigUint64(0) : 0n,
+  );
+  return times.reduce((newest, time) => (time > newest ? time : newest), 0n);
 }

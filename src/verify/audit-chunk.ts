@@ -30,7 +30,7 @@ import {
 } from '../merkle/index.ts';
 import type { AuditChunk, AuditRow, ChunkReport, ChunkRequest, Inspect } from './audit-model.ts';
 import type { RecordedPruning } from './audit-pruning.ts';
-import type { AppliedPolicy, ChunkRetention } from './audit-retention.ts';
+import { type AppliedPolicy, type ChunkRetention, retentionUnreadable } from './audit-retention.ts';
 import { allDisclosed, MissingTally } from './audit-sealed.ts';
 import { Discoveries, type FindingCode } from './finding.ts';
 import type { KeyEntry } from './key-timeline.ts';
@@ -353,7 +353,7 @@ class ChunkAuditor {
       if (!(error instanceof VerificationError)) throw error;
       if (entry.action === ERASED)
         this.#report('erasure_invalid', index, 'the record of an erasure that does not say of what');
-      else this.#invalidRetention(index, error);
+      else this.#discoveries.add(retentionUnreadable(index, error));
       return undefined;
     }
   }
@@ -364,13 +364,8 @@ class ChunkAuditor {
       if (change !== undefined) this.#policies.push(change);
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
-      this.#invalidRetention(index, error);
+      this.#discoveries.add(retentionUnreadable(index, error));
     }
-  }
-
-  #invalidRetention(index: number, { code, message }: VerificationError): void {
-    const what = 'about retention, and not as such an entry can be';
-    this.#report('retention_invalid', index, what, { code, reason: message });
   }
 
   /**

@@ -1,6 +1,14 @@
-import { type PolicyChange, prunableBefore, type RetentionRule, samePolicy, timeMs } from '../event/index.ts';
+import type { VerificationError } from '../bytes/index.ts';
+import {
+  type PolicyChange,
+  prunableBefore,
+  type RetentionPolicy,
+  type RetentionRule,
+  samePolicy,
+  timeMs,
+} from '../event/index.ts';
 import type { RecordedPruning } from './audit-pruning.ts';
-import type { Discovery, FindingCode } from './finding.ts';
+import type { Discovery } from './finding.ts';
 
 /** The policy by which an entry removed values, and when. */
 export interface AppliedPolicy {
@@ -21,9 +29,8 @@ export interface ChunkRetention {
 interface Waiting {
   readonly index: number;
   readonly recordedAt: string;
-  readonly code: FindingCode;
-  /** What is wrong with it, given the policy that was in force; undefined where nothing is. */
-  readonly fault: (inForce: PolicyChange | undefined) => string | undefined;
+  /** What is wrong with it, given the policy that was in force; undefined where none was. */
+  readonly judge: (inForce: PolicyChange | undefined) => Discovery[];
 }
 
 /**
@@ -36,12 +43,14 @@ export class PolicyAudit {
   /** Adds the chunk before the last one. Answers what is wrong with it, or was with those behind it. */
   add({ policies, applied }: ChunkRetention, pruned: readonly RecordedPruning[] = []): Discovery[] {
     const found: Discovery[] = [];
-    const wait = [...applied.map(ofValues), ...pruned.map(ofEntries), ...this.#waiting];
+    const values = applied.map((one) => waiting(one, (inForce) => judgeApplied(one, inForce)));
+    const entries = pruned.map((one) => waiting(one, (inForce) => judgePruned(one, inForce)));
+    const wait = [...values, ...entries, ...this.#waiting];
     for (const change of policies.toReversed()) {
       const judged = wait.filter((one) => one.index > change.index && change.notBefore <= one.recordedAt);
       for (const one of judged) {
         wait.splice(wait.indexOf(one), 1);
-        found.push(...discoveries(one, change));
+        found.push(...one.judge(change));
       }
     }
     this.#waiting = wait;
@@ -50,33 +59,49 @@ export class PolicyAudit {
 
   /** What was removed without any policy in force. */
   conclude(): Discovery[] {
-    return this.#waiting.flatMap((one) => discoveries(one, undefined));
+    return this.#waiting.flatMap(({ judge }) => judge(undefined));
   }
 }
 
-function ofValues({ index, recordedAt, rules }: AppliedPolicy): Waiting {
-  const fault = (inForce: PolicyChange | undefined): string | undefined => {
-    if (inForce === undefined) return 'removed values, and no policy was in force';
-    return samePolicy(inForce.to, rules)
-      ? undefined
-      : 'removed values by another policy than the one in force';
-  };
-  return { index, recordedAt, code: 'retention_invalid', fault };
+function waiting(
+  { index, recordedAt }: Pick<Waiting, 'index' | 'recordedAt'>,
+  judge: Waiting['judge'],
+): Waiting {
+  return { index, recordedAt, judge };
 }
 
-function ofEntries({ index, recordedAt, policy, before }: RecordedPruning): Waiting {
-  const fault = (inForce: PolicyChange | undefined): string | undefined => {
-    if (inForce === undefined) return 'pruned entries, and no policy was in force';
-    if (inForce.index !== policy) return 'pruned entries by another policy than the one in force';
-    if (inForce.entries === 'keep') return 'pruned entries, and the policy keeps them';
-    const reach = prunableBefore(inForce.to, timeMs(recordedAt));
+/** What is wrong with an application, given the change of the policy that was in force; undefined where none was. */
+export function judgeApplied(
+  { index, rules }: Pick<AppliedPolicy, 'index' | 'rules'>,
+  change: { readonly to: RetentionPolicy } | undefined,
+): Discovery[] {
+  if (change !== undefined && samePolicy(change.to, rules)) return [];
+  const what =
+    change === undefined
+      ? 'removed values, and no policy was in force'
+      : 'removed values by another policy than the one in force';
+  return [{ code: 'retention_invalid', from: index, to: index, what }];
+}
+
+/** What is wrong with a pruning, given the change of the policy that was in force; undefined where none was. */
+export function judgePruned(
+  { index, recordedAt, policy, before }: RecordedPruning,
+  change: Pick<PolicyChange, 'index' | 'to' | 'entries'> | undefined,
+): Discovery[] {
+  const fault = (): string | undefined => {
+    if (change === undefined) return 'pruned entries, and no policy was in force';
+    if (change.index !== policy) return 'pruned entries by another policy than the one in force';
+    if (change.entries === 'keep') return 'pruned entries, and the policy keeps them';
+    const reach = prunableBefore(change.to, timeMs(recordedAt));
     if (reach === undefined) return 'pruned entries, and the policy keeps some for ever';
     return before > reach ? 'pruned entries that had not passed the longest period' : undefined;
   };
-  return { index, recordedAt, code: 'pruning_invalid', fault };
+  const what = fault();
+  return what === undefined ? [] : [{ code: 'pruning_invalid', from: index, to: index, what }];
 }
 
-function discoveries({ index, code, fault }: Waiting, inForce: PolicyChange | undefined): Discovery[] {
-  const what = fault(inForce);
-  return what === undefined ? [] : [{ code, from: index, to: index, what }];
+/** An entry that speaks of retention and cannot be read as one that does. */
+export function retentionUnreadable(index: number, { code, message }: VerificationError): Discovery {
+  const what = 'about retention, and not as such an entry can be';
+  return { code: 'retention_invalid', from: index, to: index, what, detail: { code, reason: message } };
 }

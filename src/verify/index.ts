@@ -50,6 +50,8 @@ export type {
   Span,
 } from './audit-model.ts';
 export type { AuditReport } from './audit-report.ts';
+export { judgeApplied, judgePruned, retentionUnreadable } from './audit-retention.ts';
+export { RemovalRecords } from './audit-sealed.ts';
 export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
 export {
   EvidenceAudit,

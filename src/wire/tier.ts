@@ -54,5 +54,7 @@ export interface Tier {
   readonly published: readonly TierPublication[];
   /** What outside parties signed that is not of this log, or does not hold: each a reason to run verify, and to worry. */
   readonly contradictions: readonly string[];
+  /** What keeps outside parties from vouching for it, and is for people to mend. */
+  readonly warnings: readonly string[];
   readonly exposure: readonly Exposure[];
 }

@@ -2,13 +2,23 @@
 // the table in docs/trust.md: `INDELIBLE_WRITE_PAGES=1` writes it, and every other run compares.
 
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { createLog, openLog, rotateKey, verifyLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
 import { hashLeaf } from 'indelible/merkle';
-import { parseSignerKey, signerKeyFromSeed } from 'indelible/note';
+import {
+  cosignerKeyFromSeed,
+  formatCheckpoint,
+  formatNote,
+  keyTypes,
+  parseCosignerKey,
+  parseNote,
+  parseSignerKey,
+  signerKeyFromSeed,
+} from 'indelible/note';
 import { publishLog, verifyPublished } from 'indelible/publish';
 import { type Finding, formatProof, parseProof, verifyProof } from 'indelible/verify';
 import { watchedLogs } from 'indelible/witness';
@@ -149,6 +159,83 @@ async function stolenBeside(ground: Ground, verifier: Verifier): Promise<Verdict
   return codesOf((await verifyLog(copy, { ...options, held: [...held, note] })).findings);
 }
 
+/** What outside parties have signed of the log after it has replaced the stolen key, with a witness that was given the new one. */
+interface Replaced {
+  readonly anchors: string;
+  readonly seenNote: string;
+}
+
+let replaced: Promise<Replaced> | undefined;
+
+async function replaceAndAnchor(ground: Ground): Promise<Replaced> {
+  const folder = temporaryFolder(ground.t);
+  const [dir, data] = [join(folder, 'log'), join(folder, 'witness')];
+  cpSync(ground.dir, dir, { recursive: true });
+  cpSync(ground.witness.dir, data, { recursive: true });
+  await rotateKey(
+    dir,
+    ground.root,
+    {},
+    { rotate: false, revoke: { since: { index: ground.anchored.size } } },
+  );
+  const quiet = { thread: 'caller', heartbeatMs: 0, warn: () => {} } as const;
+  await using reader = await openLog(dir, { ...quiet, readOnly: true, timestamps: stampsOf(ground.tsa) });
+  const { vkey } = await reader.keys();
+  const logs = watchedLogs([{ vkey: ground.vkey }, { vkey }]);
+  const witness = startWitness(ground.t, logs, { dir: data, now: Date.now });
+  {
+    const options = { ...quiet, witnesses: ground.policyText, publish: publishTo(witness) };
+    await using log = await openLog(dir, options);
+    await record(log, 'after', 2);
+    await untilWitnessed(log);
+  }
+  for (const { ok } of await reader.timestampNow()) assert.ok(ok);
+  return { anchors: join(dir, 'anchors.db'), seenNote: Buffer.from(await witness.seen(origin)).toString() };
+}
+
+/** The thief signs on in a copy of the log, and puts it in the place of the one that has revoked the key. */
+const signOn =
+  (isAnchoredSince: boolean) =>
+  async (ground: Ground, verifier: Verifier): Promise<Verdict> => {
+    const thief = copyFor(ground, verifier, ground.dir);
+    {
+      await using log = await openLog(thief, { thread: 'caller', heartbeatMs: 0, warn: () => {} });
+      await record(log, 'stolen', 30);
+    }
+    if (!isAnchoredSince) return look(ground, verifier, thief);
+    replaced ??= replaceAndAnchor(ground);
+    return look({ ...ground, ...(await replaced) }, verifier, thief);
+  };
+
+/** The log's own private key, used as a cosigner's: the same bytes under another algorithm. */
+function otherAlgorithm({ dir }: Ground, attacker: Attacker): void {
+  // Base64 has plus signs of its own.
+  const material = readFileSync(join(dir, 'log.key'), 'utf8').trim().split('+').slice(4).join('+');
+  const seed = new Uint8Array(Buffer.from(material, 'base64')).subarray(1);
+  const cosigner = parseCosignerKey(cosignerKeyFromSeed(origin, keyTypes.cosignatureV1, seed));
+  attacker.edit((db) => {
+    const root = rebuildTree(db, origin, undefined);
+    const { size } = db.prepare('SELECT size FROM head').get() as { size: number };
+    const text = formatCheckpoint({ origin, size, root });
+    const note = `${text}\n${cosigner.cosign(text, BigInt(Math.floor(Date.now() / 1000)))}\n`;
+    db.prepare('UPDATE head SET checkpoint = ?').run(utf8Encode(note));
+  });
+}
+
+/** Takes away what the witness has signed, and leaves the log's own signature under each checkpoint. */
+function strip({ dir }: Ground, attacker: Attacker): void {
+  const own = parseSignerKey(readFileSync(join(dir, 'log.key'), 'utf8').trim());
+  if (!existsSync(join(attacker.dir, 'anchors.db'))) return;
+  const store = AnchorStore.open(join(attacker.dir, 'anchors.db'));
+  for (const { size, note, at } of store.newestPublished(100)) {
+    const { text, signatures } = parseNote(note);
+    const kept = signatures.filter(({ name, keyId }) => name === own.name && keyId === own.keyId);
+    assert.ok(kept.length < signatures.length);
+    store.putPublished({ size, note: formatNote({ text, signatures: kept }), at });
+  }
+  store.close();
+}
+
 /** An inner node of the tree, handed over as if it were an entry. */
 async function nodeAsEntry(ground: Ground, { hasWitnesses }: Verifier): Promise<Verdict> {
   const { index, hashes, checkpoint } = parseProof(utf8Encode(ground.proof.proof));
@@ -273,6 +360,18 @@ const attacks: readonly Staged[] = [
     seen: all,
   },
   {
+    number: '12',
+    what: 'the thief signs on behind the newest anchor, in place of the log',
+    stage: signOn(false),
+    seen: none,
+  },
+  {
+    number: '12',
+    what: 'the same, where the log has revoked the key and was anchored since',
+    stage: signOn(true),
+    seen: anchored,
+  },
+  {
     number: '13',
     what: 'operator and witness together: another history',
     stage: collusion,
@@ -313,6 +412,18 @@ const attacks: readonly Staged[] = [
       });
     }),
     seen: all,
+  },
+  {
+    number: '51',
+    what: 'the real key under another algorithm',
+    stage: onCopy(otherAlgorithm),
+    seen: all,
+  },
+  {
+    number: '51',
+    what: 'strip the cosignatures, so that the log’s own signature is all there is',
+    stage: onCopy(strip),
+    seen: [false, false, true, true],
   },
   {
     number: '51',

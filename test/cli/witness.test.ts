@@ -107,6 +107,46 @@ describe('by hand', () => {
     assert.equal(run('witness add-signature - --log audit', foreign).status, 1);
   });
 
+  test('publish says for whom it waits, and for what', async (t) => {
+    const { cwd, ok, run, vkey } = await world(t);
+    const record = async (): Promise<void> => {
+      await using log = await openLog(join(cwd, 'audit'), { thread: 'caller', heartbeatMs: 0 });
+      await log.record({ action: 'a.b', actor: { type: 'user', id: 'u_1' } });
+    };
+    const publish = (): { said: string; waits: unknown } => {
+      const { status, stdout, stderr } = run(
+        `publish --log audit --to file://${cwd}/public --no-disclosures --json`,
+      );
+      assert.equal(status, 0, stderr);
+      return { said: stderr, waits: JSON.parse(stdout).waits };
+    };
+    assert.deepEqual(publish(), { said: '', waits: { entries: 0, witnesses: [] } });
+    ok(`witness add none ${makeWitness(join(cwd, 'w'), 'w.example')} --log audit`);
+    const first = publish();
+    assert.match(
+      first.said,
+      /Waiting for w\.example, who signs by hand, to cosign size 1: indelible witness request --log audit/,
+    );
+    assert.deepEqual(first.waits, { entries: 0, witnesses: [{ name: 'w.example' }] });
+    writeFileSync(join(cwd, 'request'), ok('witness request --log audit'));
+    await record();
+    // What was shown is what is published: the newer entries wait for the next request.
+    assert.match(publish().said, /2 newer entries wait: .*indelible witness request --log audit/);
+    ok('witness add-signature - --log audit', ok(`witness sign request --data w --vkey ${vkey}`));
+    const signed = publish();
+    assert.doesNotMatch(signed.said, /Waiting for/);
+    assert.deepEqual(signed.waits, { entries: 2, witnesses: [] });
+    writeFileSync(join(cwd, 'request'), ok('witness request --log audit --old 1'));
+    ok('witness add-signature - --log audit', ok(`witness sign request --data w --vkey ${vkey}`));
+    assert.deepEqual(publish(), { said: '', waits: { entries: 0, witnesses: [] } });
+    // One with an address that has not answered is told by it; a quorum that is there waits for nobody.
+    ok(`witness add http://127.0.0.1:9 ${makeWitness(join(cwd, 'x'), 'x.example')} --log audit --quorum 2`);
+    assert.match(publish().said, /Waiting for x\.example \(http:\/\/127\.0\.0\.1:9\) to cosign size 3/);
+    const policy = readFileSync(join(cwd, 'audit/policy'), 'utf8').replace('witnesses 2', 'witnesses 1');
+    writeFileSync(join(cwd, 'audit/policy'), policy);
+    assert.deepEqual(publish(), { said: '', waits: { entries: 0, witnesses: [] } });
+  });
+
   test('a checkpoint alone, a second history, and a log that is not watched', async (t) => {
     const { cwd, ok, run, vkey } = await world(t);
     makeWitness(join(cwd, 'w'), 'w.example');

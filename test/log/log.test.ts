@@ -250,12 +250,15 @@ describe('limits and ends', () => {
     const dir = join(folder, 'log');
     await using log = await createLog(dir, { origin });
     await log.recordMany(Array.from({ length: 500 }, (_, n) => signIn(`a-${n}`)));
+    writeFileSync(join(dir, 'policy'), `log ${log.vkey}\nquorum none\n`);
     const writing = log.recordMany(Array.from({ length: 500 }, (_, n) => signIn(`b-${n}`)));
     const copy = await log.backup(join(folder, 'copy'));
     await writing;
     assert.ok(copy.checkpoint.size >= 501);
     assert.equal(statSync(join(folder, 'copy')).mode & 0o777, 0o700);
     assert.equal(statSync(join(folder, 'copy', 'log.db')).mode & 0o777, 0o600);
+    assert.deepEqual(readFileSync(join(folder, 'copy', 'policy')), readFileSync(join(dir, 'policy')));
+    assert.equal(existsSync(join(folder, 'copy', 'timestamps.json')), false);
     assert.equal(existsSync(join(folder, 'copy', 'log.key')), false);
     assert.equal(existsSync(join(folder, 'copy', 'root.key')), false);
     await assert.rejects(log.backup(join(folder, 'copy')), { code: 'log_exists' });

@@ -36,6 +36,7 @@ const bare: TierFacts = {
   stamped: [],
   published: [],
   contradictions: [],
+  warnings: [],
 };
 
 const witnessed = (size: number): Partial<TierFacts> => ({

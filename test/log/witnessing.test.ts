@@ -12,8 +12,10 @@ import { createLog, createMldsaKey, isLogError, type Log, logPaths, openLog, ver
 import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
 import { keyTypes, openWithPolicy, parsePolicy } from 'indelible/note';
+import { publishLog } from 'indelible/publish';
 import { parseProof, verifyProof } from 'indelible/verify';
 import { watchedLogs } from 'indelible/witness';
+import { urlOf } from '../publish/world.ts';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 import { makeWitness, policyText, serveWitness, type WitnessProcess } from '../support/witness-process.ts';
 import { startWitness } from '../witness/world.ts';
@@ -367,6 +369,84 @@ test('a log that stands still is shown once, and again when it grows', async (t)
   assert.equal(count, before + 1);
 });
 
+test('what witnesses sign is written on another thread: the application’s own never waits for that disk', async (t) => {
+  const { dir, vkey } = await newLog(t);
+  const witness = startWitness(t, watchedLogs([{ vkey }]));
+  const fetch = (to: string, init: RequestInit) => witness.handler(new Request(to, init));
+  const [key] = witness.keys;
+  const policy = policyText(vkey, [{ vkey: key!.text, url: 'http://127.0.0.1:4041' }], 1);
+  const here = (): never => assert.fail('written on the thread of the application');
+  for (const method of ['addSignatures', 'putWitness', 'putPublished', 'thinPublished'] as const)
+    t.mock.method(AnchorStore.prototype, method, here);
+  await using log = await openLog(dir, { witnesses: policy, publish: { ...fast, fetch } });
+  for (let at = 0; at < 3; at += 1) await (await log.record(signIn())).witnessed({ timeoutMs: 10_000 });
+  assert.equal(states(log)[0], 'following');
+  await log.close();
+  t.mock.restoreAll();
+  const store = AnchorStore.open(join(dir, 'anchors.db'));
+  assert.ok(store.witness('http://127.0.0.1:4041')!.size > 3);
+  store.close();
+});
+
+test('a log that stands still is cosigned anew now and then; what was signed first is kept, and the newest is shown', async (t) => {
+  const { dir, vkey } = await newLog(t);
+  createMldsaKey(join(dir, 'log.mldsa.key'), origin);
+  let [count, clock] = [0, 1_767_139_200_000];
+  const witness = startWitness(t, watchedLogs([{ vkey }]), { now: () => clock });
+  const fetch = async (to: string, init: RequestInit): Promise<Response> => {
+    count += 1;
+    clock += 60_000;
+    return witness.handler(new Request(to, init));
+  };
+  const url = 'http://127.0.0.1:4041';
+  const keys = witness.keys.map((key) => ({ vkey: key.text, url }));
+  const policy = policyText(vkey, keys, 2);
+  const publish = { ...fast, fetch, refreshMs: 100 };
+  const timesIn = (note: string | Uint8Array) =>
+    openWithPolicy(typeof note === 'string' ? utf8Encode(note) : note, parsePolicy(policy)).verified.flatMap(
+      ({ timestamp }) => timestamp ?? [],
+    );
+  {
+    await using log = await openLog(dir, { witnesses: policy, publish, thread: 'caller', heartbeatMs: 0 });
+    const toFiles = () => publishLog(log, { to: urlOf(join(dir, '../public')), disclosures: false });
+    await until(() => count >= 2);
+    const shown = (await toFiles()).note;
+    await until(() => count >= 5);
+    const later = (await toFiles()).note;
+    assert.ok(timesIn(later)[0]! > timesIn(shown)[0]!);
+    const { size, note } = await log.checkpoint({ witnessed: true });
+    assert.equal(size, (await log.checkpoint()).size);
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    const [newest, first] = store.newestPublished(2);
+    const rows = store.publishedFrom(0, 9).length;
+    store.close();
+    assert.equal(rows, 1);
+    const [old, fresh] = [timesIn(first!.note), timesIn(newest!.note)];
+    assert.deepEqual([old.length, fresh.length], [2, 2]);
+    assert.ok(
+      old.every((time) => time === 1_767_139_260n),
+      String(old),
+    );
+    assert.ok(
+      fresh.every((time) => time >= old[0]! + 180n),
+      String(fresh),
+    );
+    assert.ok(timesIn(note).every((time) => time >= old[0]! + 180n));
+    // One line of each key, however often it was signed.
+    assert.equal(Buffer.from(newest!.note).toString().split('\n— ').length - 1, 4);
+    const report = await log.verify({ policy: parsePolicy(policy) });
+    assert.deepEqual(report.findings, []);
+  }
+  // Every day by default: not again after a restart, either.
+  await using again = await openLog(dir, {
+    ...{ witnesses: policy, publish: { ...fast, fetch }, thread: 'caller', heartbeatMs: 0 },
+  });
+  const before = count;
+  await sleep(500);
+  assert.equal(count, before);
+  assert.equal(states(again)[0], 'following');
+});
+
 test('a log signs its published checkpoints by ML-DSA-44, too, where it has the key, and no others', async (t) => {
   const { dir, vkey } = await newLog(t);
   const paths = logPaths(dir);
@@ -417,8 +497,57 @@ describe('opening', () => {
     });
     assert.equal(log.witnessPolicy, undefined);
     assert.equal(warnings.length, 1);
-    await assert.rejects(openLog(dir, { thread: 'caller' }), { code: 'malformed_policy' });
+    await assert.rejects(log.checkpoint({ witnessed: true }), { code: 'malformed_policy' });
   });
+
+  for (const [what, text, code] of [
+    ['is none', 'quorum nobody\n', 'malformed_policy'],
+    ['is half of one', 'log ', 'malformed_policy'],
+    ['is bytes', '\u0000\uffff', 'malformed_policy'],
+    ['names an address that is none', undefined, 'option_invalid'],
+    ['is a folder', null, undefined],
+  ] as const) {
+    test(`to write, where the policy ${what}: the log goes on, and says that its witnesses are missing`, async (t) => {
+      const { dir, vkey } = await newLog(t);
+      const policy = join(dir, 'policy');
+      const witness = {
+        vkey: makeWitness(join(temporaryFolder(t), 'w'), 'f.example'),
+        url: 'https://u:p@w.example',
+      };
+      if (text === null) mkdirSync(policy);
+      else writeFileSync(policy, text ?? policyText(vkey, [witness], 1));
+      const warnings: string[] = [];
+      {
+        await using log = await openLog(dir, { warn: (one) => warnings.push(one), publish: fast });
+        const receipt = await log.record(signIn('recorded'));
+        assert.match(
+          warnings.join(),
+          /goes on without its witnesses, since the policy .*policy cannot be used/,
+        );
+        const [status, ...others] = log.followers.list();
+        assert.deepEqual([status!.name, status!.state, others.length], ['witness/policy', 'refused', 0]);
+        assert.equal(status!.lastError?.code, code ?? status!.lastError?.code);
+        const refused = code === undefined ? () => true : { code };
+        await assert.rejects(receipt.witnessed(), refused);
+        await assert.rejects(log.checkpoint({ witnessed: true }), refused);
+        assert.equal(log.witnessPolicy, undefined);
+        await log.prove('recorded');
+        assert.ok((await log.verify({ vkey })).ok);
+        if (text !== undefined && text !== null)
+          assert.match((await log.tier()).contradictions.join(), /policy of the log cannot be read/);
+      }
+      // Handed in by the program it is a mistake of the program.
+      if (typeof text === 'string')
+        await assert.rejects(openLog(dir, { witnesses: text }), { code: 'malformed_policy' });
+      // It is mended, and the witnesses are asked again.
+      rmSync(policy, { recursive: true });
+      const { url, count } = await fake(t, () => ({ status: 500 }));
+      writeFileSync(policy, policyText(vkey, [{ ...witness, url }], 1));
+      await using log = await openLog(dir, { publish: fast });
+      await until(() => count() > 0);
+      assert.ok(await log.get('recorded'));
+    });
+  }
 
   test('a log without witnesses says so', async (t) => {
     const { dir } = await newLog(t);

@@ -23,14 +23,15 @@ export function makeWitness(dir: string, name: string, mldsa = false): string {
   return readFileSync(witnessFiles(dir).vkeys, 'utf8').split('\n')[0]!;
 }
 
-/** Starts the witness in `dir`, for the log of this key; `port` 0 is any. */
+/** Starts the witness in `dir`, for the log of this key, or of these; `port` 0 is any. */
 export async function serveWitness(
   t: Pick<TestContext, 'after'>,
   dir: string,
-  logVkey: string,
+  logVkey: string | readonly string[],
   port = 0,
 ): Promise<WitnessProcess> {
-  const words = ['witness', 'serve', '--data', dir, '--vkey', logVkey, '--port', String(port)];
+  const vkeys = [logVkey].flat().flatMap((vkey) => ['--vkey', vkey]);
+  const words = ['witness', 'serve', '--data', dir, ...vkeys, '--port', String(port)];
   const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;

@@ -41,6 +41,8 @@ export interface Vitals {
   readonly waiting: number;
   /** How many entries the search index furthest behind has still to take in. */
   readonly indexLagMax: number;
+  /** Witnesses of these logs that do not cosign, for whatever reason. */
+  readonly witnessesFailing: number;
 }
 
 /** Logs that stay open when nobody uses them. */
@@ -193,6 +195,7 @@ export class LogRegistry implements Logs {
     return {
       open: opened.length,
       waiting: opened.reduce((sum, log) => sum + log.waiting, 0),
+      witnessesFailing: opened.reduce((sum, log) => sum + witnessesFailing(log), 0),
       indexLagMax: lags.reduce((max, lag) => Math.max(max, lag.status === 'fulfilled' ? lag.value : 0), 0),
     };
   }
@@ -307,4 +310,9 @@ function secretAt(path: string): Uint8Array {
   const { text, loose } = readPrivate(path);
   if (loose) throw new LogError('key_insecure', `${path} can be read or written by others than its owner`);
   return hexDecode(text);
+}
+
+function witnessesFailing(log: Log): number {
+  const witnesses = log.followers.list().filter(({ name }) => name.startsWith('witness/'));
+  return witnesses.filter(({ state }) => state === 'failing' || state === 'refused').length;
 }

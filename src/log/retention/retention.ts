@@ -166,6 +166,26 @@ export class Retention {
   }
 
   /**
+   * The first entry with values that are there though they had passed their period, by these rules, before the time that each names;
+   * undefined where there is none. What a hold keeps is not meant. Throws `LogError` `log_damaged`.
+   */
+  async firstDue(rules: readonly RetentionReach[]): Promise<number | undefined> {
+    const { holds, size } = await this.#look();
+    const reaches: RetentionReach[] = [];
+    for (const rule of rules) {
+      const below = Math.min(rule.below, await this.#firstSince(rule.before, size));
+      reaches.push({ ...rule, below });
+    }
+    const [to, placed] = [reachOf(reaches), holdsAfter(holds)];
+    for (let from = 0; from < to; ) {
+      const due = await this.#parts.reader.due({ from, to, rules: reaches, holds: placed });
+      if (due.found.length > 0) return due.found[0]!.index;
+      from = due.next;
+    }
+    return undefined;
+  }
+
+  /**
    * Removes the sealed values that have passed their period under the policy in force: values and salts leave the log, its search
    * index and its files, and `log.retention_applied` entries say so. Values under a legal hold stay, and are counted. Entries, their
    * hashes and every proof stay. It does nothing where nothing is due.

@@ -237,7 +237,7 @@ function Gaps({ report: { gaps } }: { report: Verification }) {
 }
 
 /** What vouches for the log, from the weakest to the strongest, and what was signed that is not of this log. */
-function Vouchers({ tier: { layers, contradictions } }: { tier: Tier }) {
+function Vouchers({ tier: { layers, contradictions, warnings } }: { tier: Tier }) {
   return (
     <Section
       title="What vouches for this log"
@@ -253,6 +253,11 @@ function Vouchers({ tier: { layers, contradictions } }: { tier: Tier }) {
           </ul>
         </div>
       )}
+      {warnings.map((said) => (
+        <p key={said} className="warning" role="status">
+          {said}
+        </p>
+      ))}
       <table className="plain">
         <thead>
           <tr>

@@ -1,0 +1,22 @@
+import { AnchorStore } from './anchor-store.ts';
+
+/** Published checkpoints that an audit compares, newest first. */
+const AUDITED_MAX = 256;
+
+/**
+ * The newest checkpoints that were published, as notes, for an audit; none where there is no such file. Nothing of them is believed.
+ * Throws `LogError` `io_failed` where the file cannot be read.
+ */
+export function readPublished(path: string): string[] {
+  const store = AnchorStore.openReadable(path);
+  try {
+    return (store?.newestPublished(AUDITED_MAX) ?? []).map(({ note }) => readText(note));
+  } finally {
+    store?.close();
+  }
+}
+
+/** What is no text is no note: it is handed on as one that nobody has signed, and the audit says so. */
+function readText(note: unknown): string {
+  return note instanceof Uint8Array ? Buffer.from(note).toString('utf8') : String(note);
+}
