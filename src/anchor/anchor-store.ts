@@ -224,11 +224,11 @@ export class AnchorStore {
     });
   }
 
-  /** The newest published checkpoints, largest first, at most `limit`. */
-  newestPublished(limit = 1): PublishedCheckpoint[] {
+  /** The newest published checkpoints, of at most `size` entries, largest first, at most `limit`. */
+  newestPublished(limit = 1, size: number = Number.MAX_SAFE_INTEGER): PublishedCheckpoint[] {
     return guarded(() => {
-      const rows = this.#db.prepare('SELECT * FROM published ORDER BY size DESC LIMIT ?');
-      return rows.all(limit).map(publishedOf);
+      const rows = this.#db.prepare('SELECT * FROM published WHERE size <= ? ORDER BY size DESC LIMIT ?');
+      return rows.all(size, limit).map(publishedOf);
     });
   }
 
@@ -270,6 +270,31 @@ export class AnchorStore {
         `SELECT ${stampColumns} FROM timestamps WHERE authority = ? ORDER BY size DESC LIMIT 1`,
       );
       return rows.all(authority).map(stampedOf)[0];
+    });
+  }
+
+  /** Which checkpoints of at most `size` entries each authority has stamped: by authority, then by size. */
+  timestampsUpTo(size: number): Pick<StampedCheckpoint, 'size' | 'authority'>[] {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        'SELECT size, authority FROM timestamps WHERE size <= ? ORDER BY authority, size',
+      );
+      return rows
+        .all(size)
+        .map((row) => ({ size: Number(row['size']), authority: String(row['authority']) }));
+    });
+  }
+
+  /** The token of an authority over the checkpoint of this size; undefined if there is none. */
+  timestamp({
+    size,
+    authority,
+  }: Pick<StampedCheckpoint, 'size' | 'authority'>): StampedCheckpoint | undefined {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT ${stampColumns} FROM timestamps WHERE size = ? AND authority = ?`,
+      );
+      return rows.all(size, authority).map(stampedOf)[0];
     });
   }
 

@@ -6,6 +6,7 @@ export const logErrorCodes = [
   'closed',
   'credential_refused',
   'disk_full',
+  'evidence_outdated',
   'evidence_too_large',
   'head_invalid',
   'head_moved',

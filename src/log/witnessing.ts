@@ -48,6 +48,8 @@ const LOOK_MS = 50;
 /** Who witnesses a log, read before it is opened. */
 export interface WitnessSettings {
   readonly policy: Policy;
+  /** The policy as it was written. */
+  readonly policyText: string;
   readonly cosigner?: Cosigner;
 }
 
@@ -70,8 +72,9 @@ export function witnessSettings(
       if (problem !== undefined)
         throw misuse('range', 'option_invalid', `a witness cannot be at ${url}: ${problem}`);
     }
-    if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return { policy };
-    return { policy, cosigner: readCosigner(home.mldsaKey, origin) };
+    if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey))
+      return { policy, policyText: text };
+    return { policy, policyText: text, cosigner: readCosigner(home.mldsaKey, origin) };
   } catch (error) {
     if (options.readOnly !== true || options.witnesses !== undefined) throw error;
     warn(`the policy ${home.policy} is left aside: ${(error as Error).message}`);
@@ -86,6 +89,7 @@ function policyIn(path: string): string | undefined {
 /** The witnessed side of an open log: which of its checkpoints a quorum has cosigned. */
 export class Witnessing {
   readonly policy: Policy;
+  readonly policyText: string;
   readonly #home: LogHome;
   readonly #reader: ReaderHandle;
   readonly #isWritten: boolean;
@@ -96,6 +100,7 @@ export class Witnessing {
 
   constructor(settings: WitnessSettings, log: { home: LogHome; reader: ReaderHandle; isWritten: boolean }) {
     this.policy = settings.policy;
+    this.policyText = settings.policyText;
     this.#home = log.home;
     this.#reader = log.reader;
     this.#isWritten = log.isWritten;
@@ -130,11 +135,11 @@ export class Witnessing {
     followers.addTask(this.#publisher);
   }
 
-  /** The newest checkpoint that the quorum has cosigned, if it has at least `size` entries. */
-  newest(size = 0): SignedCheckpoint | undefined {
+  /** The newest checkpoint that the quorum has cosigned, of at least `size` entries, and at most `sizeMax`. */
+  newest(size = 0, sizeMax?: number): SignedCheckpoint | undefined {
     const store = this.#readable();
     if (store === undefined) return undefined;
-    for (const published of store.newestPublished(CANDIDATES_MAX)) {
+    for (const published of store.newestPublished(CANDIDATES_MAX, sizeMax)) {
       if (published.size < size) return undefined;
       const found = this.#judge(published.note);
       if (found !== undefined) return found;

@@ -46,7 +46,7 @@ for line in sys.stdin:
     try:
         ${programs[kind]}
         print("true")
-    except (verifier.Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError, FileNotFoundError):
+    except (*verifier.REFUSALS, FileNotFoundError):
         print("false")
 `;
   const child = spawn('python3', ['-c', program, path.dirname(script), vkey ?? '']);
