@@ -8,14 +8,22 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
 import { createLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
+import { utf8Encode } from 'indelible/bytes';
+import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseNote } from 'indelible/note';
 import type { Browser } from 'playwright-core';
 import { indelible } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { policyText } from '../support/witness-process.ts';
 import { launch, openWindow, picture } from './browser.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Evidence of a log in which every text is an attack on the page. */
+const witness = parseCosignerKey(
+  cosignerKeyFromSeed('w1.example', keyTypes.cosignatureV1, new Uint8Array(32).fill(1)),
+);
+
+/** Evidence of a log in which every text is an attack on the page; cosigned, and stamped by somebody whom no page can judge. */
 async function page(t: TestContext, events = 30): Promise<{ file: string; vkey: string }> {
   const folder = temporaryFolder(t);
   const dir = path.join(folder, 'audit');
@@ -32,7 +40,14 @@ async function page(t: TestContext, events = 30): Promise<{ file: string; vkey: 
     })),
   );
   const { vkey } = log;
+  const { size, note } = await log.checkpoint();
   await log.close();
+  writeFileSync(path.join(dir, 'policy'), policyText(vkey, [{ vkey: witness.key.text }], 1));
+  const store = AnchorStore.open(path.join(dir, 'anchors.db'));
+  const published = { size, note: utf8Encode(note), at: 0 };
+  store.addSignatures(published, [witness.cosign(parseNote(published.note).text, 1_800_000_000n)]);
+  store.putTimestamp({ ...published, authority: '<b>tsa', token: Uint8Array.of(0x30, 0) });
+  store.close();
   const file = path.join(folder, 'case.html');
   const made = indelible(['evidence', '--log', dir, '--query', '', '--reveal', 'all', '--out', file]);
   assert.equal(made.status, 0, made.stderr);
@@ -58,6 +73,18 @@ describe('a page of evidence, offline', () => {
     assert.match((await tab.textContent('main section')) ?? '', /A file cannot vouch for itself/);
     assert.equal(await tab.title(), 'Evidence: example.com/page');
     assert.equal(await tab.locator('tbody tr').count(), 31);
+    const told = (await tab.textContent('.verdict .pairs')) ?? '';
+    assert.match(
+      told,
+      /witnessed31 entries, by witnesses of the policy inside, which is the operator’s own statement/,
+    );
+    assert.match(told, /cosigned byw1\.example\+\S+ at 2027-01-15T08:00:00\.000Z/);
+    assert.match(
+      told,
+      /1 carried, not checked here: <b>tsa up to 31 entries\. .*indelible verify FILE --tsa-ca .*openssl ts -verify/,
+    );
+    assert.ok(told.includes(`key of the log${vkey} signs from 0 entries on`), told);
+    assert.match(told, /found3\d match the query/);
     await tab.fill('#search', 'needle stack');
     await tab.locator('tbody tr').nth(1).waitFor({ state: 'detached' });
     await tab.locator('button.open').first().click();
