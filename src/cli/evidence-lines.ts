@@ -42,7 +42,15 @@ export function verdictLine({ verdict, key }: EvidenceReport, paint: Painter): S
 }
 
 function askedWords({ asked, made }: EvidenceReport): string {
-  const what = made.ids === null ? 'match the query' : 'are those that were named';
+  const isOne = asked.matched === 1;
+  const what =
+    made.ids !== null
+      ? isOne
+        ? 'is the one that was named'
+        : 'are those that were named'
+      : isOne
+        ? 'matches the query'
+        : 'match the query';
   const unjudged =
     asked.unjudged === 0 ? '' : `; ${asked.unjudged} could not be judged, since values are withheld`;
   return `${many(asked.matched, 'entry', 'entries')} ${what}${unjudged}`;

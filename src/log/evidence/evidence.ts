@@ -181,7 +181,7 @@ class EvidenceBody {
   #members(indexes: readonly number[], ids: readonly string[] | undefined): Record<string, JsonValue> {
     const { query, support } = this.#selected;
     const reveal = this.#reveal;
-    const complete = stretchOf(this.#selected.indexes, new Set(indexes));
+    const complete = stretchOf(this.#selected.indexes, new Set(indexes), this.#checkpoint.size);
     const selected = this.#selected.indexes.length;
     return {
       certificates: this.#carried.certificates.map((der) => base64Encode(der)),
@@ -227,13 +227,14 @@ function blockOf(rows: readonly EvidenceRow[]): JsonValue {
   return { bytes: bytes.length, count: rows.length, data: base64Encode(deflateRawSync(bytes)) };
 }
 
-/** The stretch from the first selected entry to the last, where every entry of it is here; else null. */
+/** The stretch from the first selected entry to the last, where every entry of it is here; else null. One entry of many is none. */
 function stretchOf(
   selected: readonly number[],
   here: ReadonlySet<number>,
+  size: number,
 ): { from: number; to: number } | null {
   const [from, last] = [selected[0], selected.at(-1)];
-  if (from === undefined || last === undefined) return null;
+  if (from === undefined || last === undefined || (from === last && size > 1)) return null;
   for (let index = from; index <= last; index += 1) if (!here.has(index)) return null;
   return { from, to: last + 1 };
 }
