@@ -2,6 +2,16 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
 import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import {
+  type Publication,
+  type PublishedCheckpoint,
+  publicationOf,
+  publishedOf,
+  type StampedCheckpoint,
+  stampedOf,
+  type WitnessRecord,
+  witnessOf,
+} from './anchor-rows.ts';
 import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
@@ -51,60 +61,6 @@ const stampColumns = `min(max(CAST(size AS INTEGER), 0), ${Number.MAX_SAFE_INTEG
 
 /** How many of the newest published checkpoints stay, whatever their number in an hour. */
 export const PUBLISHED_KEPT_MIN = 256;
-
-/** A checkpoint that was shown to outside parties, with the signatures that they put under it so far. */
-export interface PublishedCheckpoint {
-  readonly size: number;
-  /** The signed note, cosignatures included (c2sp.org/tlog-checkpoint). */
-  readonly note: Uint8Array;
-  /** When it was last changed: by this machine's clock, milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/** A time-stamp token over the text of a checkpoint's note (RFC 3161). */
-export interface StampedCheckpoint {
-  readonly size: number;
-  /** The name of the time-stamping authority in this log's settings. */
-  readonly authority: string;
-  /** The TimeStampToken: a CMS SignedData in DER, with its certificates. */
-  readonly token: Uint8Array;
-  /** The note whose text was stamped. */
-  readonly note: Uint8Array;
-  /** When it was taken: by this machine's clock, milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/** A place where a log is published as static files (c2sp.org/tlog-tiles), and how far. */
-export interface Publication {
-  /** `file:///…`, `s3://…` or `https://…`, without any credential. */
-  readonly url: string;
-  /** How many entries were there when it was last published to. */
-  readonly size: number;
-  /** When that was: by this machine's clock, milliseconds since the epoch. */
-  readonly at: number;
-  /** Until when the place itself refuses to delete or replace what lies there (WORM), milliseconds since the epoch. */
-  readonly retainUntil?: number;
-}
-
-/** What is remembered of a witness between two requests. */
-export interface WitnessRecord {
-  /** Where it takes checkpoints. */
-  readonly url: string;
-  /** The size of the largest checkpoint that it is known to have cosigned; 0 for none. */
-  readonly size: number;
-  /**
-   * Why it does not cosign. It holds another history (`fork`), or a longer one (`ahead`): it is not asked any more, until somebody
-   * looks, and removes and adds the witness. It does not know the log, or the key that signs it (`unknown`): until it does.
-   */
-  readonly refusal?: {
-    readonly kind: 'fork' | 'ahead' | 'unknown';
-    /** The id of the entry that says so in the log, as soon as there is one. */
-    readonly entry: string;
-    /** The checkpoint that it would not cosign. */
-    readonly note: Uint8Array;
-  };
-  readonly at: number;
-}
 
 /**
  * `anchors.db`: what outside parties have signed about a log. Unlike an index it cannot be derived again, and unlike the log it is
@@ -250,17 +206,17 @@ export class AnchorStore {
   }
 
   /**
-   * The newest published checkpoints, largest first, at most `limit`; one that was signed again comes twice, with its newest
-   * signatures first.
+   * The newest published checkpoints, of at most `size` entries, largest first, at most `limit`; one that was signed again comes twice,
+   * with its newest signatures first.
    */
-  newestPublished(limit = 1): PublishedCheckpoint[] {
+  newestPublished(limit = 1, size: number = Number.MAX_SAFE_INTEGER): PublishedCheckpoint[] {
     return guarded(() => {
       const again = this.#hasRefreshed() ? 'UNION ALL SELECT 0, size, note, at FROM refreshed' : '';
       const rows = this.#db.prepare(
         `SELECT size, note, at FROM (SELECT 1 AS place, size, note, at FROM published ${again})
-         ORDER BY size DESC, place LIMIT ?`,
+         WHERE size <= ? ORDER BY size DESC, place LIMIT ?`,
       );
-      return rows.all(limit).map(publishedOf);
+      return rows.all(size, limit).map(publishedOf);
     });
   }
 
@@ -310,6 +266,31 @@ export class AnchorStore {
     });
   }
 
+  /** Which checkpoints of at most `size` entries each authority has stamped: by authority, then by size. */
+  timestampsUpTo(size: number): Pick<StampedCheckpoint, 'size' | 'authority'>[] {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        'SELECT size, authority FROM timestamps WHERE size <= ? ORDER BY authority, size',
+      );
+      return rows
+        .all(size)
+        .map((row) => ({ size: Number(row['size']), authority: String(row['authority']) }));
+    });
+  }
+
+  /** The token of an authority over the checkpoint of this size; undefined if there is none. */
+  timestamp({
+    size,
+    authority,
+  }: Pick<StampedCheckpoint, 'size' | 'authority'>): StampedCheckpoint | undefined {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT ${stampColumns} FROM timestamps WHERE size = ? AND authority = ?`,
+      );
+      return rows.all(size, authority).map(stampedOf)[0];
+    });
+  }
+
   /** Keeps how far the log is published at one place; what was known of the same place is replaced. */
   putPublication({ url, size, at, retainUntil }: Publication): void {
     guarded(() => {
@@ -329,42 +310,6 @@ export class AnchorStore {
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
-}
-
-type Row = Record<string, unknown>;
-
-function publishedOf({ size, note, at }: Row): PublishedCheckpoint {
-  return { size: Number(size), note: note as Uint8Array, at: Number(at) };
-}
-
-function witnessOf({ url, size, refusal, entry, note, at }: Row): WitnessRecord {
-  return {
-    url: String(url),
-    size: Number(size),
-    at: Number(at),
-    ...((refusal === 'fork' || refusal === 'ahead' || refusal === 'unknown') && {
-      refusal: { kind: refusal, entry: String(entry), note: note as Uint8Array },
-    }),
-  };
-}
-
-function stampedOf({ size, authority, token, note, at }: Row): StampedCheckpoint {
-  return {
-    size: Number(size),
-    authority: String(authority),
-    token: token as Uint8Array,
-    note: note as Uint8Array,
-    at: Number(at),
-  };
-}
-
-function publicationOf({ url, size, at, retain_until: retainUntil }: Row): Publication {
-  return {
-    url: String(url),
-    size: Number(size),
-    at: Number(at),
-    ...(retainUntil !== null && { retainUntil: Number(retainUntil) }),
-  };
 }
 
 /** Makes an empty file that its owner alone may read, as the log beside it; SQLite takes it for a new database. */

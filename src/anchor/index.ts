@@ -15,14 +15,8 @@
  * Everything that comes from outside is an attacker's until it is verified. `timestamp/der.ts` refuses what is not strict DER before
  * any parser sees it, `timestamp/token.ts` takes apart without believing, `timestamp/verify-timestamp.ts` believes.
  */
-export {
-  AnchorStore,
-  PUBLISHED_KEPT_MIN,
-  type Publication,
-  type PublishedCheckpoint,
-  type StampedCheckpoint,
-  type WitnessRecord,
-} from './anchor-store.ts';
+export type { Publication, PublishedCheckpoint, StampedCheckpoint, WitnessRecord } from './anchor-rows.ts';
+export { AnchorStore, PUBLISHED_KEPT_MIN } from './anchor-store.ts';
 export {
   addPolicyWitness,
   type NewWitness,

@@ -6,7 +6,8 @@ import {
   satisfiesPolicy,
   type VerifiedSignature,
 } from '../note/index.ts';
-import type { AnchorStore, WitnessRecord } from './anchor-store.ts';
+import type { WitnessRecord } from './anchor-rows.ts';
+import type { AnchorStore } from './anchor-store.ts';
 
 /** Published checkpoints that are looked at, newest first. */
 const LOOKED_AT_MAX = 256;

@@ -7,6 +7,7 @@ export const logErrorCodes = [
   'credential_refused',
   'disk_full',
   'entry_pruned',
+  'evidence_outdated',
   'evidence_too_large',
   'head_invalid',
   'head_moved',

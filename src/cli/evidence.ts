@@ -20,6 +20,7 @@ export interface EvidenceOptions {
   readonly ids?: readonly string[];
   readonly reveal: Reveal;
   readonly by?: Actor;
+  readonly witnessed?: boolean;
   readonly key?: string;
   readonly mark?: string;
 }
@@ -33,6 +34,9 @@ Examples:
   One file with the entries, all that is needed to check them, and what it does not show; .html opens in a browser, offline, and
   verifies itself. It is signed by the log's key, and that it was taken is recorded. Sealed values stay out of it unless --reveal
   names them: all, or places within the event as in actor.name, context, changes.
+
+  What witnesses and time-stamping authorities have signed goes in, with the policy of the log. A verifier with a policy asks that
+  every entry is among those that the quorum has cosigned, which the newest are not yet: --witnessed leaves those out.
 `;
 
 /** `evidence --log DIR --query QUERY|--ids IDS --out FILE`: a file that proves what it shows. */
@@ -45,6 +49,7 @@ export function evidenceCommand(io: Io): Command {
     .addOption(new Option('--ids <ids>', 'ids of the events, separated by commas').argParser(listOf))
     .addOption(revealOption().default('none'))
     .addOption(new Option('--by <type/id>', 'who makes it (default: os_user/NAME)').argParser(parseActor))
+    .option('--witnessed', 'make it under the newest checkpoint that the quorum of witnesses has cosigned')
     .addOption(keyOption())
     .addOption(markOption())
     .addHelpText('after', help)
@@ -53,7 +58,7 @@ export function evidenceCommand(io: Io): Command {
 
 /** Writes evidence into a file, and says so. */
 export async function writeEvidenceFile(io: Io, options: EvidenceOptions): Promise<void> {
-  const { out, query, ids, reveal } = options;
+  const { out, query, ids, reveal, witnessed } = options;
   if (query === undefined && ids === undefined) {
     throw new UsageError("say what to show: --query QUERY ('' for everything), or --ids ID,ID");
   }
@@ -67,6 +72,7 @@ export async function writeEvidenceFile(io: Io, options: EvidenceOptions): Promi
     by: options.by ?? { type: 'os_user', id: userInfo().username },
     reveal,
     tool: `indelible ${version()}`,
+    ...(witnessed === true && { checkpoint: await log.checkpoint({ witnessed }) }),
   });
   const progress = new Progress(io.words, 'writing');
   try {

@@ -68,6 +68,11 @@ export function readCertificateFile(path: string): Uint8Array {
   return bytes;
 }
 
+/** The certificates in a file that the user names, in DER. Throws a misuse `option_invalid`. */
+export function certificatesIn(path: string): readonly Uint8Array[] {
+  return certificatesOf({ name: path, certificates: readCertificateFile(path) }) ?? [];
+}
+
 interface AddOptions {
   readonly log: string;
   readonly name?: string;
@@ -239,8 +244,7 @@ function nameOf(url: string): string {
 
 /** The certificates of a file as PEM, which is what settings hold. */
 function pemOf(path: string): string {
-  const certificates = certificatesOf({ name: path, certificates: readCertificateFile(path) }) ?? [];
-  return certificates
+  return certificatesIn(path)
     .map((der) => {
       const body = base64Encode(der).replace(/.{1,64}/g, '$&\n');
       return `-----BEGIN CERTIFICATE-----\n${body}-----END CERTIFICATE-----\n`;

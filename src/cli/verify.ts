@@ -9,7 +9,7 @@ import { folderArgument, given, jsonOption, markOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { reportLines } from './report-lines.ts';
 import { s3Place } from './s3-options.ts';
-import { anchorsOption, readCertificateFile, tsaOption } from './timestamp.ts';
+import { anchorsOption, certificatesIn, readCertificateFile, tsaOption } from './timestamp.ts';
 import { runVerifyEvidence } from './verify-evidence.ts';
 import { readTrust, runVerifyProof } from './verify-proof.ts';
 
@@ -90,10 +90,12 @@ function isFile(path: string): boolean {
 }
 
 async function runVerifyFile(io: Io, path: string, options: VerifyOptions): Promise<void> {
-  for (const name of ['entry', 'disclosures', 'held', 'mark', 'index'] as const) {
+  for (const name of ['entry', 'disclosures', 'held', 'mark', 'index', 'anchors'] as const) {
     if (options[name] !== undefined) throw new UsageError(`--${name} does not go with a file of evidence`);
   }
-  await runVerifyEvidence(io, path, { trust: await readTrust(options), json: options.json });
+  const { tsaCa, json } = options;
+  const tsaCertificates = tsaCa === undefined ? undefined : certificatesIn(tsaCa);
+  await runVerifyEvidence(io, path, { trust: await readTrust(options), tsaCertificates, json });
 }
 
 async function runVerifyLog(io: Io, dir: string, options: VerifyOptions): Promise<void> {

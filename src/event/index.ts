@@ -152,6 +152,7 @@ export {
 } from './pruning.ts';
 export { PSEUDONYM_KEY_BYTES_MIN, pseudonym } from './pseudonym.ts';
 export { type Filter, formatFilter, matches, type WordField, wordFields, wordOf } from './query.ts';
+export { judgeMatch } from './query-judge.ts';
 export {
   type AskPage,
   checkPageOptions,

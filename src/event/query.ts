@@ -136,15 +136,19 @@ class Matcher {
 
   #hasText(wanted: readonly string[], prefix: boolean): boolean {
     this.#tokens ??= tokenize(searchText(this.#event));
-    const tokens = this.#tokens;
-    const last = wanted.length - 1;
-    const begins = (token: string, position: number): boolean =>
-      position === last && prefix ? token.startsWith(wanted[position]!) : token === wanted[position];
-    for (let start = 0; start + last < tokens.length; start += 1) {
-      if (wanted.every((_, position) => begins(tokens[start + position]!, position))) return true;
-    }
-    return false;
+    return hasWords(this.#tokens, wanted, prefix);
   }
+}
+
+/** Whether the wanted words follow one another among these; with `prefix`, the last of them only begins so. */
+export function hasWords(tokens: readonly string[], wanted: readonly string[], prefix: boolean): boolean {
+  const last = wanted.length - 1;
+  const begins = (token: string, position: number): boolean =>
+    position === last && prefix ? token.startsWith(wanted[position]!) : token === wanted[position];
+  for (let start = 0; start + last < tokens.length; start += 1) {
+    if (wanted.every((_, position) => begins(tokens[start + position]!, position))) return true;
+  }
+  return false;
 }
 
 /**

@@ -2,7 +2,7 @@ import { type JsonObject, type JsonValue, VerificationError } from '../bytes/ind
 import type { Entry } from './entry.ts';
 import type { Actor, AuditEvent, EventValue } from './model.ts';
 import { type ErasureStepName, ownEvent } from './own.ts';
-import { momentOf, readTime } from './time.ts';
+import { isCanonicalTime, momentOf, readTime, timeMs } from './time.ts';
 
 /**
  * Retention: how long sealed values are kept (spec/sealing.md). The policy in force is what the log says: an entry
@@ -286,7 +286,7 @@ export function retentionOf(entry: Entry, index: number): RetentionRecord {
     throw malformed('says nothing of retention');
   const { rules } = data;
   if (!Array.isArray(rules) || rules.length > RETENTION_RULES_MAX) throw malformed('has no rules');
-  const now = momentMs(entry.recordedAt);
+  const now = timeMs(entry.recordedAt);
   const reaches = (rules as readonly JsonValue[]).map((rule) => reachIn(rule, index, now));
   const complaint = policyComplaint(reaches.map(ruleData));
   if (complaint !== undefined) throw malformed(`has no policy: ${complaint}`);
@@ -301,7 +301,7 @@ function reachIn(rule: JsonValue, index: number, now: number): RetentionReach {
     throw malformed('has a rule that is none');
   if (typeof below !== 'number' || !Number.isSafeInteger(below) || below < 0 || below > index)
     throw malformed('names no index below its own');
-  if (typeof before !== 'string' || momentMs(before) > Math.max(0, now - periodMs))
+  if (typeof before !== 'string' || !isCanonicalTime(before) || timeMs(before) > Math.max(0, now - periodMs))
     throw malformed('reaches what had not passed its period');
   return { match, keep, before, below };
 }
@@ -309,12 +309,6 @@ function reachIn(rule: JsonValue, index: number, now: number): RetentionReach {
 /** The time before which entries have passed a period, at a time of the wall clock in milliseconds. */
 export function passedBefore(keep: string, nowMs: number): string {
   return momentOf(Math.max(0, Math.floor(nowMs) - keepMs(keep)!))!.text;
-}
-
-function momentMs(text: string): number {
-  const moment = readTime(text);
-  if (typeof moment === 'string') throw malformed('has a time that is none');
-  return moment.ms;
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

@@ -326,20 +326,15 @@ export class Log {
   /**
    * Evidence of what a query finds, or of some entries: the pieces of one JSON file (spec/evidence.md), as text. It is signed by the
    * log's key, and that it was taken is recorded as `log.exported`. Throws `LogError` `read_only`, `not_found`, `index_behind`,
-   * `evidence_too_large`, `log_damaged`.
+   * `evidence_too_large`, `evidence_outdated`, `log_damaged`, `rolled_back`, `io_failed`.
    */
   evidence(selection: EvidenceSelection, writing: EvidenceWriting): AsyncGenerator<string> {
-    return takeEvidence(
-      {
-        reader: this.#reader,
-        origin: this.origin,
-        now: () => isoTime(systemClock.wall()),
-        seal: this.#writer?.sealEvidence,
-        recordOwn: (event) => this.recordOwn(event),
-      },
-      selection,
-      writing,
-    );
+    const settings = () => this.#timestamps.settings();
+    const parties = { anchors: this.anchorsPath, witnessing: this.#witnessing, settings };
+    const { sealEvidence: seal } = this.#writer ?? {};
+    const recordOwn = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);
+    const log = { reader: this.#reader, origin: this.origin, now: () => isoTime(systemClock.wall()) };
+    return takeEvidence({ ...log, parties, seal, recordOwn }, selection, writing);
   }
 
   /** Copies the log, online and consistent, without any private key, into a folder that must not hold a log. */

@@ -51,6 +51,8 @@ const LOOK_MS = 50;
 /** Who witnesses a log, read before it is opened. */
 export interface WitnessSettings {
   readonly policy: Policy;
+  /** The policy as it was written. */
+  readonly policyText: string;
   readonly cosigner?: Cosigner;
 }
 
@@ -73,22 +75,25 @@ export function witnessSettings(
   { origin, warn }: { origin?: string; warn: (message: string) => void },
 ): WitnessedBy | undefined {
   const given = options.witnesses;
-  let policy: Policy | undefined;
+  let text: string | undefined;
+  let policy: Policy;
   try {
-    policy = given === undefined ? policyIn(home.policy) : checkedPolicy(given);
+    text = given ?? policyIn(home.policy);
+    if (text === undefined) return undefined;
+    policy = checkedPolicy(text);
   } catch (error) {
     if (given !== undefined) throw error;
     const { message } = error as Error;
     warn(`the log goes on without its witnesses, since the policy ${home.policy} cannot be used: ${message}`);
     return { problem: error as Error };
   }
-  if (policy === undefined) return undefined;
-  if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return { policy };
-  return { policy, cosigner: readCosigner(home.mldsaKey, origin) };
+  const settings = { policy, policyText: text };
+  if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return settings;
+  return { ...settings, cosigner: readCosigner(home.mldsaKey, origin) };
 }
 
-function policyIn(path: string): Policy | undefined {
-  return path === '' || !existsSync(path) ? undefined : checkedPolicy(readTextFile(path, NOTE_BYTES_MAX));
+function policyIn(path: string): string | undefined {
+  return path === '' || !existsSync(path) ? undefined : readTextFile(path, NOTE_BYTES_MAX);
 }
 
 function checkedPolicy(text: string): Policy {
@@ -105,6 +110,8 @@ function checkedPolicy(text: string): Policy {
 export class Witnessing {
   /** Absent where the file of the policy cannot be used. */
   readonly policy: Policy | undefined;
+  /** As it was given. */
+  readonly policyText: string | undefined;
   readonly #problem: Error | undefined;
   readonly #home: LogHome;
   readonly #reader: ReaderHandle;
@@ -116,7 +123,10 @@ export class Witnessing {
 
   constructor(settings: WitnessedBy, log: { home: LogHome; reader: ReaderHandle; isWritten: boolean }) {
     if ('problem' in settings) this.#problem = settings.problem;
-    else this.policy = settings.policy;
+    else {
+      this.policy = settings.policy;
+      this.policyText = settings.policyText;
+    }
     this.#home = log.home;
     this.#reader = log.reader;
     this.#isWritten = log.isWritten;
@@ -157,11 +167,11 @@ export class Witnessing {
     followers.addTask(this.#publisher);
   }
 
-  /** The newest checkpoint that the quorum has cosigned, if it has at least `size` entries. */
-  newest(size = 0): SignedCheckpoint | undefined {
+  /** The newest checkpoint that the quorum has cosigned, of at least `size` entries, and at most `sizeMax`. */
+  newest(size = 0, sizeMax?: number): SignedCheckpoint | undefined {
     const store = this.policy && this.#readable();
     if (store === undefined) return undefined;
-    for (const published of store.newestPublished(CANDIDATES_MAX)) {
+    for (const published of store.newestPublished(CANDIDATES_MAX, sizeMax)) {
       if (published.size < size) return undefined;
       const found = this.#judge(published.note);
       if (found !== undefined) return found;

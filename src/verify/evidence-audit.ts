@@ -17,18 +17,30 @@ import { NO_CHANGE } from './audit-chunk.ts';
 import { MissingTally, RemovalRecords } from './audit-sealed.ts';
 import { type Believed, keysOf, openBelieved } from './believed.ts';
 import { believedBy, type KeyFacts } from './choose-believed.ts';
-import { EvidenceClaims } from './evidence-claims.ts';
+import {
+  EvidenceAnchors,
+  type EvidenceStamp,
+  type EvidenceVouching,
+  type EvidenceWitnessed,
+} from './evidence-anchors.ts';
+import { EvidenceClaims, EvidenceRequest } from './evidence-claims.ts';
 import type { EvidenceFile, EvidenceMaking, EvidenceRow, EvidenceSource } from './evidence-file.ts';
 import { Discoveries, describe, type Finding, type FindingCode } from './finding.ts';
 import { type KeyEntry, type ReportedKey, reportedKeys } from './key-timeline.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
+import type { Stamped } from './stamped.ts';
 import { TileSet } from './tile-set.ts';
-import type { Trust } from './trust.ts';
+import { policyOf, type Trust } from './trust.ts';
 
 /** How an evidence file is judged. */
 export interface EvidenceOptions {
   /** Whom to believe, known from elsewhere. Without it the key inside is used, and nothing is called verified. */
   readonly trust?: Trust;
+  /**
+   * The time-stamps in the file as whoever reads them has judged them: `judgeStamps` of `indelible/anchor`. Without it they are
+   * carried, and not looked at.
+   */
+  readonly stamped?: readonly Stamped[];
   /** Sees every entry that is in the tree, with what is shown of it. `isSupport`: it was not selected. */
   readonly inspect?: (event: RecordedEvent, row: EvidenceRow, isSupport: boolean) => void;
 }
@@ -63,8 +75,14 @@ export interface EvidenceReport {
   readonly complete: { readonly from: number; readonly to: number } | null;
   /** The sources whose numbers are here without a gap, checked. */
   readonly sources: readonly EvidenceSource[];
-  /** How many time-stamp tokens travel with it. They are checked by `verifyTimestamp`, not here. */
-  readonly timestamps: number;
+  /** Of the selected entries, how many match the query or the ids, and of how many withheld values decide it. */
+  readonly asked: { readonly matched: number; readonly unjudged: number };
+  /** What witnesses have cosigned; null where the file has nothing of it, and nobody asked for a quorum. */
+  readonly witnessed: EvidenceWitnessed | null;
+  /** The time-stamp tokens that travel with it. */
+  readonly timestamps: readonly EvidenceStamp[];
+  /** The policy that the log's operator says he follows; null where he names none. Nobody has to follow it. */
+  readonly policy: string | null;
   /** What the author says is not shown. */
   readonly statements: readonly string[];
   readonly findings: readonly Finding[];
@@ -83,6 +101,8 @@ export class EvidenceAudit {
   readonly #tree: TileSet | undefined;
   readonly #size: number;
   readonly #claims: EvidenceClaims;
+  readonly #request: EvidenceRequest;
+  readonly #anchors: EvidenceAnchors;
   readonly #missing = new MissingTally();
   readonly #removals = new RemovalRecords();
   #last = -1;
@@ -97,6 +117,8 @@ export class EvidenceAudit {
     this.#file = file;
     this.#options = options;
     this.#claims = new EvidenceClaims(file.evidence);
+    this.#request = new EvidenceRequest(file.evidence.made);
+    this.#anchors = new EvidenceAnchors(file.evidence, options.stamped);
     const head = readHead(utf8Encode(file.evidence.checkpoint));
     this.#size = head?.size ?? 0;
     if (head === undefined) this.#report('checkpoint_invalid', 'It holds no checkpoint');
@@ -114,15 +136,10 @@ export class EvidenceAudit {
     const believed = this.#believed();
     const opened = believed && this.#open(believed);
     if (believed !== undefined) this.#checkSeal(believed);
+    const { witnessed, timestamps } = this.#vouching(believed, opened);
     for (const what of this.#claims.unshown(this.#size)) this.#report('claim_unshown', what);
-    let [withheld, erased] = [0, 0];
-    for (const { subjects, action, places } of this.#missing.values) {
-      for (let at = 0; at < places.length; at += 2) {
-        const index = places[at]!;
-        if (this.#removals.cover({ subjects, action, index })) erased += places[at + 1]!;
-        else withheld += places[at + 1]!;
-      }
-    }
+    for (const what of this.#request.unmet()) this.#report('selection_mismatch', what);
+    const { withheld, erased } = this.#judgeMissing();
     const { selected, support } = this.#claims.counts;
     const findings = this.#discoveries.kept.map(describe);
     const ok = findings.length === 0;
@@ -140,11 +157,36 @@ export class EvidenceAudit {
       counts: { selected, support, shown: this.#shown, withheld, erased },
       complete: evidence.complete,
       sources: evidence.sources,
-      timestamps: evidence.timestamps.length,
+      asked: this.#request.counts,
+      witnessed,
+      timestamps,
+      policy: evidence.policy,
       statements: evidence.statements,
       findings,
       omitted: this.#discoveries.omitted,
     };
+  }
+
+  #vouching(believed: Believed | undefined, head: OpenedCheckpoint | undefined): EvidenceVouching {
+    const { trust } = this.#options;
+    return this.#anchors.conclude({
+      ...{ tree: this.#tree, size: this.#size, believed, head },
+      given: trust === undefined ? undefined : policyOf(trust),
+      report: (code, what) => this.#report(code, what),
+    });
+  }
+
+  /** Of the sealed values that are not shown, how many a record says were erased. */
+  #judgeMissing(): { readonly withheld: number; readonly erased: number } {
+    let [withheld, erased] = [0, 0];
+    for (const { subjects, action, places } of this.#missing.values) {
+      for (let at = 0; at < places.length; at += 2) {
+        const index = places[at]!;
+        if (this.#removals.cover({ subjects, action, index })) erased += places[at + 1]!;
+        else withheld += places[at + 1]!;
+      }
+    }
+    return { withheld, erased };
   }
 
   #readTree(head: { readonly size: number; readonly root: Uint8Array }): TileSet | undefined {
@@ -198,7 +240,11 @@ export class EvidenceAudit {
     this.#recordedAt = entry.recordedAt;
     this.#readOwn(row, entry);
     this.#claims.saw(index, entry);
-    this.#options.inspect?.(event, row, this.#claims.isSupport(index));
+    const isSupport = this.#claims.isSupport(index);
+    const complaint = isSupport ? undefined : this.#request.saw(event);
+    if (complaint !== undefined) this.#at(index, 'selection_mismatch', complaint);
+    this.#anchors.saw(index, entry.recordedAt, !isSupport);
+    this.#options.inspect?.(event, row, isSupport);
   }
 
   /** The log's own entries that mean something to a verifier. */
@@ -270,7 +316,8 @@ export class EvidenceAudit {
 
   #open(believed: Believed): OpenedCheckpoint | undefined {
     try {
-      const opened = openBelieved(utf8Encode(this.#file.evidence.checkpoint), believed);
+      // The quorum is asked of the checkpoint of witnesses, which is older.
+      const opened = openBelieved(utf8Encode(this.#file.evidence.checkpoint), believed, { quorum: false });
       if (opened.checkpoint.origin !== this.#file.evidence.origin) {
         this.#report('origin_mismatch', 'The checkpoint bears another name than the file');
       }

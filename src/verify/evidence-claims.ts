@@ -1,5 +1,6 @@
-import type { Entry } from '../event/index.ts';
-import type { Evidence } from './evidence-file.ts';
+import { isMisuse } from '../bytes/index.ts';
+import { type Entry, type Filter, judgeMatch, parseQuery, type RecordedEvent } from '../event/index.ts';
+import type { Evidence, EvidenceMaking } from './evidence-file.ts';
 
 /** What an evidence file claims of itself, held against the entries that are there. */
 export class EvidenceClaims {
@@ -82,4 +83,49 @@ function isWhole(seen: ReadonlySet<number>, from: number, to: number): boolean {
 /** A service holds no control characters, so that the key is unambiguous. */
 function sourceKey({ service, instance }: { readonly service: string; readonly instance: string }): string {
   return `${instance}\n${service}`;
+}
+
+/** What was asked for, held against the entries that were selected. */
+export class EvidenceRequest {
+  readonly #ids: ReadonlySet<string> | undefined;
+  readonly #seen = new Set<string>();
+  readonly #filter: Filter | undefined;
+  readonly #problem: string | undefined;
+  #matched = 0;
+  #unjudged = 0;
+
+  constructor({ query, ids }: Pick<EvidenceMaking, 'query' | 'ids'>) {
+    this.#ids = ids === null ? undefined : new Set(ids);
+    if ((query === null) === (ids === null)) this.#problem = 'It names not one of a query and ids';
+    if (query === null) return;
+    try {
+      this.#filter = parseQuery(query);
+    } catch (error) {
+      if (!isMisuse(error)) throw error;
+      this.#problem = 'It names a query that is none';
+    }
+  }
+
+  /** How many selected entries are what was asked for, and of how many that cannot be told: withheld values decide it. */
+  get counts(): { readonly matched: number; readonly unjudged: number } {
+    return { matched: this.#matched, unjudged: this.#unjudged };
+  }
+
+  /** A selected entry, with what is shown of it. Answers what is wrong with it, as a clause; undefined where nothing is. */
+  saw(event: RecordedEvent): string | undefined {
+    const { id } = event;
+    this.#seen.add(id);
+    if (this.#ids !== undefined && !this.#ids.has(id)) return 'has none of the ids that were asked for';
+    const isMatch = this.#filter === undefined ? true : judgeMatch(this.#filter, event);
+    if (isMatch === undefined) this.#unjudged += 1;
+    else if (isMatch) this.#matched += 1;
+    return isMatch === false ? 'does not match the query that was asked' : undefined;
+  }
+
+  /** What is wrong with the selection as a whole, each as a sentence without its full stop. */
+  *unmet(): Generator<string, void, undefined> {
+    if (this.#problem !== undefined) yield this.#problem;
+    const missing = [...(this.#ids ?? [])].filter((id) => !this.#seen.has(id)).length;
+    if (missing > 0) yield `Of the ids that were asked for, ${missing} are not here`;
+  }
 }

@@ -34,6 +34,12 @@ export const EVIDENCE_INFLATED_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 /** How many of each of the other lists may stand in a file. */
 export const EVIDENCE_LIST_MAX = 100_000;
 
+/** How many time-stamp tokens a file may hold: each is verified by itself. */
+export const EVIDENCE_TIMESTAMPS_MAX = 500;
+
+/** How many certificates may stand beside them. */
+export const EVIDENCE_CERTIFICATES_MAX = 200;
+
 /** The first line of the note that binds an evidence file. */
 const SEAL_HEADER = 'indelible/evidence@v1';
 
@@ -51,7 +57,7 @@ export interface EvidenceBlock {
 export interface EvidenceTimestamp {
   /** The name that the log's operator gave the authority. */
   readonly authority: string;
-  /** The signed note whose text was stamped. */
+  /** The signed note whose text was stamped: a checkpoint of this log, at most as large as that of the file. */
   readonly checkpoint: string;
   /** The RFC 3161 token, DER. */
   readonly token: Uint8Array;
@@ -83,11 +89,13 @@ export interface EvidenceMaking {
 /** What an evidence file says, before any of it is believed. */
 export interface Evidence {
   readonly origin: string;
-  /** The signed checkpoint that all entries lead to, with cosignatures. */
+  /** The signed checkpoint that all entries lead to. */
   readonly checkpoint: string;
   readonly blocks: readonly EvidenceBlock[];
+  /** Certificates, DER, that complete the chains of the tokens. Being here makes none of them trusted. */
+  readonly certificates: readonly Uint8Array[];
   readonly made: EvidenceMaking;
-  /** The verifier policy that the author suggests (c2sp.org/tlog-policy), or null. Nobody has to follow it. */
+  /** The policy that the log's operator follows (c2sp.org/tlog-policy), or null: a statement of his own. Nobody has to follow it. */
   readonly policy: string | null;
   /** How many entries were selected; the others are there in support of them. */
   readonly selected: number;
@@ -100,6 +108,8 @@ export interface Evidence {
   readonly statements: readonly string[];
   readonly tiles: readonly TileData[];
   readonly timestamps: readonly EvidenceTimestamp[];
+  /** The newest checkpoint that the quorum of this policy has cosigned, at most as large as `checkpoint`; or null. */
+  readonly witnessed: string | null;
 }
 
 /** An evidence file taken apart, with what its signature is over. */
@@ -159,6 +169,7 @@ export function parseEvidence(bytes: Uint8Array): EvidenceFile {
 
 const members = [
   'blocks',
+  'certificates',
   'checkpoint',
   'complete',
   'format',
@@ -171,6 +182,7 @@ const members = [
   'support',
   'tiles',
   'timestamps',
+  'witnessed',
 ];
 
 /** The members of the two smaller objects that span something. */
@@ -192,15 +204,19 @@ function readEvidence(value: JsonObject): Evidence {
     origin: string(value['origin'], 'origin'),
     checkpoint: string(value['checkpoint'], 'checkpoint'),
     blocks,
+    certificates: list(value['certificates'], 'certificates', EVIDENCE_CERTIFICATES_MAX).map((item) =>
+      bytesOf(item, 'a certificate'),
+    ),
     made: readMaking(object(value['made'], 'made', ['at', 'by', 'ids', 'query', 'reveal', 'tool'])),
-    policy: value['policy'] === null ? null : string(value['policy'], 'policy'),
+    policy: textOrNull(value['policy'], 'policy'),
     selected: whole(value['selected'], 'selected', EVIDENCE_ENTRIES_MAX),
     complete: value['complete'] === null ? null : readStretch(value['complete']),
     sources: list(value['sources'], 'sources').map(readSource),
     support: list(value['support'], 'support').map((item) => whole(item, 'support')),
     statements: texts(value['statements'], 'statements'),
     tiles: list(value['tiles'], 'tiles').map(readTile),
-    timestamps: list(value['timestamps'], 'timestamps').map(readTimestamp),
+    timestamps: list(value['timestamps'], 'timestamps', EVIDENCE_TIMESTAMPS_MAX).map(readTimestamp),
+    witnessed: textOrNull(value['witnessed'], 'witnessed'),
   };
 }
 
@@ -217,7 +233,7 @@ function readMaking(made: JsonObject): EvidenceMaking {
   return {
     at: string(made['at'], 'at'),
     by: string(made['by'], 'by'),
-    query: made['query'] === null ? null : string(made['query'], 'query'),
+    query: textOrNull(made['query'], 'query'),
     ids: made['ids'] === null ? null : texts(made['ids'], 'ids'),
     reveal: texts(made['reveal'], 'reveal'),
     tool: string(made['tool'], 'tool'),
@@ -307,6 +323,10 @@ function texts(value: JsonValue | undefined, what: string): readonly string[] {
 function string(value: JsonValue | undefined, what: string): string {
   if (typeof value !== 'string') throw malformed(`What should be ${what} is no text.`);
   return value;
+}
+
+function textOrNull(value: JsonValue | undefined, what: string): string | null {
+  return value === null ? null : string(value, what);
 }
 
 function whole(value: JsonValue | undefined, what: string, most = SIZE_MAX): number {

@@ -28,13 +28,26 @@ export function isEvidencePage(bytes: Uint8Array): boolean {
 export function parseEvidencePage(bytes: Uint8Array): EvidencePage {
   if (bytes.length > EVIDENCE_PAGE_BYTES_MAX)
     throw malformed(`It has more than ${EVIDENCE_PAGE_BYTES_MAX} bytes.`);
-  const text = utf8Decode(bytes);
+  const text = textOf(bytes);
   const open = text.indexOf(OPEN);
   const begin = open + OPEN.length;
   const close = text.indexOf(CLOSE, begin);
   if (open < 0 || close < 0) throw malformed('It holds no evidence.');
   const page = sha256(utf8Encode(text.slice(0, begin) + text.slice(close)));
   return { evidence: utf8Encode(unescapeEvidence(text.slice(begin, close))), page };
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return utf8Decode(bytes);
+  } catch (cause) {
+    throw new VerificationError(
+      'malformed_evidence',
+      'This is not an evidence page. It is no UTF-8.',
+      {},
+      { cause },
+    );
+  }
 }
 
 /** The text of evidence as it stands in a page; the inverse of {@link unescapeEvidence}. */

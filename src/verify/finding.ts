@@ -38,7 +38,9 @@ export const findingCodes = [
   'claim_unshown',
   'entry_unproven',
   'evidence_altered',
+  'not_witnessed',
   'page_unknown',
+  'selection_mismatch',
   // What the store keeps beside the entries.
   'id_duplicate',
   'id_mismatch',

@@ -53,6 +53,7 @@ export type { AuditReport } from './audit-report.ts';
 export { judgeApplied, judgePruned, retentionUnreadable } from './audit-retention.ts';
 export { RemovalRecords } from './audit-sealed.ts';
 export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
+export type { EvidenceCosignature, EvidenceStamp, EvidenceWitnessed } from './evidence-anchors.ts';
 export {
   EvidenceAudit,
   type EvidenceOptions,
@@ -62,10 +63,12 @@ export {
   EVIDENCE_BLOCK_BYTES_MAX,
   EVIDENCE_BLOCK_ENTRIES_MAX,
   EVIDENCE_BYTES_MAX,
+  EVIDENCE_CERTIFICATES_MAX,
   EVIDENCE_ENTRIES_MAX,
   EVIDENCE_FORMAT,
   EVIDENCE_INFLATED_BYTES_MAX,
   EVIDENCE_LIST_MAX,
+  EVIDENCE_TIMESTAMPS_MAX,
   type Evidence,
   type EvidenceBlock,
   type EvidenceFile,

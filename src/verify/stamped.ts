@@ -16,6 +16,8 @@ export interface StampVerdict {
   readonly time: string;
   /** `anchored`: by an authority that the verifier knows. `inside`: consistent with the certificate that came with it, which shows nothing. */
   readonly trust: 'anchored' | 'inside';
+  /** The subject of the certificate that signed, on one line: it came from outside. */
+  readonly signer?: string;
 }
 
 /**
@@ -102,28 +104,55 @@ export function compareStamped(
   return { given: stamped.length, agree, newest: [...newest.values()] };
 }
 
+/** What {@link clocksApart} compares: a time-stamp with the entries on either side of the size that it covers. */
+export interface StampedMoments {
+  readonly authority: string;
+  readonly time: string;
+  /** The last entry that it covers, and the first that it does not, as far as they are known. */
+  readonly last: EntryMoment | undefined;
+  readonly next: EntryMoment | undefined;
+}
+
+/** An entry, and when it says that it was recorded. */
+export interface EntryMoment {
+  readonly index: number;
+  readonly recordedAt: string;
+}
+
 /**
  * An entry that a time-stamp covers was there before it; one that it does not cover came, but for the moments that stamping takes,
- * after it. A log whose clock was set says otherwise.
+ * after it. A log whose clock was set says otherwise: which entry does, and in what words.
  */
+export function* clocksApart({
+  authority,
+  time,
+  last,
+  next,
+}: StampedMoments): Generator<EntryMoment & { readonly what: string }, void, undefined> {
+  const stampedMs = Date.parse(time);
+  const words = ({ index, recordedAt }: EntryMoment, how: string): string =>
+    `Entry ${index} says that it was recorded at ${recordedAt}, and ${authority} has time-stamped ${how} at ${time}`;
+  if (last !== undefined && Date.parse(last.recordedAt) > stampedMs + CLOCKS_APART_MS_MAX) {
+    yield { ...last, what: words(last, 'a checkpoint that covers it') };
+  }
+  if (next !== undefined && Date.parse(next.recordedAt) < stampedMs - CLOCKS_APART_MS_MAX) {
+    yield { ...next, what: words(next, 'the entries before it, when it was not there yet,') };
+  }
+}
+
 function compareClocks(
   size: number,
   authority: string,
   { time }: StampVerdict,
   { conclusion, report }: { readonly conclusion: Conclusion; readonly report: ReportOfLog },
 ): void {
-  const stampedMs = Date.parse(time);
-  const [last, next] = [conclusion.moments.get(size - 1), conclusion.moments.get(size)];
-  const tell = (index: number, recordedAt: string, how: string): void => {
-    const what = `Entry ${index} says that it was recorded at ${recordedAt}, and ${authority} has time-stamped ${how} at ${time}`;
-    report('time_contradicted', what, { from: index, to: index, detail: { recordedAt, stampedAt: time } });
+  const momentAt = (index: number): EntryMoment | undefined => {
+    const recordedAt = conclusion.moments.get(index);
+    return recordedAt === undefined ? undefined : { index, recordedAt };
   };
-  if (last !== undefined && Date.parse(last) > stampedMs + CLOCKS_APART_MS_MAX) {
-    tell(size - 1, last, 'a checkpoint that covers it');
-  }
-  if (next !== undefined && Date.parse(next) < stampedMs - CLOCKS_APART_MS_MAX) {
-    tell(size, next, 'the entries before it, when it was not there yet,');
-  }
+  const moments = { authority, time, last: momentAt(size - 1), next: momentAt(size) };
+  for (const { index, recordedAt, what } of clocksApart(moments))
+    report('time_contradicted', what, { from: index, to: index, detail: { recordedAt, stampedAt: time } });
 }
 
 /** The time-stamps in words, as part of a sentence on how far a log is anchored. */

@@ -21,10 +21,10 @@ export interface TileData {
 }
 
 /**
- * The tiles that lead from some leaves of a tree to its root: those of the leaves, their parents, and the right edge, each once.
- * Ascending by level, then by index.
+ * The tiles that lead from some leaves of a tree to its root: those of the leaves, their parents, and the right edge, each once; and
+ * those that give the roots of the smaller trees of these sizes. Ascending by level, then by index.
  */
-export function tilesOfLeaves(indexes: Iterable<number>, size: number): Tile[] {
+export function tilesOfLeaves(indexes: Iterable<number>, size: number, sizes: Iterable<number> = []): Tile[] {
   const wanted = new Map<string, Tile>();
   const want = (place: Pick<Tile, 'level' | 'index'>): void => {
     for (let { level, index } = place; ; level += 1, index = Math.floor(index / TILE_WIDTH)) {
@@ -35,7 +35,7 @@ export function tilesOfLeaves(indexes: Iterable<number>, size: number): Tile[] {
       if (tile.width < TILE_WIDTH) return;
     }
   };
-  for (const node of rangeNodes(0, size)) want(tileOfNode(node));
+  for (const root of [size, ...sizes]) for (const node of rangeNodes(0, root)) want(tileOfNode(node));
   for (const index of indexes) want({ level: 0, index: Math.floor(index / TILE_WIDTH) });
   return [...wanted.values()].sort((a, b) => a.level - b.level || a.index - b.index);
 }
@@ -74,10 +74,17 @@ export class TileSet {
       : hashes.subarray(from, from + HASH_BYTES);
   }
 
+  /**
+   * The root of the tree that the first `size` leaves were, and that this one continues: no proof of consistency is needed, as the
+   * hashes are at hand. Throws `tile_invalid` where a tile on the way is not in the set.
+   */
+  rootOf(size: number): Hash {
+    return foldHashes(rangeNodes(0, size).map((node) => hashFromTile(this.#get(tileOfNode(node)), node)));
+  }
+
   /** The hashes at the right edge fold to the root: so every partial tile is what was signed. */
   #checkEdge({ size, root }: { readonly size: number; readonly root: Hash }): void {
-    const edge = rangeNodes(0, size).map((node) => hashFromTile(this.#get(tileOfNode(node)), node));
-    if (equalBytes(foldHashes(edge), root)) return;
+    if (equalBytes(this.rootOf(size), root)) return;
     const message = `The tiles at the right edge do not lead to the root of ${size} entries.`;
     throw new VerificationError('tile_invalid', message, { size });
   }

@@ -8,31 +8,46 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
 import { createLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
+import { utf8Encode } from 'indelible/bytes';
+import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseNote } from 'indelible/note';
 import type { Browser } from 'playwright-core';
 import { indelible } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { policyText } from '../support/witness-process.ts';
 import { launch, openWindow, picture } from './browser.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Evidence of a log in which every text is an attack on the page. */
-async function page(t: TestContext): Promise<{ file: string; vkey: string }> {
+const witness = parseCosignerKey(
+  cosignerKeyFromSeed('w1.example', keyTypes.cosignatureV1, new Uint8Array(32).fill(1)),
+);
+
+/** Evidence of a log in which every text is an attack on the page; cosigned, and stamped by somebody whom no page can judge. */
+async function page(t: TestContext, events = 30): Promise<{ file: string; vkey: string }> {
   const folder = temporaryFolder(t);
   const dir = path.join(folder, 'audit');
   const log = await createLog(dir, { origin: 'example.com/page', heartbeatMs: 0, warn: () => {} });
   const payload = '</template><script>document.title="owned"</script><img src=x onerror=alert(1)>&lt;';
-  for (let index = 0; index < 30; index += 1) {
-    await log.record({
+  await log.recordMany(
+    Array.from({ length: events }, (_, index) => ({
       id: `e-${index}`,
       action: 'role.assigned',
       actor: { type: 'user', id: `u_${index % 3}`, name: payload },
       targets: [{ type: 'user', id: 'u_9' }],
       changes: [{ path: '/role', from: 'member', to: payload }],
-      reason: index === 7 ? 'needle in the stack' : 'none',
-    });
-  }
+      reason: index % 100 === 7 ? 'needle in the stack' : 'none',
+    })),
+  );
   const { vkey } = log;
+  const { size, note } = await log.checkpoint();
   await log.close();
+  writeFileSync(path.join(dir, 'policy'), policyText(vkey, [{ vkey: witness.key.text }], 1));
+  const store = AnchorStore.open(path.join(dir, 'anchors.db'));
+  const published = { size, note: utf8Encode(note), at: 0 };
+  store.addSignatures(published, [witness.cosign(parseNote(published.note).text, 1_800_000_000n)]);
+  store.putTimestamp({ ...published, authority: '<b>tsa', token: Uint8Array.of(0x30, 0) });
+  store.close();
   const file = path.join(folder, 'case.html');
   const made = indelible(['evidence', '--log', dir, '--query', '', '--reveal', 'all', '--out', file]);
   assert.equal(made.status, 0, made.stderr);
@@ -58,6 +73,18 @@ describe('a page of evidence, offline', () => {
     assert.match((await tab.textContent('main section')) ?? '', /A file cannot vouch for itself/);
     assert.equal(await tab.title(), 'Evidence: example.com/page');
     assert.equal(await tab.locator('tbody tr').count(), 31);
+    const told = (await tab.textContent('.verdict .pairs')) ?? '';
+    assert.match(
+      told,
+      /witnessed31 entries, by witnesses of the policy inside, which is the operator’s own statement/,
+    );
+    assert.match(told, /cosigned byw1\.example\+\S+ at 2027-01-15T08:00:00\.000Z/);
+    assert.match(
+      told,
+      /1 carried, not checked here: <b>tsa up to 31 entries\. .*indelible verify FILE --tsa-ca .*openssl ts -verify/,
+    );
+    assert.ok(told.includes(`key of the log${vkey} signs from 0 entries on`), told);
+    assert.match(told, /found3\d match the query/);
     await tab.fill('#search', 'needle stack');
     await tab.locator('tbody tr').nth(1).waitFor({ state: 'detached' });
     await tab.locator('button.open').first().click();
@@ -106,6 +133,43 @@ describe('a page of evidence, offline', () => {
       assert.deepEqual(troubles, []);
     });
   }
+
+  test('on paper is every row that the search finds, with its details', async (t) => {
+    const { file } = await page(t, 230);
+    const { page: tab, troubles } = await openWindow(browser, t, { offline: true });
+    await tab.goto(pathToFileURL(file).href);
+    await tab.locator('.verdict.open').waitFor();
+    const drawn = (): Promise<number[]> =>
+      tab.evaluate(() =>
+        ['tbody tr:not(.detail)', 'tr.detail'].map((of) => document.querySelectorAll(of).length),
+      );
+    assert.deepEqual(await drawn(), [200, 0]);
+    // What stands there once the page itself has heard that it is printed.
+    await tab.evaluate(() => {
+      const noted = globalThis as unknown as { printed: string[] };
+      noted.printed = [];
+      addEventListener('beforeprint', () => {
+        const details = [...document.querySelectorAll('tr.detail')].map((row) => row.textContent);
+        noted.printed.push(`${document.querySelectorAll('tbody tr:not(.detail)').length} ${details.length}`);
+        if (!details.every((words) => /SHA-256 of its bytes/.test(words)))
+          noted.printed.push('without a proof');
+      });
+    });
+    const pages = async (): Promise<number> =>
+      (await tab.pdf()).toString('latin1').match(/\/Type\s*\/Page\b/g)!.length;
+    const all = await pages();
+    await tab.fill('#search', 'needle');
+    await tab.locator('tbody tr').nth(3).waitFor({ state: 'detached' });
+    const some = await pages();
+    const printed = await tab.evaluate(() => (globalThis as unknown as { printed: string[] }).printed);
+    assert.deepEqual(printed, ['231 231', '3 3']);
+    assert.ok(all > 30 && some < 10, `${all} and ${some} pages`);
+    assert.deepEqual(await drawn(), [3, 0]);
+    await tab.fill('#search', '');
+    await tab.locator('tbody tr').nth(199).waitFor();
+    assert.deepEqual(await drawn(), [200, 0]);
+    assert.deepEqual(troubles, []);
+  });
 
   test('one byte that was changed: it is refused', async (t) => {
     const { file } = await page(t);

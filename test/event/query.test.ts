@@ -6,14 +6,16 @@ import fc from 'fast-check';
 import {
   type Filter,
   formatFilter,
+  judgeMatch,
   matches,
+  openEntry,
   parseQuery,
   type QueryError,
   queryLimits,
   type RecordedEvent,
   wordFields,
 } from 'indelible/event';
-import { readBack, sampleEvent, sampleWith } from './sample.ts';
+import { readBack, recordSample, sampleEvent, sampleWith } from './sample.ts';
 
 const sample = readBack(sampleEvent).event;
 const word = (field: string, value: string, prefix = false) => ({ kind: 'word', field, value, prefix });
@@ -330,4 +332,40 @@ test('an event without a field fits no question about it, but the contrary', () 
     const odd = { ...bare, context } as RecordedEvent;
     assert.equal(matches(parseQuery('ip:*'), odd), false);
   }
+});
+
+test('whoever sees a part judges as whoever sees all, or says that it cannot be told', () => {
+  const { entry, disclosures } = recordSample(sampleEvent);
+  // Words that stand side by side in different values: whether anything lies between them shows in the whole alone.
+  const across = [
+    '"42 jane"',
+    '"lead e42"',
+    '"doe jane"',
+    '"42 jane@example.com"',
+    '"req 8f3a2c evt"',
+    '"to te"*',
+  ];
+  const queries = [...fitting.map(([query]) => query), ...across].filter((query) => query !== '');
+  const asked = queries.flatMap((query) => [
+    query,
+    `-(${query})`,
+    `(${query}) OR (ip:203.0.113.9)`,
+    `${query} roe`,
+  ]);
+  const filters = asked.map((query) => [query, parseQuery(query)] as const);
+  const tally = { said: 0, untold: 0 };
+  for (let shown = 0; shown < 2 ** disclosures.length; shown += 1) {
+    const some = disclosures.filter((_, place) => (shown & (1 << place)) !== 0);
+    const { event } = openEntry(entry, some, 5);
+    for (const [query, filter] of filters) {
+      const verdict = judgeMatch(filter, event);
+      if (verdict === undefined) tally.untold += 1;
+      else {
+        tally.said += 1;
+        assert.equal(verdict, matches(filter, sample), `${query} of ${some.join()}`);
+      }
+      if (some.length === disclosures.length) assert.notEqual(verdict, undefined, query);
+    }
+  }
+  assert.ok(tally.said > 10_000 && tally.untold > 10_000, JSON.stringify(tally));
 });

@@ -91,6 +91,47 @@ describe('evidence', () => {
     await assert.rejects(evidence({ query: 'nonsense:' }), { code: 'query_invalid' });
   });
 
+  test('what the query asks is held against what is shown; where withheld values decide it, that is said', async (t) => {
+    const { evidence, vkey } = await world(t);
+    const asked = async (query: string, reveal: 'all' | 'none' = 'none') =>
+      audit(await evidence({ query }, { reveal }), vkey).asked;
+    assert.deepEqual(await asked('action:role.assigned'), { matched: 4, unjudged: 0 });
+    assert.deepEqual(await asked('because action:user.*'), { matched: 0, unjudged: 16 });
+    assert.deepEqual(await asked('because action:user.*', 'all'), { matched: 16, unjudged: 0 });
+    assert.deepEqual(await asked('ip:192.0.2.7'), { matched: 0, unjudged: 1 });
+    assert.deepEqual(await asked('ip:192.0.2.7', 'all'), { matched: 1, unjudged: 0 });
+    assert.deepEqual(await asked('-because action:log.created', 'all'), { matched: 1, unjudged: 0 });
+    const named = audit(await evidence({ ids: ['e-3', 'e-4', 'e-3'] }), vkey);
+    assert.deepEqual([named.ok, named.asked], [true, { matched: 2, unjudged: 0 }]);
+  });
+
+  test('one entry has no gap beside it; a number that is there twice makes up for no other', async (t) => {
+    const { evidence, log, vkey } = await world(t, 3);
+    for (const [id, seq] of [
+      ['n-1', 1],
+      ['n-1b', 1],
+      ['n-3', 3],
+    ] as const)
+      await log.recordFor(
+        { id, action: 'user.signed_in', actor: { type: 'user', id: 'u_1' } },
+        { service: 'app', counted: { instance: 'a-1', seq } },
+      );
+    const stated = async (...ids: string[]) => {
+      const report = audit(await evidence({ ids }), vkey);
+      assert.deepEqual(report.findings, []);
+      return report.sources.filter(({ service }) => service === 'app');
+    };
+    assert.deepEqual(await stated('n-1', 'n-1b', 'n-3'), []);
+    assert.deepEqual(await stated('n-1'), []);
+    await log.recordFor(
+      { id: 'n-2', action: 'user.signed_in', actor: { type: 'user', id: 'u_1' } },
+      { service: 'app', counted: { instance: 'a-1', seq: 2 } },
+    );
+    assert.deepEqual(await stated('n-1', 'n-1b', 'n-3', 'n-2'), [
+      { service: 'app', instance: 'a-1', from: 1, to: 3 },
+    ]);
+  });
+
   test('over a thousand entries stand in several blocks', async (t) => {
     const { evidence, vkey } = await world(t, 2500);
     const text = await evidence({ query: '' }, { reveal: 'all' });
@@ -174,6 +215,33 @@ const lies: Record<string, { code: string; change: (evidence: Record<string, nev
         );
       },
     },
+    'a query that an entry does not match': {
+      code: 'selection_mismatch',
+      change: (evidence) => setMade(evidence, { query: 'action:role.assigned' }),
+    },
+    'a query that is none': {
+      code: 'selection_mismatch',
+      change: (evidence) => setMade(evidence, { query: 'nonsense:' }),
+    },
+    'a query and ids': {
+      code: 'selection_mismatch',
+      change: (evidence) => setMade(evidence, { ids: ['e-1'] }),
+    },
+    'neither a query nor ids': {
+      code: 'selection_mismatch',
+      change: (evidence) => setMade(evidence, { query: null }),
+    },
+    'fewer ids than entries': {
+      code: 'selection_mismatch',
+      change: (evidence) => setMade(evidence, { query: null, ids: ['e-1'] }),
+    },
+    'an id without its entry': {
+      code: 'selection_mismatch',
+      change: (evidence) => {
+        const ids = rowsOf(evidence).map(([, entry]) => JSON.parse(entry).id as string);
+        setMade(evidence, { query: null, ids: [...ids, 'e-none'] });
+      },
+    },
     'without the first entry': {
       code: 'genesis_invalid',
       change: (evidence) => {
@@ -241,6 +309,10 @@ const lies: Record<string, { code: string; change: (evidence: Record<string, nev
 
 function set(evidence: Record<string, never> & JsonObject, name: string, value: unknown): void {
   (evidence as Record<string, unknown>)[name] = value;
+}
+
+function setMade(evidence: Record<string, never> & JsonObject, change: object): void {
+  set(evidence, 'made', { ...(evidence['made'] as object), ...change });
 }
 
 describe('what the holder of the key signs falsely', () => {

@@ -6,8 +6,8 @@ import path from 'node:path';
 import test, { describe, type TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { createLog } from 'indelible';
-import { VerificationError } from 'indelible/bytes';
-import { parseEntry } from 'indelible/event';
+import { canonicalize, type JsonObject, utf8Encode, VerificationError } from 'indelible/bytes';
+import { parseEntry, removalOf } from 'indelible/event';
 import { parseSignerKey, type Signer, signNote } from 'indelible/note';
 import { publishLog, verifyPublished } from 'indelible/publish';
 import { verifyProof } from 'indelible/verify';
@@ -212,3 +212,209 @@ function isSame(one: string, other: string, name: string): boolean {
     readFileSync(path.join(one, name)).equals(readFileSync(path.join(other, name)))
   );
 }
+
+/** An entry that has everything an entry can have. */
+const fullEntry: JsonObject = {
+  _sd: [`${'A'.repeat(42)}A`, `${'B'.repeat(42)}E`],
+  _sd_alg: 'sha-256',
+  action: 'role.assigned',
+  actor: {
+    _sd: [`${'C'.repeat(42)}I`],
+    id: 'u_1',
+    onBehalfOf: { id: 'u_2', type: 'user' },
+    type: 'service',
+  },
+  causationId: 'c-1',
+  changes: [{ path: '/role', to: 'admin' }],
+  context: { ip: '192.0.2.1', list: [{ _sd: [`${'D'.repeat(42)}M`] }] },
+  correlationId: 'c-2',
+  error: { code: 'x' },
+  id: 'e-1',
+  labels: { region: 'eu' },
+  nonce: `${'A'.repeat(21)}g`,
+  occurredAt: '2024-02-29T23:59:59.999Z',
+  outcome: 'denied',
+  recordedAt: '2026-06-01T09:00:00.000Z',
+  sealed: ['metadata', 'reason'],
+  seals: [{ digest: `${'A'.repeat(42)}A`, path: '/metadata/a~1b', subjects: ['user/u_1'] }],
+  severity: 'high',
+  source: { credential: 'k', instance: 'i-1', seq: 7, service: 's', version: '1' },
+  targets: [{ id: 'd-1', type: 'doc' }],
+  v: 1,
+};
+
+const month = '2026-06-01T09:00:00.000Z';
+const removals: readonly [string, JsonObject][] = [
+  ['log.erased', { below: 7, subject: 'user/u_1' }],
+  [
+    'log.retention_applied',
+    {
+      rules: [
+        { before: '2026-05-01T00:00:00.000Z', below: 3, keep: '1mo', match: 'role.*' },
+        { before: '1970-01-01T00:00:00.000Z', below: 7, keep: '100y', match: '*' },
+      ],
+    },
+  ],
+];
+
+/** What may stand in the place of any value, its own and what is nearly right. */
+const values: readonly unknown[] = [
+  ...[
+    undefined,
+    null,
+    true,
+    0,
+    1,
+    7,
+    8,
+    -1,
+    1.5,
+    2 ** 53 - 1,
+    '',
+    'x',
+    'X',
+    'a b',
+    'é',
+    '😀',
+    'log.a',
+    '..',
+    '/x~2',
+  ],
+  ...[
+    '\u0000',
+    '\u0085',
+    'x'.repeat(64),
+    'x'.repeat(65),
+    'x'.repeat(128),
+    'x'.repeat(129),
+    `${'A'.repeat(42)}B`,
+  ],
+  ...[
+    '2023-02-29T00:00:00.000Z',
+    '2024-02-29T24:00:00.000Z',
+    '0000-02-29T00:00:00.000Z',
+    '9999-12-31T23:59:59.999Z',
+  ],
+  ...[
+    '2026-06-01T09:00:00Z',
+    month,
+    '1mo',
+    '0d',
+    '101y',
+    '36600d',
+    '999999y',
+    'role.*',
+    '*',
+    'log.*',
+    'user/u_1',
+  ],
+  ...[
+    [],
+    {},
+    ['x'],
+    [null],
+    ['x', 'x'],
+    { _sd: [] },
+    { '...': 1 },
+    { _sd_alg: 'sha-256' },
+    { id: 'x', type: 'y' },
+  ],
+];
+
+/** An object with one value exchanged, left out, or put in, at every place. */
+function* varied(whole: JsonObject, within: readonly string[] = []): Generator<[string, JsonObject]> {
+  const holderIn = (copy: JsonObject): Record<string, unknown> =>
+    within.reduce((held: unknown, name) => (held as Record<string, unknown>)[name], copy) as Record<
+      string,
+      unknown
+    >;
+  const names = [
+    ...Object.keys(holderIn(whole)),
+    ...(Array.isArray(holderIn(whole)) ? [] : ['_sd', 'more', '...']),
+  ];
+  for (const name of names) {
+    for (const value of values) {
+      const copy = structuredClone(whole);
+      const holder = holderIn(copy);
+      if (value !== undefined) holder[name] = structuredClone(value);
+      else if (Array.isArray(holder)) holder.splice(Number(name), 1);
+      else delete holder[name];
+      yield [`${[...within, name].join('.')} = ${JSON.stringify(value)}`, copy];
+    }
+    const inner = holderIn(whole)[name];
+    if (typeof inner === 'object' && inner !== null) yield* varied(whole, [...within, name]);
+  }
+}
+
+describe('two readers of entries', { skip: pythonMissing }, () => {
+  const reads = (text: string): boolean => {
+    try {
+      return parseEntry(utf8Encode(text)) !== undefined;
+    } catch (error) {
+      if (error instanceof VerificationError) return false;
+      throw error;
+    }
+  };
+
+  test('every value of an entry exchanged for every other: both take it, or neither', async () => {
+    const made = [['honest', fullEntry] as const, ...varied(fullEntry)];
+    const texts = made.map(([, entry]) => canonicalize(entry));
+    assert.ok(made.length > 3000, `${made.length}`);
+    const ours = texts.map(reads);
+    assert.equal(ours[0], true);
+    const theirs = await pythonVerdictsOf(
+      'entry',
+      texts.map((text) => [text]),
+      undefined,
+    );
+    assert.deepEqual(
+      made.flatMap(([name], index) => (ours[index] === theirs[index] ? [] : [`${name}: ${ours[index]}`])),
+      [],
+    );
+    const taken = ours.filter(Boolean).length;
+    assert.ok(taken > 100 && taken < made.length / 2, `${taken} of ${made.length}`);
+  });
+
+  test('every value of a record of removal exchanged: both believe it, or neither', async () => {
+    const made = removals.flatMap(([action, metadata]) =>
+      [['honest', metadata] as const, ...varied(metadata)].map(
+        ([name, told]) =>
+          [
+            `${action} ${name}`,
+            canonicalize({ ...minimal, action, metadata: told, recordedAt: month } as JsonObject),
+          ] as const,
+      ),
+    );
+    const index = 7;
+    const ours = made.map(([, text]) => {
+      try {
+        const removal = removalOf(parseEntry(utf8Encode(text)), index);
+        return 'rules' in removal || removal.below <= index;
+      } catch (error) {
+        if (error instanceof VerificationError) return false;
+        throw error;
+      }
+    });
+    const theirs = await pythonVerdictsOf(
+      'removal',
+      made.map(([, text]) => [text, String(index)]),
+      undefined,
+    );
+    assert.deepEqual(
+      made.flatMap(([name], at) => (ours[at] === theirs[at] ? [] : [`${name}: ${ours[at]}`])),
+      [],
+    );
+    assert.ok(made.length > 500 && ours.filter(Boolean).length > 20, `${made.length}`);
+  });
+});
+
+const minimal: JsonObject = {
+  actor: { id: 'self', type: 'log' },
+  id: 'r-1',
+  nonce: `${'A'.repeat(21)}g`,
+  occurredAt: month,
+  outcome: 'success',
+  source: { instance: 'i', seq: null, service: 's' },
+  targets: [],
+  v: 1,
+};

@@ -5,9 +5,10 @@ import type { TestContext } from 'node:test';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { createLog, type EvidenceSelection, type EvidenceWriting, type Log } from 'indelible';
 import { base64Decode, base64Encode, canonicalize, type JsonObject, utf8Decode } from 'indelible/bytes';
-import { parseSignerKey, signNote } from 'indelible/note';
+import { parseSignerKey, type Signer, signNote } from 'indelible/note';
 import {
   EvidenceAudit,
+  type EvidenceOptions,
   type EvidenceReport,
   evidenceSealText,
   parseEvidence,
@@ -32,7 +33,7 @@ export async function world(t: TestContext, count = 20): Promise<World> {
   const log = await createLog(dir, { origin: 'example.com/evidence', heartbeatMs: 0, warn: () => {} });
   t.after(() => log.close());
   await log.recordMany(Array.from({ length: count }, (_, index) => eventOf(index)));
-  const signer = parseSignerKey(readFileSync(path.join(dir, 'log.key'), 'utf8').trim());
+  const signer = signerIn(dir);
   return {
     log,
     dir,
@@ -43,12 +44,7 @@ export async function world(t: TestContext, count = 20): Promise<World> {
         text += piece;
       return text;
     },
-    sealAgain: (evidence) => {
-      const body = canonicalize(evidence);
-      const digest = createHash('sha256').update(body).digest();
-      const seal = utf8Decode(signNote(evidenceSealText(log.origin, digest), [signer]));
-      return `{"evidence":${body},"signed":${canonicalize(seal)}}`;
-    },
+    sealAgain: (evidence) => sealedBy(evidence, log.origin, signer),
   };
 }
 
@@ -63,10 +59,28 @@ function eventOf(index: number) {
   };
 }
 
-/** Verifies a text as the command line does. */
+/** The key that signs the log in a folder. */
+export function signerIn(dir: string): Signer {
+  return parseSignerKey(readFileSync(path.join(dir, 'log.key'), 'utf8').trim());
+}
+
+/** Evidence that a key binds, whatever it says. */
+export function sealedBy(evidence: JsonObject, origin: string, signer: Signer): string {
+  const body = canonicalize(evidence);
+  const digest = createHash('sha256').update(body).digest();
+  const seal = utf8Decode(signNote(evidenceSealText(origin, digest), [signer]));
+  return `{"evidence":${body},"signed":${canonicalize(seal)}}`;
+}
+
+/** Verifies a text without looking at its time-stamps. */
 export function audit(text: string | Uint8Array, vkey?: string): EvidenceReport {
+  return auditWith(text, vkey === undefined ? {} : { trust: { vkey } });
+}
+
+/** Verifies a text. */
+export function auditWith(text: string | Uint8Array, options: EvidenceOptions = {}): EvidenceReport {
   const file = parseEvidence(typeof text === 'string' ? Buffer.from(text, 'utf8') : text);
-  const auditing = new EvidenceAudit(file, vkey === undefined ? {} : { trust: { vkey } });
+  const auditing = new EvidenceAudit(file, options);
   for (const block of file.evidence.blocks) {
     auditing.add(readEvidenceRows(block, inflateRawSync(block.data, { maxOutputLength: block.bytes + 1 })));
   }

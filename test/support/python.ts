@@ -22,11 +22,13 @@ const programs = {
   evidence: 'verifier.verify_evidence(bytes_of(words[0]), key)',
   proof: 'verifier.verify_proof(bytes_of(words[0]), bytes_of(words[1]), key)',
   tiles: 'verifier.verify_tiles(words[0], key)',
+  entry: 'verifier.read_entry(words[0].encode("utf-8"))',
+  removal: 'verifier.check_removal(verifier.read_entry(words[0].encode("utf-8"))[0], int(words[1]))',
 } as const;
 
 /**
- * The verdicts of the verifier in Python: of each item the paths that it takes, evidence, or proof and entry, or a folder of tiles.
- * What its command line calls no verdict at all, a file that cannot be read, is none here.
+ * The verdicts of the verifier in Python: of each item the paths that it takes, evidence, or proof and entry, or a folder of tiles;
+ * or the text of an entry, for a record with its index. What its command line calls no verdict at all, a file that cannot be read, is none here.
  */
 export async function pythonVerdictsOf(
   kind: keyof typeof programs,
@@ -46,7 +48,7 @@ for line in sys.stdin:
     try:
         ${programs[kind]}
         print("true")
-    except (verifier.Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError, FileNotFoundError):
+    except (*verifier.REFUSALS, FileNotFoundError):
         print("false")
 `;
   const child = spawn('python3', ['-c', program, path.dirname(script), vkey ?? '']);

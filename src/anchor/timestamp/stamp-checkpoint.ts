@@ -1,7 +1,8 @@
 import { utf8Decode, utf8Encode, VerificationError } from '../../bytes/index.ts';
 import { parseNote } from '../../note/index.ts';
 import type { Stamped } from '../../verify/index.ts';
-import type { AnchorStore, StampedCheckpoint } from '../anchor-store.ts';
+import type { StampedCheckpoint } from '../anchor-rows.ts';
+import type { AnchorStore } from '../anchor-store.ts';
 import { loadAsn1 } from './asn1.ts';
 import { requestTimestamp } from './request-timestamp.ts';
 import type { TimestampAuthority } from './settings.ts';
@@ -64,6 +65,8 @@ async function timeOf({ token }: StampedCheckpoint): Promise<number | undefined>
 export interface Judging {
   /** Certificates to trust, in DER, for a given authority's name; undefined where none are known. */
   readonly certificates: (authority: string) => readonly Uint8Array[] | undefined;
+  /** Certificates that came along, in DER: they may complete a chain, and are trusted by nobody. */
+  readonly intermediates?: readonly Uint8Array[];
   readonly now: number;
 }
 
@@ -72,8 +75,8 @@ export interface Judging {
  * over smaller logs. Never throws for a stamp's sake: what is wrong with one is its verdict.
  */
 export async function judgeStamps(
-  stamps: readonly StampedCheckpoint[],
-  { certificates, now }: Judging,
+  stamps: readonly Omit<StampedCheckpoint, 'at'>[],
+  { certificates, intermediates, now }: Judging,
 ): Promise<Stamped[]> {
   const judged: Stamped[] = [];
   let notBefore: number | undefined;
@@ -84,10 +87,18 @@ export async function judgeStamps(
       note = utf8Decode(stamp.note);
       const text = utf8Encode(parseNote(stamp.note).text);
       const known = certificates(authority);
-      const verdict = await verifyTimestamp({ text, token, certificates: known, now, notBefore });
+      const verdict = await verifyTimestamp({
+        text,
+        token,
+        certificates: known,
+        intermediates,
+        now,
+        notBefore,
+      });
       // A stamp that nobody vouches for says nothing against others.
       if (verdict.trust === 'anchored') notBefore = Math.max(notBefore ?? 0, verdict.timeMs);
-      judged.push({ authority, note, verdict: { time: verdict.time, trust: verdict.trust } });
+      const { time, trust, signer } = verdict;
+      judged.push({ authority, note, verdict: { time, trust, signer } });
     } catch (error) {
       if (!(error instanceof VerificationError)) throw error;
       judged.push({ authority, note, verdict: { code: error.code, message: error.message } });

@@ -38,6 +38,8 @@ export interface TimestampEvidence {
    * who signed, and the verdict says `inside`.
    */
   readonly certificates?: readonly Uint8Array[] | undefined;
+  /** Certificates in DER that may stand between the signer's and one that is trusted, besides those in the token. Trusted by nobody. */
+  readonly intermediates?: readonly Uint8Array[] | undefined;
   /** The policy that the token must be issued under, an object identifier. */
   readonly policy?: string | undefined;
   /** The nonce that was asked with. */
@@ -87,7 +89,9 @@ export async function verifyTimestamp(evidence: TimestampEvidence): Promise<Time
       { expected: evidence.policy, found: info.policy },
     );
   }
-  const inside = token.certificates.map((der) => readCertificate(asn1, der));
+  const inside = [...token.certificates, ...(evidence.intermediates ?? [])].map((der) =>
+    readCertificate(asn1, der),
+  );
   const trusted = evidence.certificates?.map((der) => readCertificate(asn1, der));
   const signer = signerOf(token, [...inside, ...(trusted ?? [])]);
   checkSigner(signer);

@@ -10,18 +10,20 @@ import {
   revealPointer,
   subjectOf,
 } from '../../event/index.ts';
+import type { Tile } from '../../merkle/index.ts';
 import { LogError, type StoredEntry } from '../../store/index.ts';
 import {
   EVIDENCE_BLOCK_BYTES_MAX,
   EVIDENCE_FORMAT,
   type EvidenceRow,
-  type EvidenceTimestamp,
   evidenceFrame,
   formatEvidenceRows,
   tilesOfLeaves,
 } from '../../verify/index.ts';
 import type { SignedCheckpoint } from '../reader.ts';
 import type { ReaderHandle } from '../reader-thread.ts';
+import { type Carried, carriedIn, type OutsideParties } from './carried.ts';
+import { Sealing } from './sealing.ts';
 import { type EvidenceSelection, type Selected, select } from './selection.ts';
 import { SourceRuns } from './source-runs.ts';
 import { statementsOf } from './statements.ts';
@@ -32,13 +34,9 @@ export interface EvidenceWriting {
   readonly by: Actor;
   /** Which sealed values are shown. Default `none`. */
   readonly reveal?: Reveal;
-  /** The verifier policy that the file suggests (c2sp.org/tlog-policy). */
-  readonly policy?: string;
-  /** Time-stamp tokens that travel along. */
-  readonly timestamps?: readonly EvidenceTimestamp[];
   /** The program and its version. */
   readonly tool?: string;
-  /** The checkpoint that it is made under; the newest by default. */
+  /** The checkpoint that it is made under; the newest by default. One that the log's key of today has no part in is refused. */
   readonly checkpoint?: SignedCheckpoint;
 }
 
@@ -48,6 +46,7 @@ export interface EvidenceParts {
   readonly origin: string;
   /** RFC 3339, UTC. */
   readonly now: () => string;
+  readonly parties: OutsideParties;
   /** Signs the note that binds the file. */
   readonly seal: (digest: Uint8Array) => Promise<string>;
 }
@@ -60,8 +59,8 @@ const BLOCK_CHARACTERS = EVIDENCE_BLOCK_BYTES_MAX / 8;
 
 /**
  * Writes evidence, piece by piece: entries, the tiles that lead to one checkpoint, what supports them, what they do not show, and a
- * note by the log's key over all of it (spec/evidence.md). No more than a block is in memory. Throws as `select` does, and
- * `LogError` `log_damaged` where an entry is missing.
+ * note by the log's key over all of it (spec/evidence.md). No more than a block is in memory. Throws as `select` and `carriedIn` do,
+ * and `LogError` `log_damaged` where an entry is missing, `evidence_outdated` where the log's key was replaced behind the checkpoint.
  */
 export async function* writeEvidence(
   parts: EvidenceParts,
@@ -69,15 +68,19 @@ export async function* writeEvidence(
   writing: EvidenceWriting,
 ): AsyncGenerator<string, { readonly selected: number }> {
   const checkpoint = writing.checkpoint ?? (await parts.reader.checkpoint());
-  const selected = await select(parts.reader, selection, checkpoint.size);
-  const body = new EvidenceBody(parts, selected, checkpoint, writing);
+  const { size } = checkpoint;
+  const sealing = Sealing.under(size, await parts.reader.keys());
+  const selected = await select(parts.reader, selection, size);
+  const indexes = [...selected.indexes, ...selected.support].sort((a, b) => a - b);
+  const carried = await carriedIn(parts.parties, parts.reader, { size, indexes });
+  const body = new EvidenceBody(parts, { selected, checkpoint, carried }, writing);
   const hash = createHash('sha256');
   yield evidenceFrame.head;
-  for await (const piece of body.pieces(selection.ids)) {
+  for await (const piece of body.pieces(indexes, selection.ids)) {
     hash.update(piece, 'utf8');
     yield piece;
   }
-  const seal = await parts.seal(new Uint8Array(hash.digest()));
+  const seal = sealing.check(await parts.seal(new Uint8Array(hash.digest())));
   yield `${evidenceFrame.middle}${canonicalize(seal)}}`;
   return { selected: selected.indexes.length };
 }
@@ -87,6 +90,7 @@ class EvidenceBody {
   readonly #parts: EvidenceParts;
   readonly #selected: Selected;
   readonly #checkpoint: SignedCheckpoint;
+  readonly #carried: Carried;
   readonly #writing: EvidenceWriting;
   readonly #reveal: Reveal;
   readonly #sources = new SourceRuns();
@@ -94,20 +98,19 @@ class EvidenceBody {
 
   constructor(
     parts: EvidenceParts,
-    selected: Selected,
-    checkpoint: SignedCheckpoint,
+    held: { readonly selected: Selected; readonly checkpoint: SignedCheckpoint; readonly carried: Carried },
     writing: EvidenceWriting,
   ) {
     this.#parts = parts;
-    this.#selected = selected;
-    this.#checkpoint = checkpoint;
+    this.#selected = held.selected;
+    this.#checkpoint = held.checkpoint;
+    this.#carried = held.carried;
     this.#writing = writing;
     const { reveal = 'none' } = writing;
     this.#reveal = typeof reveal === 'string' ? reveal : reveal.map(revealPointer);
   }
 
-  async *pieces(ids: readonly string[] | undefined): AsyncGenerator<string> {
-    const indexes = [...this.#selected.indexes, ...this.#selected.support].sort((a, b) => a - b);
+  async *pieces(indexes: readonly number[], ids: readonly string[] | undefined): AsyncGenerator<string> {
     yield '{"blocks":[';
     let separator = '';
     for await (const rows of this.#blocks(indexes)) {
@@ -116,16 +119,24 @@ class EvidenceBody {
     }
     const members = this.#members(indexes, ids);
     for (const [name, value] of Object.entries(members))
-      yield `${name === 'checkpoint' ? '],' : ','}"${name}":${canonicalize(value)}`;
+      yield `${name === 'certificates' ? '],' : ','}"${name}":${canonicalize(value)}`;
     yield ',"tiles":[';
     separator = '';
-    for (const { level, index, width } of tilesOfLeaves(indexes, this.#checkpoint.size)) {
+    for (const { level, index, width } of this.#tiles(indexes)) {
       const hashes = await this.#parts.reader.tile({ level, index, width });
       if (hashes === undefined) throw damaged(`tile ${level}/${index} is missing`);
       yield separator + canonicalize({ hashes: base64Encode(hashes), index, level });
       separator = ',';
     }
-    yield `],"timestamps":${canonicalize(this.#timestamps())}}`;
+    const witnessed = this.#carried.witnessed?.note ?? null;
+    yield `],"timestamps":${canonicalize(this.#timestamps())},"witnessed":${canonicalize(witnessed)}}`;
+  }
+
+  /** The tiles that lead to the root, and to those of the smaller checkpoints that are carried. */
+  #tiles(indexes: readonly number[]): Tile[] {
+    const { witnessed, stamps } = this.#carried;
+    const sizes = [...stamps.map(({ checkpoint }) => checkpoint.size), witnessed?.size ?? 0];
+    return tilesOfLeaves(indexes, this.#checkpoint.size, sizes);
   }
 
   /** The rows, in blocks. */
@@ -170,9 +181,10 @@ class EvidenceBody {
   #members(indexes: readonly number[], ids: readonly string[] | undefined): Record<string, JsonValue> {
     const { query, support } = this.#selected;
     const reveal = this.#reveal;
-    const complete = stretchOf(this.#selected.indexes, new Set(indexes));
+    const complete = stretchOf(this.#selected.indexes, new Set(indexes), this.#checkpoint.size);
     const selected = this.#selected.indexes.length;
     return {
+      certificates: this.#carried.certificates.map((der) => base64Encode(der)),
       checkpoint: this.#checkpoint.note,
       complete,
       format: EVIDENCE_FORMAT,
@@ -185,7 +197,7 @@ class EvidenceBody {
         tool: this.#writing.tool ?? 'indelible',
       },
       origin: this.#parts.origin,
-      policy: this.#writing.policy ?? null,
+      policy: this.#carried.policy,
       selected,
       sources: this.#sources.whole().map((source) => ({ ...source })),
       statements: statementsOf({
@@ -194,17 +206,17 @@ class EvidenceBody {
         complete,
         isQuery: query !== null,
         withheld: this.#withheld,
-        hasTimestamps: this.#timestamps().length > 0,
+        hasTimestamps: this.#carried.stamps.length > 0,
+        witnessed: this.#carried.witnessed?.size ?? 0,
       }),
       support,
     };
   }
 
   #timestamps(): { authority: string; checkpoint: string; token: string }[] {
-    const { timestamps = [] } = this.#writing;
-    return timestamps.map(({ authority, checkpoint, token }) => ({
+    return this.#carried.stamps.map(({ authority, checkpoint, token }) => ({
       authority,
-      checkpoint,
+      checkpoint: checkpoint.note,
       token: base64Encode(token),
     }));
   }
@@ -215,13 +227,14 @@ function blockOf(rows: readonly EvidenceRow[]): JsonValue {
   return { bytes: bytes.length, count: rows.length, data: base64Encode(deflateRawSync(bytes)) };
 }
 
-/** The stretch from the first selected entry to the last, where every entry of it is here; else null. */
+/** The stretch from the first selected entry to the last, where every entry of it is here; else null. One entry of many is none. */
 function stretchOf(
   selected: readonly number[],
   here: ReadonlySet<number>,
+  size: number,
 ): { from: number; to: number } | null {
   const [from, last] = [selected[0], selected.at(-1)];
-  if (from === undefined || last === undefined) return null;
+  if (from === undefined || last === undefined || (from === last && size > 1)) return null;
   for (let index = from; index <= last; index += 1) if (!here.has(index)) return null;
   return { from, to: last + 1 };
 }

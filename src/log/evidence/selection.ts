@@ -1,5 +1,5 @@
 import { misuse } from '../../bytes/index.ts';
-import { type Filter, filterOf, formatFilter, PAGE_EVENTS_MAX } from '../../event/index.ts';
+import { type Filter, filterOf, formatFilter, PAGE_EVENTS_MAX, parseQuery } from '../../event/index.ts';
 import { LogError } from '../../store/index.ts';
 import { EVIDENCE_ENTRIES_MAX } from '../../verify/index.ts';
 import { INDEX_WAIT_MS_DEFAULT } from '../query.ts';
@@ -41,7 +41,9 @@ export async function select(
   size: number,
 ): Promise<Selected> {
   const found = selection.ids === undefined ? undefined : await byIds(reader, selection.ids, size);
-  const filter = selection.query === undefined ? undefined : filterOf(selection.query);
+  // What the file says was asked is what is asked: a filter that its text does not mean would be found out.
+  const query = selection.query === undefined ? null : formatFilter(filterOf(selection.query));
+  const filter = query === null ? undefined : parseQuery(query);
   const indexes = found ?? (await matching(reader, filter!, size));
   const records = await Promise.all(
     supporting.map((action) => matching(reader, filterOf(`action:${action}`), size)),
@@ -52,7 +54,7 @@ export async function select(
   return {
     indexes: [...chosen].sort((a, b) => a - b),
     support: [...support].sort((a, b) => a - b),
-    query: filter === undefined ? null : formatFilter(filter),
+    query,
   };
 }
 

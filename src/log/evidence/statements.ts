@@ -6,11 +6,13 @@ export interface EvidenceFacts {
   readonly isQuery: boolean;
   readonly withheld: number;
   readonly hasTimestamps: boolean;
+  /** How many entries the checkpoint covers that witnesses have cosigned; 0 where there is none. */
+  readonly witnessed: number;
 }
 
 /** What an evidence file does not show, in sentences for whoever is handed it. */
 export function statementsOf(facts: EvidenceFacts): string[] {
-  const { size, selected, complete, isQuery, withheld, hasTimestamps } = facts;
+  const { size, selected, complete, isQuery, withheld, hasTimestamps, witnessed } = facts;
   return [
     `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. Whether what was recorded is true it does not show.`,
     ...(complete?.from === 0 && complete.to === size
@@ -32,6 +34,8 @@ export function statementsOf(facts: EvidenceFacts): string[] {
     withheld === 0
       ? 'No sealed value that the log still held was left out.'
       : `${withheld} sealed ${withheld === 1 ? 'value was' : 'values were'} left out; their digests are in the entries.`,
-    'That the log shows the same history to everybody is vouched for by witnesses, as far as they cosigned the checkpoint, and by receipts that others hold.',
+    witnessed === 0
+      ? 'No witness has cosigned what is here: that the log shows the same history to everybody is vouched for by receipts that others hold.'
+      : `That the log shows the same history to everybody is vouched for, of its first ${witnessed} entries, by the witnesses that have cosigned them, and by receipts that others hold.`,
   ];
 }

@@ -1,4 +1,5 @@
-import { Fragment, useDeferredValue, useMemo, useState } from 'react';
+import { Fragment, useDeferredValue, useEffect, useMemo, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { base64Encode, type JsonValue, utf8Decode } from '../../../src/bytes/index.ts';
 import type { RecordedTarget } from '../../../src/event/index.ts';
 import { hashLeaf } from '../../../src/merkle/index.ts';
@@ -16,6 +17,7 @@ export function Events({ checked }: { checked: Checked }) {
   const [words, setWords] = useState('');
   const [withSupport, setWithSupport] = useState(false);
   const [rows, setRows] = useState(ROWS);
+  const isPrinting = usePrinting();
   const search = useDeferredValue(words.trim().toLowerCase());
   const found = useMemo(() => {
     const terms = search.split(/\s+/).filter((term) => term !== '');
@@ -58,8 +60,13 @@ export function Events({ checked }: { checked: Checked }) {
             </tr>
           </thead>
           <tbody>
-            {found.slice(0, rows).map((shown) => (
-              <Row key={shown.event.index} shown={shown} origin={checked.file.evidence.origin} />
+            {(isPrinting ? found : found.slice(0, rows)).map((shown) => (
+              <Row
+                key={shown.event.index}
+                shown={shown}
+                origin={checked.file.evidence.origin}
+                isPrinting={isPrinting}
+              />
             ))}
           </tbody>
         </table>
@@ -73,8 +80,26 @@ export function Events({ checked }: { checked: Checked }) {
   );
 }
 
-function Row({ shown, origin }: { shown: Shown; origin: string }) {
-  const [isOpen, setOpen] = useState(false);
+/** Whether the page is being printed: paper has no button to press, so that every row is on it, opened. */
+function usePrinting(): boolean {
+  const [isPrinting, setPrinting] = useState(false);
+  useEffect(() => {
+    // What is printed is what stands there when the event is over.
+    const begin = (): void => flushSync(() => setPrinting(true));
+    const end = (): void => setPrinting(false);
+    addEventListener('beforeprint', begin);
+    addEventListener('afterprint', end);
+    return () => {
+      removeEventListener('beforeprint', begin);
+      removeEventListener('afterprint', end);
+    };
+  }, []);
+  return isPrinting;
+}
+
+function Row({ shown, origin, isPrinting }: { shown: Shown; origin: string; isPrinting: boolean }) {
+  const [isPressed, setOpen] = useState(false);
+  const isOpen = isPressed || isPrinting;
   const { event } = shown;
   const words = sentenceOf(event).map((piece) => (typeof piece === 'string' ? piece : nameOf(piece.party)));
   return (
@@ -83,7 +108,7 @@ function Row({ shown, origin }: { shown: Shown; origin: string }) {
         <td className="number">{event.index}</td>
         <td className="time">{event.occurredAt.replace('T', ' ').replace('Z', '')}</td>
         <td>
-          <button type="button" className="open" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          <button type="button" className="open" aria-expanded={isOpen} onClick={() => setOpen(!isPressed)}>
             {visible(words.join(''))}
           </button>
           <code className="action">{event.action}</code>
