@@ -43,6 +43,7 @@ export class Tree {
   }
 }
 
+/** Appends entries in a transaction of their own. */
 export async function commit(store: LogStore, tree: Tree, entries: readonly NewEntry[]): Promise<Head> {
   const transaction = await store.begin();
   const append = tree.append(entries, 1 + (transaction.taken?.recordedAt ?? 0));
@@ -51,10 +52,12 @@ export async function commit(store: LogStore, tree: Tree, entries: readonly NewE
   return append.head;
 }
 
+/** An entry as a store is handed one; stores do not read them. */
 export function entry(id: string, disclosures: readonly string[] = []): NewEntry {
   return { id, entry: utf8Encode(`{"id":"${id}"}`), disclosures };
 }
 
+/** A head that can be compared. */
 export function plainHead(head: Head | undefined) {
   return (
     head && {
