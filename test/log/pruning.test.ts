@@ -15,6 +15,7 @@ import { verifyProof } from 'indelible/verify';
 import { indelible } from '../cli/cli-process.ts';
 import { startHandler } from '../http/server.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { pythonMissing, pythonVerifier } from '../support/python.ts';
 import { filesWith, markOf } from './erasure-world.ts';
 import { recordInThePast } from './past-log.ts';
 
@@ -439,6 +440,23 @@ describe('who watches', () => {
     const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
     assert.ok(ids.includes(0) && !ids.some((id) => id > 302 && id < 512), ids.slice(0, 9).join());
   });
+});
+
+test('evidence of a pruned log is verified by both verifiers, and says what is gone', async (t) => {
+  const { folder, dir, log } = await pastLog(t);
+  await pruned(log);
+  await log.close();
+  for (const query of ['', 'action:record.written']) {
+    const out = join(folder, 'case.json');
+    const made = indelible(['evidence', '--log', dir, '--query', query, '--out', out, '--by', 'user/p_1']);
+    assert.equal(made.status, 0, made.stderr);
+    const verified = indelible(['verify', out, '--vkey', log.vkey]);
+    assert.equal(verified.status, 0, verified.stdout);
+    assert.match(verified.stdout, /Entries below the index 512 were pruned/);
+    if (pythonMissing !== false) continue;
+    const second = pythonVerifier(['evidence', out, '--vkey', log.vkey]);
+    assert.equal(second.status, 0, second.stdout + second.stderr);
+  }
 });
 
 test('on the command line: set --entries, prune --dry-run, prune --archive, show, verify', async (t) => {

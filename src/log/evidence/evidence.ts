@@ -206,6 +206,7 @@ class EvidenceBody {
         complete,
         isQuery: query !== null,
         withheld: this.#withheld,
+        pruned: this.#selected.minimum,
         hasTimestamps: this.#carried.stamps.length > 0,
         witnessed: this.#carried.witnessed?.size ?? 0,
       }),

@@ -27,6 +27,8 @@ const supporting = [
 export interface Selected {
   readonly indexes: readonly number[];
   readonly support: readonly number[];
+  /** The minimum index to which the log was pruned; 0 where it was not. */
+  readonly minimum: number;
   /** The query as text, or null. */
   readonly query: string | null;
 }
@@ -54,6 +56,7 @@ export async function select(
   return {
     indexes: [...chosen].sort((a, b) => a - b),
     support: [...support].sort((a, b) => a - b),
+    minimum: await reader.minimum(),
     query,
   };
 }

@@ -5,6 +5,8 @@ export interface EvidenceFacts {
   readonly complete: { readonly from: number; readonly to: number } | null;
   readonly isQuery: boolean;
   readonly withheld: number;
+  /** Entries below it may have been pruned; 0 where none was. */
+  readonly pruned: number;
   readonly hasTimestamps: boolean;
   /** How many entries the checkpoint covers that witnesses have cosigned; 0 where there is none. */
   readonly witnessed: number;
@@ -12,7 +14,7 @@ export interface EvidenceFacts {
 
 /** What an evidence file does not show, in sentences for whoever is handed it. */
 export function statementsOf(facts: EvidenceFacts): string[] {
-  const { size, selected, complete, isQuery, withheld, hasTimestamps, witnessed } = facts;
+  const { size, selected, complete, isQuery, withheld, pruned, hasTimestamps, witnessed } = facts;
   return [
     `It shows that ${selected === 1 ? 'this entry is' : `these ${selected} entries are`} in the log as recorded. Whether what was recorded is true it does not show.`,
     ...(complete?.from === 0 && complete.to === size
@@ -28,6 +30,11 @@ export function statementsOf(facts: EvidenceFacts): string[] {
           `Every entry from ${complete.from} to ${complete.to - 1} is here. What was never recorded is in no log: gaps in the numbers of a source tell of it, where a source numbers its events.`,
         ]),
     `Nothing is said of entries behind the first ${size}.`,
+    ...(pruned === 0
+      ? []
+      : [
+          `Entries below the index ${pruned} were pruned from the log by its policy of retention, but for the log’s own: whether others among them concern the same matter, the log does not tell any more.`,
+        ]),
     hasTimestamps
       ? 'The times in the entries are the word of the application and the operator; the time-stamp tokens bound them from above.'
       : 'The times in the entries are the word of the application and the operator.',
