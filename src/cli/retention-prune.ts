@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type Log, openLog, type PruneResult } from '../log/index.ts';
 import { openPublished, type PublishedLog } from '../publish/index.ts';
 import type { Io } from './io.ts';
@@ -13,6 +13,7 @@ interface PruneCommandOptions extends S3Place {
   readonly mark?: string;
   readonly archive?: string;
   readonly dryRun?: boolean;
+  readonly despiteFollower?: string[];
   readonly by?: { readonly type: string; readonly id: string };
   readonly json?: boolean;
 }
@@ -25,6 +26,12 @@ export function pruneCommand(io: Io): Command {
     .option('--archive <url>', 'where the log is published: every byte that goes is read there first')
     .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
     .option('--s3-region <name>', 'region of the bucket')
+    .addOption(
+      new Option(
+        '--despite-follower <names>',
+        'followers that nobody runs any more, separated by commas',
+      ).argParser((text: string) => text.split(',').map((name) => name.trim())),
+    )
     .option('--dry-run', 'count, and remove nothing')
     .addOption(actorOption('--by <type/id>', 'who prunes it'))
     .addOption(keyOption())
@@ -34,10 +41,19 @@ export function pruneCommand(io: Io): Command {
 }
 
 async function prune(io: Io, options: PruneCommandOptions): Promise<void> {
-  const { log: dir, key, mark, archive: archiveUrl, dryRun, by, json } = options;
+  const {
+    log: dir,
+    key,
+    mark,
+    archive: archiveUrl,
+    despiteFollower: despiteFollowers,
+    dryRun,
+    by,
+    json,
+  } = options;
   await using log = await openLog(dir, dryRun === true ? { readOnly: true } : given({ key, mark }));
   await using archive = archiveUrl === undefined ? undefined : await openArchive(log, archiveUrl, options);
-  const result = await log.retention.prune(given({ archive, archiveUrl, dryRun, by }));
+  const result = await log.retention.prune(given({ archive, archiveUrl, despiteFollowers, dryRun, by }));
   if (json === true) await io.out.json(result);
   else await io.out.lines(dryRun === true ? planLines(result) : prunedLines(result));
 }

@@ -138,7 +138,7 @@ export class IndexPump {
       return 0;
     }
     const isWhole = entries.length === size - from.size;
-    const minimum = isWhole ? 0 : await this.#reader.minimum();
+    const minimum = isWhole ? 0 : (await this.#reader.pruned()).minimum;
     const applied = this.#index.apply(entries, { from, to, generation, minimum });
     // Another process is at the same work: only a question is in a hurry.
     if (applied === 'busy') return this.#waiting > 0 ? BUSY_MS : REST_MS_MIN;

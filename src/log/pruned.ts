@@ -13,9 +13,11 @@ export interface PrunedState {
   readonly number: number;
   /** Entries below it may be gone, those of the log's own excepted; 0 where none is. */
   readonly minimum: number;
+  /** How many of the log's own entries stand below it. */
+  readonly kept: number;
 }
 
-const never: PrunedState = { number: 0, minimum: 0 };
+const never: PrunedState = { number: 0, minimum: 0, kept: 0 };
 
 /**
  * How far the log in `reader` has been pruned, by the entry that records the newest pruning. Prunings are numbered, and each has an id
@@ -69,13 +71,16 @@ function* looking(reader: LogReader): Generator<Awaitable<unknown>, PrunedState,
     else last = { number, index };
   }
   const [stored] = (yield reader.readEntries(last.index, last.index + 1)) as StoredEntry[];
-  return { number: last.number, minimum: stored === undefined ? 0 : minimumIn(stored) };
+  return { number: last.number, ...(stored === undefined ? nothing : recordIn(stored)) };
 }
 
-function minimumIn({ entry, index }: StoredEntry): number {
+const nothing = { minimum: 0, kept: 0 };
+
+function recordIn({ entry, index }: StoredEntry): Pick<PrunedState, 'minimum' | 'kept'> {
   try {
-    return pruningOf(parseEntry(entry), index).minimum;
+    const { minimum, kept } = pruningOf(parseEntry(entry), index);
+    return { minimum, kept };
   } catch {
-    return 0;
+    return nothing;
   }
 }

@@ -1,6 +1,6 @@
 import { base64Decode, base64Encode } from '../bytes/index.ts';
 import type { Page, RecordedEvent } from '../event/index.ts';
-import { type Hash, hashLeaf, type Tile } from '../merkle/index.ts';
+import { type Hash, hashLeaf, TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { type Awaitable, isLogError, type StoredEntry } from '../store/index.ts';
 import { checkContinues } from './edge.ts';
 import { emptyScan, SCAN_ENTRIES, type Scan, Scanner } from './erasure/scan.ts';
@@ -11,7 +11,13 @@ import type { PageRequest, Rows, Stats, StatsRequest } from './query.ts';
 import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { DUE_ENTRIES_MAX, type Due, type DueRequest, dueAmong } from './retention/due.ts';
-import { type Prunable, type PrunableRequest, prunableAmong } from './retention/prunable.ts';
+import {
+  mustBeWhole,
+  mustHaveKept,
+  type Prunable,
+  type PrunableRequest,
+  prunableAmong,
+} from './retention/prunable.ts';
 import { countEvents, Searcher, SearchIndex } from './search/index.ts';
 import type { Growth } from './under.ts';
 import type { Identity } from './writer.ts';
@@ -71,8 +77,8 @@ export class ReaderService {
     return this.#reader.keys();
   }
 
-  minimum(): Awaitable<number> {
-    return this.#reader.minimum();
+  async minimum(): Promise<number> {
+    return (await this.#reader.pruned()).minimum;
   }
 
   get(id: string): Awaitable<RecordedEvent | undefined> {
@@ -168,17 +174,28 @@ export class ReaderService {
     return scan;
   }
 
-  /** Looks through entries for values that have passed their period, until so many have some that a transaction is full. */
+  /**
+   * How far a prefix of whole tiles can go. Each entry of it is compared with its hash, and none may be missing that was not pruned: a
+   * pruning must not cover up for what somebody else has removed. Throws `LogError` `log_damaged`.
+   */
   async prunable(request: PrunableRequest): Promise<Prunable> {
+    const pruned = await this.#reader.pruned();
     const prunable: Prunable = { own: [], below: request.from };
     while (prunable.below < request.to && prunable.held === undefined) {
-      const end = Math.min(prunable.below + SCAN_ENTRIES, request.to);
-      prunableAmong(await this.#reader.entries(prunable.below, end), request, prunable);
+      const from = prunable.below;
+      const end = Math.min(from + TILE_WIDTH, request.to);
+      const entries = await this.#reader.entries(from, end);
+      const tile = await this.#reader.tile({ level: 0, index: from / TILE_WIDTH, width: TILE_WIDTH });
+      mustBeWhole(entries, { from: Math.max(from, pruned.minimum), end, tile });
+      prunableAmong(entries, request, prunable);
       if (prunable.held === undefined) prunable.below = end;
-      await new Promise(setImmediate);
+      if (from % SCAN_ENTRIES === 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    mustHaveKept(prunable, pruned);
     return prunable;
   }
+
+  /** Looks through entries for values that have passed their period, until so many have some that a transaction is full. */
 
   async due(request: DueRequest): Promise<Due> {
     const due: Due = { found: [], held: [], next: request.from };

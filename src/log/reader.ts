@@ -24,7 +24,7 @@ import {
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
 import { historyOf, type KeyHistory, keysOfFile, type LogKeys } from './log-timeline.ts';
-import { missingEntry, prunedOfFile } from './pruned.ts';
+import { missingEntry, type PrunedState, prunedOfFile } from './pruned.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
 import { TreeReader } from './tiles.ts';
@@ -116,8 +116,8 @@ export class Reader implements LogReading {
     return historyOf(this.#keys);
   }
 
-  minimum(): number {
-    return prunedOfFile(this.#reader).minimum;
+  pruned(): PrunedState {
+    return prunedOfFile(this.#reader);
   }
 
   /** What is thrown where an entry is not there: `entry_pruned`, or else `otherwise`. */

@@ -2,6 +2,7 @@ import type { Genesis, RecordedEvent } from '../event/index.ts';
 import type { Hash, Tile } from '../merkle/index.ts';
 import type { Awaitable, Head, LogReader, StoredEntry } from '../store/index.ts';
 import type { KeyHistory } from './log-timeline.ts';
+import type { PrunedState } from './pruned.ts';
 import type { Proof, SignedCheckpoint } from './reader.ts';
 import type { Growth } from './under.ts';
 
@@ -15,8 +16,8 @@ export interface LogReading {
   checkpoint(): Awaitable<SignedCheckpoint>;
   /** Who signs the log, and which entries say so. */
   keys(): Awaitable<KeyHistory>;
-  /** The minimum index to which the log was pruned: entries below it may be gone, those of the log's own excepted. */
-  minimum(): Awaitable<number>;
+  /** How far the log was pruned: entries below its minimum index may be gone, those of the log's own excepted. */
+  pruned(): Awaitable<PrunedState>;
   find(id: string): Awaitable<StoredEntry | undefined>;
   get(id: string): Awaitable<RecordedEvent | undefined>;
   at(indexes: readonly number[]): Awaitable<StoredEntry[]>;

@@ -15,7 +15,7 @@ import { type Head, LogError, type LogReader, type StoredEntry } from '../store/
 import { formatProof } from '../verify/index.ts';
 import { genesisOf } from './genesis.ts';
 import { historyOf, type KeyHistory, keysOf, type LogKeys } from './log-timeline.ts';
-import { missingEntry, prunedOf } from './pruned.ts';
+import { missingEntry, type PrunedState, prunedOf } from './pruned.ts';
 import { joined, type Proof, type SignedCheckpoint, widthNow } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { checkHead } from './signed-head.ts';
@@ -77,8 +77,8 @@ export class StoreReader implements LogReading {
     return historyOf(this.#keys);
   }
 
-  async minimum(): Promise<number> {
-    return (await prunedOf(this.store)).minimum;
+  pruned(): Promise<PrunedState> {
+    return prunedOf(this.store);
   }
 
   /** What is thrown where an entry is not there: `entry_pruned`, or else `otherwise`. */

@@ -30,7 +30,9 @@ export class PruningAudit {
   #last: RecordedPruning | undefined;
   /** By the index at which each ended, until that is seen: each moves it on, so that there is one for 256 entries at most. */
   readonly #ends = new Map<number, RecordedPruning>();
+  /** How many of the log's own entries were seen below the furthest minimum; and when the end of each pruning was. */
   #own = 0;
+  readonly #ownAtEnd: { readonly record: RecordedPruning; readonly above: number }[] = [];
 
   constructor(readsEntries: boolean) {
     this.#readsEntries = readsEntries;
@@ -41,17 +43,22 @@ export class PruningAudit {
     return this.#furthest?.minimum ?? 0;
   }
 
-  /** Adds the chunk before the last one. Answers how many of its entries were pruned, and what is wrong. */
-  add({ records, holes, own, starts }: ChunkPruning): { pruned: number; found: Discovery[] } {
+  /** Adds the chunk before the last one, which begins at an index. Answers how many of its entries were pruned, and what is wrong. */
+  add({ records, holes, own, starts }: ChunkPruning, begin: number): { pruned: number; found: Discovery[] } {
     const found: Discovery[] = [];
     for (const record of records.toReversed()) this.#addRecord(record, found);
-    this.#own += own.filter((index) => index < this.minimum).length;
     for (const { index, recordedAt } of starts) {
       const end = this.#ends.get(index);
-      this.#ends.delete(index);
       if (end !== undefined && recordedAt >= end.before)
         found.push(invalid(end, 'the record of a pruning that took what had not passed its period'));
     }
+    const below = own.filter((index) => index < this.minimum);
+    for (const [minimum, record] of this.#ends) {
+      if (minimum < begin) continue;
+      this.#ends.delete(minimum);
+      this.#ownAtEnd.push({ record, above: this.#own + below.filter((index) => index >= minimum).length });
+    }
+    this.#own += below.length;
     let pruned = 0;
     for (let at = 0; at < holes.length; at += 2) {
       const [first, last] = [holes[at]!, holes[at + 1]!];
@@ -64,11 +71,13 @@ export class PruningAudit {
 
   /** What only the whole log can show. */
   conclude(): Discovery[] {
-    const furthest = this.#furthest;
-    if (furthest === undefined || !this.#readsEntries || furthest.kept === this.#own) return [];
-    const { kept, minimum } = furthest;
-    const what = `the record of a pruning that kept ${kept} of the log’s own entries below ${minimum}, and ${this.#own} are there`;
-    return [invalid(furthest, what)];
+    return this.#ownAtEnd.flatMap(({ record, above }) => {
+      const { kept, minimum } = record;
+      const there = this.#own - above;
+      if (kept === there) return [];
+      const what = `the record of a pruning that kept ${kept} of the log’s own entries below ${minimum}, and ${there} are there`;
+      return [invalid(record, what)];
+    });
   }
 
   /** Each moves the minimum index on. Records come by falling index. */

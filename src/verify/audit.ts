@@ -142,7 +142,7 @@ export class Audit {
     this.#keepKeyChanges(report.keyChanges);
     for (const discovery of report.discoveries.toReversed()) this.discover(discovery);
     this.#discoveries.addOmitted(report.omitted);
-    const { pruned, found } = this.#prunings.add(report.pruning);
+    const { pruned, found } = this.#prunings.add(report.pruning, report.begin);
     const isRead = this.request.depth === 'full';
     const judged = this.#policies.add(report.retention, isRead ? report.pruning.records : []);
     for (const discovery of [...found, ...judged]) this.discover(discovery);

@@ -256,6 +256,29 @@ describe('what keeps entries', () => {
     }
   });
 
+  test('is damage: a pruning covers up for nothing that somebody else has removed or changed', async (t) => {
+    const { dir, log } = await pastLog(t);
+    await log.retention.set(ninety, { ...atOnce, entries: 'delete' });
+    const refused = async (...statements: string[]): Promise<void> => {
+      const db = new DatabaseSync(join(dir, 'log.db'));
+      db.exec(
+        'PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE; CREATE TABLE kept AS SELECT * FROM entries WHERE idx < 512',
+      );
+      for (const statement of statements) db.exec(statement);
+      db.exec('COMMIT');
+      await assert.rejects(log.retention.prune(), { code: 'log_damaged' }, statements.join());
+      assert.ok((await verifyLog(dir)).findings.some(({ code }) => code !== 'schema_changed'));
+      db.exec('INSERT OR REPLACE INTO entries SELECT * FROM kept; DROP TABLE kept');
+      db.close();
+    };
+    const free = 'DROP TRIGGER IF EXISTS entries_no_delete; DROP TRIGGER IF EXISTS entries_no_update';
+    await refused(free, 'DELETE FROM entries WHERE idx = 7');
+    await refused(
+      "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), '\"a', '\"b') AS BLOB) WHERE idx = 8",
+    );
+    await refused('DELETE FROM entries WHERE idx = 0');
+  });
+
   test('is a hold that is placed while it looks', async (t) => {
     const { log } = await pastLog(t);
     await log.retention.set(ninety, { ...atOnce, entries: 'delete' });
@@ -289,6 +312,8 @@ describe('what keeps entries', () => {
     await until(() => seen.length >= 200);
     const first = await pruned(log);
     assert.deepEqual([first.minimum, first.stoppedBy], [0, { kind: 'follower', name: 'sink' }]);
+    const planned = await log.retention.prune({ dryRun: true, despiteFollowers: ['sink'] });
+    assert.deepEqual([planned.minimum, planned.stoppedBy], [512, undefined], 'one that nobody runs any more');
     isAway = false;
     await until(() => seen.length > 750);
     assert.equal((await log.retention.prune()).minimum, 512);

@@ -82,6 +82,23 @@ test('nothing excuses an entry of the log’s own, nor one without a record', as
   assert.ok(without.includes(`pruning_invalid ${at}`), without.join());
 });
 
+test('what each of several prunings kept is counted', async () => {
+  const log = old();
+  const own = log.append(
+    policyChangedEvent({ after: 1, from: hourly, to: hourly, entries: { from: 'delete', to: 'delete' } }),
+  );
+  const policy = own;
+  prune(log, { minimum: 256, policy });
+  const second = prune(log, { number: 2, minimum: 4096, kept: 2, policy });
+  assert.deepEqual(await findings(gone(log, 4096)), []);
+  log.rows = log.rows.filter(({ index }) => index !== 1);
+  const found = await findings(log);
+  assert.deepEqual(
+    found.filter((one) => one.startsWith('pruning_invalid')),
+    [`pruning_invalid ${own + 1}`, `pruning_invalid ${second}`],
+  );
+});
+
 test('a record that cannot be, or went by no policy in force, is an alarm', async () => {
   const wrong: [string, Record, Parameters<typeof old>[0]?][] = [
     ['no whole bundle', { minimum: 300 }],

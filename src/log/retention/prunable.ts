@@ -1,6 +1,9 @@
+import { equalBytes } from '../../bytes/index.ts';
 import { coveredByHold, type PlacedHold, parseEntry } from '../../event/index.ts';
-import type { StoredEntry } from '../../store/index.ts';
+import { HASH_BYTES, hashLeaf, TILE_WIDTH } from '../../merkle/index.ts';
+import { LogError, type StoredEntry } from '../../store/index.ts';
 import { open } from '../erasure/scan.ts';
+import type { PrunedState } from '../pruned.ts';
 
 /** What is looked for in a prefix of the log. Plain data. */
 export interface PrunableRequest {
@@ -54,4 +57,33 @@ function holdOver(stored: StoredEntry, holds: readonly PlacedHold[]): PlacedHold
 function isOwn({ entry }: StoredEntry): boolean {
   const bytes = Buffer.from(entry.buffer, entry.byteOffset, entry.length);
   return bytes.includes('"action":"log.') && parseEntry(entry).action.startsWith('log.');
+}
+
+/** Throws `LogError` `log_damaged` where an entry of one tile, from an index on, is missing, or does not have the hash in the tile. */
+export function mustBeWhole(
+  entries: readonly StoredEntry[],
+  span: { readonly from: number; readonly end: number; readonly tile: Uint8Array | undefined },
+): void {
+  const there = new Set(entries.map(({ index }) => index));
+  for (let index = span.from; index < span.end; index += 1)
+    if (!there.has(index)) throw damaged(`entry ${index} is missing`);
+  for (const { index, entry } of entries) {
+    const at = (index % TILE_WIDTH) * HASH_BYTES;
+    const hash = span.tile?.subarray(at, at + HASH_BYTES);
+    if (hash === undefined || !equalBytes(hash, hashLeaf(entry)))
+      throw damaged(`entry ${index} does not have the hash in its tile`);
+  }
+}
+
+/** Throws `LogError` `log_damaged` where own entries are missing that the pruning before kept. */
+export function mustHaveKept({ own, below }: Prunable, { minimum, kept }: PrunedState): void {
+  const there = own.filter((index) => index < minimum).length;
+  if (below >= minimum && there !== kept)
+    throw damaged(`of the ${kept} entries of its own that it kept below ${minimum}, ${there} are there`);
+}
+
+function damaged(what: string): LogError {
+  return new LogError('log_damaged', `the log is not pruned: ${what}`, {
+    hint: 'run verify: it names everything that was changed',
+  });
 }

@@ -37,6 +37,8 @@ export interface PruneOptions {
   readonly archive?: PruneArchive;
   /** Where the archive is, as the entry is to say it: a URL without credentials. Goes with `archive`. */
   readonly archiveUrl?: string;
+  /** Names of followers that need not have seen what goes: those that nobody runs any more. */
+  readonly despiteFollowers?: readonly string[];
   /** Looks, and removes nothing. Default false. */
   readonly dryRun?: boolean;
   /** How long followers are waited for afterwards, milliseconds. Default {@link FOLLOWERS_WAIT_MS_DEFAULT}. */
@@ -88,7 +90,7 @@ interface Reach extends Pick<PruneResult, 'before' | 'stoppedBy'> {
   readonly own: readonly number[];
 }
 
-const names = ['by', 'archive', 'archiveUrl', 'dryRun', 'followersWaitMs'];
+const names = ['by', 'archive', 'archiveUrl', 'despiteFollowers', 'dryRun', 'followersWaitMs'];
 
 /** One pruning; undefined where the policy, a hold or the log was changed meanwhile, and it has to begin again. */
 export async function prune(parts: PrunerParts, options: PruneOptions): Promise<PruneResult | undefined> {
@@ -167,7 +169,10 @@ async function reachOf(parts: PrunerParts, options: PruneOptions): Promise<Reach
   const plain = { policy: change.index, now, before, from };
   if (most <= from) return { ...plain, to: from, own: [] };
   const { own, below, held } = await reader.prunable({ from: 0, to: most, holds: holdsAfter(known.holds) });
-  const behind = followers.behind(most).toSorted((one, other) => one.size - other.size);
+  const behind = followers
+    .behind(most)
+    .filter(({ name }) => options.despiteFollowers?.includes(name) !== true)
+    .toSorted((one, other) => one.size - other.size);
   const followed = behind[0]?.size ?? most;
   const to = wholeBundles(Math.min(below, followed));
   const stoppedBy =
