@@ -31,6 +31,11 @@ function clientOf(kms: KmsDouble): KMS {
   });
 }
 
+/** The last part of a private key, which may hold a plus itself. */
+function secretOf(text: string): string {
+  return text.split('+').slice(4).join('+');
+}
+
 test('a key that KMS unwraps opens the log, and stands in no file of it', async (t) => {
   const kms = await startKms(t);
   const client = clientOf(kms);
@@ -38,7 +43,7 @@ test('a key that KMS unwraps opens the log, and stands in no file of it', async 
   const dir = join(temporaryFolder(t), 'log');
   const text = newSignerKey(origin);
   const wrapped = await wrapKey(text, { client, kmsKeyId });
-  assert.ok(!wrapped.includes(text.split('+').at(-1)!));
+  assert.ok(!wrapped.includes(secretOf(text)));
   const key = kmsKey({ client, wrapped });
   const rootText = newSignerKey(`${origin}/root`);
   const wrappedRoot = await wrapKey(rootText, { client, kmsKeyId });
@@ -59,7 +64,7 @@ test('a key that KMS unwraps opens the log, and stands in no file of it', async 
   });
   for (const name of readdirSync(dir)) {
     const bytes = readFileSync(join(dir, name));
-    assert.equal(bytes.includes(text.split('+').at(-1)!), false, name);
+    assert.equal(bytes.includes(secretOf(text)), false, name);
   }
   // The root key, too: a rotation by a wrapped root key to a wrapped successor.
   const next = newSignerKey(origin);
@@ -76,7 +81,7 @@ test('a service that refuses, is overloaded or says nothing is told apart, and n
   t.after(() => client.destroy());
   const text = newSignerKey(origin);
   const wrapped = await wrapKey(text, { client, kmsKeyId });
-  const secret = text.split('+').at(-1)!;
+  const secret = secretOf(text);
   const open = kmsKey({ client, wrapped, timeoutMs: 700 });
   for (const [trouble, code, retryable] of [
     ['denied', 'key_missing', false],
