@@ -24,7 +24,7 @@ export {
   removePolicyWitness,
   WITNESS_GROUP,
 } from './policy-file.ts';
-export { readPublished } from './read-published.ts';
+export { publicationsIn, readPublished } from './read-published.ts';
 export { parseCertificates } from './timestamp/certificates.ts';
 export { answerAround } from './timestamp/messages.ts';
 export {

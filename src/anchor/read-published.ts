@@ -1,3 +1,4 @@
+import type { Publication } from './anchor-rows.ts';
 import { AnchorStore } from './anchor-store.ts';
 
 /** Published checkpoints that an audit compares, newest first. */
@@ -19,4 +20,14 @@ export function readPublished(path: string): string[] {
 /** What is no text is no note: it is handed on as one that nobody has signed, and the audit says so. */
 function readText(note: unknown): string {
   return note instanceof Uint8Array ? Buffer.from(note).toString('utf8') : String(note);
+}
+
+/** The places where a log is published, as is noted beside it; none where there is no such file. Throws `LogError` `io_failed`. */
+export function publicationsIn(path: string): Publication[] {
+  const store = AnchorStore.openReadable(path);
+  try {
+    return store?.publications() ?? [];
+  } finally {
+    store?.close();
+  }
 }

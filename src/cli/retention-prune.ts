@@ -13,7 +13,7 @@ interface PruneCommandOptions extends S3Place {
   readonly mark?: string;
   readonly archive?: string;
   readonly dryRun?: boolean;
-  readonly despiteFollower?: string[];
+  readonly despite?: string[];
   readonly by?: { readonly type: string; readonly id: string };
   readonly json?: boolean;
 }
@@ -28,8 +28,8 @@ export function pruneCommand(io: Io): Command {
     .option('--s3-region <name>', 'region of the bucket')
     .addOption(
       new Option(
-        '--despite-follower <names>',
-        'followers that nobody runs any more, separated by commas',
+        '--despite <names>',
+        'followers that nobody runs any more, and publications that are given up, separated by commas',
       ).argParser((text: string) => text.split(',').map((name) => name.trim())),
     )
     .option('--dry-run', 'count, and remove nothing')
@@ -41,19 +41,10 @@ export function pruneCommand(io: Io): Command {
 }
 
 async function prune(io: Io, options: PruneCommandOptions): Promise<void> {
-  const {
-    log: dir,
-    key,
-    mark,
-    archive: archiveUrl,
-    despiteFollower: despiteFollowers,
-    dryRun,
-    by,
-    json,
-  } = options;
+  const { log: dir, key, mark, archive: archiveUrl, despite, dryRun, by, json } = options;
   await using log = await openLog(dir, dryRun === true ? { readOnly: true } : given({ key, mark }));
   await using archive = archiveUrl === undefined ? undefined : await openArchive(log, archiveUrl, options);
-  const result = await log.retention.prune(given({ archive, archiveUrl, despiteFollowers, dryRun, by }));
+  const result = await log.retention.prune(given({ archive, archiveUrl, despite, dryRun, by }));
   if (json === true) await io.out.json(result);
   else await io.out.lines(dryRun === true ? planLines(result) : prunedLines(result));
 }
@@ -92,10 +83,12 @@ function prunedLines(result: PruneResult): Shown[] {
   ];
 }
 
+const stopped = {
+  hold: (name: string) => show`  The hold ${name} keeps it from going further.`,
+  follower: (name: string) => show`  The follower ${name} has not seen what comes next.`,
+  publication: (name: string) => show`  What comes next is not published at ${name} yet.`,
+} as const;
+
 function stoppedLines(stoppedBy: PruneResult['stoppedBy']): Shown[] {
-  if (stoppedBy === undefined) return [];
-  const { kind, name } = stoppedBy;
-  return kind === 'hold'
-    ? [show`  The hold ${name} keeps it from going further.`]
-    : [show`  The follower ${name} has not seen what comes next.`];
+  return stoppedBy === undefined ? [] : [stopped[stoppedBy.kind](stoppedBy.name)];
 }

@@ -37,15 +37,15 @@ export interface PruningRecord {
   readonly policy: number;
   /** All that went was recorded before this time. */
   readonly before: string;
+  /** How many entries lost their bytes with it. */
+  readonly entries: number;
+  readonly archive?: PrunedArchive;
 }
 
 /** What a pruning is recorded with. */
 export interface Pruning extends PruningRecord {
   /** Its number among the prunings of this log, from 1. */
   readonly number: number;
-  /** How many entries lost their bytes now. */
-  readonly entries: number;
-  readonly archive?: PrunedArchive;
   readonly actor?: Actor;
 }
 
@@ -78,13 +78,22 @@ export function pruningOf(entry: Entry, index: number): PruningRecord {
   const data = entry['metadata'];
   if (entry.action !== prunedAction || !isObject(data)) throw malformed('says nothing');
   if (entry['_sd'] !== undefined) throw malformed('hides something');
-  const { minimum, kept, policy, before } = data;
+  const { minimum, kept, policy, before, entries, archive } = data;
   if (!isIndex(minimum) || minimum === 0 || minimum > index || minimum % PRUNE_STEP !== 0)
     throw malformed(`names no index below its own that is a multiple of ${PRUNE_STEP}`);
   if (!isIndex(kept) || kept > minimum) throw malformed('does not say how many entries stay');
+  if (!isIndex(entries) || entries > minimum - kept) throw malformed('took more entries than there were');
   if (!isIndex(policy) || policy >= index) throw malformed('names no policy before it');
   if (typeof before !== 'string' || !isCanonicalTime(before)) throw malformed('names no time');
-  return { minimum, kept, policy, before };
+  const named = archive === undefined ? undefined : archiveIn(archive, minimum);
+  return { minimum, kept, policy, before, entries, ...(named !== undefined && { archive: named }) };
+}
+
+function archiveIn(archive: JsonValue, minimum: number): PrunedArchive {
+  const { url, size, root } = isObject(archive) ? archive : {};
+  if (typeof url !== 'string' || typeof root !== 'string' || !isIndex(size) || size < minimum)
+    throw malformed('names an archive that does not hold what went');
+  return { url, size, root };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { publicationsIn } from '../anchor/index.ts';
 import { base64Encode } from '../bytes/index.ts';
 import type { ContextualEvent } from '../context/index.ts';
 import {
@@ -98,7 +99,10 @@ export class Log {
     const removing = { reader, writer, followers: this.followers, outOfReach: home.outOfReach };
     const requireOpen = (): void => this.#recording.requireOpen();
     this.#erasures = new Erasures({ ...removing, keys: archiveKeysOf(home.dir, options.subjectKeys) });
-    this.retention = new Retention({ ...removing, record, requireOpen });
+    this.retention = new Retention({
+      ...{ ...removing, record, requireOpen },
+      publications: () => publicationsIn(home.anchors),
+    });
     this.#witnessing =
       settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
     this.#witnessing?.start(this.followers, settings!, { options, record, warn });

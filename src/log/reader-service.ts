@@ -12,6 +12,7 @@ import { joined, type Proof, Reader, type SignedCheckpoint } from './reader.ts';
 import type { LogReading } from './reading.ts';
 import { DUE_ENTRIES_MAX, type Due, type DueRequest, dueAmong } from './retention/due.ts';
 import {
+  mustBeThere,
   mustBeWhole,
   mustHaveKept,
   type Prunable,
@@ -163,12 +164,19 @@ export class ReaderService {
     await checkContinues(this.#reader.store, older, await this.#reader.head());
   }
 
-  /** Looks through entries, and lets other questions be answered in between. */
+  /**
+   * Looks through entries, and lets other questions be answered in between. None may be missing that was not pruned: it may have been a
+   * hold. Throws `LogError` `log_damaged`.
+   */
   async scan({ from, to, subject }: ScanRequest): Promise<Scan> {
     const scanner = new Scanner(subject);
     const scan = emptyScan();
     for (let start = from; start < to; start += SCAN_ENTRIES) {
-      scanner.scan(await this.#reader.entries(start, Math.min(start + SCAN_ENTRIES, to)), scan);
+      const end = Math.min(start + SCAN_ENTRIES, to);
+      const entries = await this.#reader.entries(start, end);
+      if (entries.length !== end - start)
+        mustBeThere(entries, { from: start, end, ...(await this.#reader.pruned()) });
+      scanner.scan(entries, scan);
       await new Promise((resolve) => setImmediate(resolve));
     }
     return scan;

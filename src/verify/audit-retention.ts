@@ -85,13 +85,15 @@ export function judgeApplied(
 
 /** What is wrong with a pruning, given the change of the policy that was in force; undefined where none was. */
 export function judgePruned(
-  { index, recordedAt, policy, before }: RecordedPruning,
+  { index, recordedAt, policy, before, archive }: RecordedPruning,
   change: Pick<PolicyChange, 'index' | 'to' | 'entries'> | undefined,
 ): Discovery[] {
   const fault = (): string | undefined => {
     if (change === undefined) return 'pruned entries, and no policy was in force';
     if (change.index !== policy) return 'pruned entries by another policy than the one in force';
     if (change.entries === 'keep') return 'pruned entries, and the policy keeps them';
+    if (change.entries === 'archived' && archive === undefined)
+      return 'pruned entries, and names no archive, as the policy demands';
     const reach = prunableBefore(change.to, timeMs(recordedAt));
     if (reach === undefined) return 'pruned entries, and the policy keeps some for ever';
     return before > reach ? 'pruned entries that had not passed the longest period' : undefined;

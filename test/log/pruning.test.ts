@@ -1,7 +1,16 @@
 // Pruning: whole bundles of old entries leave every byte of every file, on record; the tree, the ids and every proof stay.
 
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -312,7 +321,7 @@ describe('what keeps entries', () => {
     await until(() => seen.length >= 200);
     const first = await pruned(log);
     assert.deepEqual([first.minimum, first.stoppedBy], [0, { kind: 'follower', name: 'sink' }]);
-    const planned = await log.retention.prune({ dryRun: true, despiteFollowers: ['sink'] });
+    const planned = await log.retention.prune({ dryRun: true, despite: ['sink'] });
     assert.deepEqual([planned.minimum, planned.stoppedBy], [512, undefined], 'one that nobody runs any more');
     isAway = false;
     await until(() => seen.length > 750);
@@ -339,9 +348,13 @@ describe('an archive', () => {
     const { origin, vkey } = log;
     await using archive = await openPublished(to, vkey);
     await assert.rejects(log.retention.prune({ archive }), { code: 'option_invalid' });
-    await assert.rejects(log.retention.prune({ archive, archiveUrl: 'https://a:b@c.example/' }), {
-      code: 'option_invalid',
-    });
+    for (const archiveUrl of [
+      'https://a:b@c.example/',
+      'https://c.example/?token=secret',
+      'https://c.example/#x',
+      'c',
+    ])
+      await assert.rejects(log.retention.prune({ archive, archiveUrl }), { code: 'option_invalid' });
     const bundle = join(root, 'tile/entries/001');
     const bytes = readFileSync(bundle);
     chmodSync(bundle, 0o644);
@@ -382,6 +395,38 @@ describe('an archive', () => {
     const report = await verifyLog(restored, { vkey });
     assert.deepEqual([report.origin, report.findings, report.counts.pruned], [origin, [], 0]);
     assert.equal(report.root, (await verifyLog(dir, { vkey })).root);
+    // What the archive has brought back goes once more, by the same rules.
+    copyFileSync(join(dir, 'log.key'), join(restored, 'log.key'));
+    await using back = await openLog(restored, { heartbeatMs: 0 });
+    const planned = await back.retention.prune({ archive, archiveUrl: to, dryRun: true });
+    assert.deepEqual([planned.minimum, planned.entries], [512, result.entries]);
+    const repeated = await back.retention.prune({ archive, archiveUrl: to });
+    assert.deepEqual([repeated.minimum, repeated.entries, repeated.records.length], [512, result.entries, 1]);
+    assert.deepEqual(await codes(restored, { vkey }), []);
+    assert.deepEqual((await back.retention.prune({ archive, archiveUrl: to })).records, []);
+  });
+
+  test('is never left behind: what is not published yet where the log is published stays', async (t) => {
+    const { folder, log } = await pastLog(t);
+    const to = pathToFileURL(join(folder, 'published')).href;
+    await publishLog(log, { to });
+    const anchors = new DatabaseSync(join(log.dir, 'anchors.db'));
+    anchors.exec('UPDATE publications SET size = 300');
+    anchors.close();
+    const first = await pruned(log);
+    assert.deepEqual([first.minimum, first.stoppedBy], [256, { kind: 'publication', name: to }]);
+    assert.equal(
+      (await log.retention.prune({ despite: [to], dryRun: true })).minimum,
+      512,
+      'a place that is given up',
+    );
+    await publishLog(log, { to });
+    assert.equal((await log.retention.prune()).minimum, 512);
+    assert.equal(
+      (await publishLog(log, { to })).size,
+      (await log.checkpoint()).size,
+      'and publishing goes on',
+    );
   });
 });
 
@@ -419,6 +464,18 @@ describe('verify', () => {
     );
     assert.ok(further.includes('index_gap 600'), further.join());
     assert.ok((await tampered(t, free)).includes('schema_changed 0'));
+  });
+
+  test('counts what is left of the log’s own entries also where it reads the tree alone', async (t) => {
+    const { dir, log } = await pastLog(t);
+    await pruned(log);
+    await log.close();
+    assert.deepEqual(await codes(dir, { depth: 'tree' }), []);
+    const db = new DatabaseSync(join(dir, 'log.db'));
+    db.exec(free);
+    db.exec('DELETE FROM entries WHERE idx > 0 AND idx < 512');
+    db.close();
+    assert.ok((await codes(dir, { depth: 'tree' })).some((one) => one.startsWith('pruning_invalid')));
   });
 
   test('does not believe a hash in the place of an entry that was pruned', async (t) => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { policyChangedEvent, prunedEvent, type RetentionRule } from 'indelible/event';
+import { type EntryKeeping, policyChangedEvent, prunedEvent, type RetentionRule } from 'indelible/event';
 import { AUDIT_CHUNK_ENTRIES, auditLog } from 'indelible/verify';
 import { SmallLog, user } from './small-log.ts';
 
@@ -11,7 +11,7 @@ const timeOf = (ms: number): string => new Date(start + ms).toISOString();
 const hourly = [{ match: '*', keep: '1h' }];
 
 /** 10,000 events, one a second, under a policy by the hour that prunes; entry 1 says so. */
-function old({ rules = hourly, entries = 'delete' as 'keep' | 'delete' } = {}): SmallLog {
+function old({ rules = hourly, entries = 'delete' as EntryKeeping } = {}): SmallLog {
   const log = new SmallLog();
   log.append(policyChangedEvent({ after: 0, from: [], to: rules, entries: { from: 'keep', to: entries } }));
   while (log.size < 10_000) log.append({ action: 'user.seen', actor: user('u_1') });
@@ -20,17 +20,18 @@ function old({ rules = hourly, entries = 'delete' as 'keep' | 'delete' } = {}): 
 
 interface Record {
   number?: number;
+  entries?: number;
+  archive?: { url: string; size: number; root: string };
   minimum: number;
   kept?: number;
   policy?: number;
   before?: string;
 }
 
-function prune(
-  log: SmallLog,
-  { number = 1, minimum, kept = 2, policy = 1, before = timeOf(6_000_000) }: Record,
-): number {
-  return log.append(prunedEvent({ number, minimum, kept, policy, before, entries: minimum - kept }));
+function prune(log: SmallLog, { number = 1, minimum, ...given }: Record): number {
+  const { kept = 2, policy = 1, before = timeOf(6_000_000), entries = minimum - kept, archive } = given;
+  const record = { number, minimum, kept, policy, before, entries };
+  return log.append(prunedEvent({ ...record, ...(archive && { archive }) }));
 }
 
 /** Signs, and takes entries below an index away, but the log's own. */
@@ -68,7 +69,7 @@ test('the record that reaches furthest covers what those before it did', async (
   prune(log, { minimum: 1024 });
   const more = () => log.append({ action: 'user.seen', actor: user('u_2') });
   more();
-  prune(log, { number: 2, minimum: 4096 });
+  prune(log, { number: 2, minimum: 4096, entries: 3072 });
   more();
   assert.deepEqual(await findings(gone(log, 4096)), []);
 });
@@ -89,7 +90,7 @@ test('what each of several prunings kept is counted', async () => {
   );
   const policy = own;
   prune(log, { minimum: 256, policy });
-  const second = prune(log, { number: 2, minimum: 4096, kept: 2, policy });
+  const second = prune(log, { number: 2, minimum: 4096, entries: 3840, policy });
   assert.deepEqual(await findings(gone(log, 4096)), []);
   log.rows = log.rows.filter(({ index }) => index !== 1);
   const found = await findings(log);
@@ -119,6 +120,10 @@ test('a record that cannot be, or went by no policy in force, is an alarm', asyn
       },
     ],
     ['fewer kept than it says', { minimum: 512, kept: 3 }],
+    ['fewer taken than were there', { minimum: 512, entries: 500 }],
+    ['more taken than there can be', { minimum: 512, entries: 511 }],
+    ['no archive, where the policy demands one', { minimum: 512 }, { entries: 'archived' }],
+    ['an archive that is too small', { minimum: 512, archive: { url: 'file:///a', size: 511, root: '' } }],
   ];
   for (const [what, record, how] of wrong) {
     const log = old(how as { rules: RetentionRule[] });
@@ -128,7 +133,7 @@ test('a record that cannot be, or went by no policy in force, is an alarm', asyn
   const back = old();
   prune(back, { minimum: 1024 });
   const second = prune(back, { number: 2, minimum: 512 });
-  assert.deepEqual(await findings(gone(back, 1024)), [`pruning_invalid ${second}`]);
+  assert.ok((await findings(gone(back, 1024))).includes(`pruning_invalid ${second}`));
   const none = new SmallLog();
   while (none.size < 9000) none.append({ action: 'user.seen', actor: user('u_1') });
   const alone = prune(none, { minimum: 512, kept: 1, policy: 0, before: timeOf(1_000_000) });

@@ -16,6 +16,8 @@ export interface PrunableRequest {
 export interface Prunable {
   /** The log's own entries in it, which stay. */
   readonly own: number[];
+  /** The first entry in it that is none of those; absent where none is left. */
+  first?: number;
   /** Everything below it was looked through, and is under no hold. */
   below: number;
   /** The hold that covers the next entry. */
@@ -33,6 +35,7 @@ export function prunableAmong(
       into.own.push(stored.index);
       continue;
     }
+    into.first ??= stored.index;
     const hold = holds.length === 0 ? undefined : holdOver(stored, holds);
     if (hold === undefined) continue;
     into.held = hold.name;
@@ -59,14 +62,22 @@ function isOwn({ entry }: StoredEntry): boolean {
   return bytes.includes('"action":"log.') && parseEntry(entry).action.startsWith('log.');
 }
 
+/** Throws `LogError` `log_damaged` where an entry of a span is missing that was not pruned. */
+export function mustBeThere(
+  entries: readonly StoredEntry[],
+  { from, end, minimum }: { readonly from: number; readonly end: number; readonly minimum: number },
+): void {
+  const there = new Set(entries.map(({ index }) => index));
+  for (let index = Math.max(from, minimum); index < end; index += 1)
+    if (!there.has(index)) throw damaged(`entry ${index} is missing`);
+}
+
 /** Throws `LogError` `log_damaged` where an entry of one tile, from an index on, is missing, or does not have the hash in the tile. */
 export function mustBeWhole(
   entries: readonly StoredEntry[],
   span: { readonly from: number; readonly end: number; readonly tile: Uint8Array | undefined },
 ): void {
-  const there = new Set(entries.map(({ index }) => index));
-  for (let index = span.from; index < span.end; index += 1)
-    if (!there.has(index)) throw damaged(`entry ${index} is missing`);
+  mustBeThere(entries, { from: span.from, end: span.end, minimum: 0 });
   for (const { index, entry } of entries) {
     const at = (index % TILE_WIDTH) * HASH_BYTES;
     const hash = span.tile?.subarray(at, at + HASH_BYTES);
@@ -83,7 +94,7 @@ export function mustHaveKept({ own, below }: Prunable, { minimum, kept }: Pruned
 }
 
 function damaged(what: string): LogError {
-  return new LogError('log_damaged', `the log is not pruned: ${what}`, {
+  return new LogError('log_damaged', `nothing is removed from a log that is damaged: ${what}`, {
     hint: 'run verify: it names everything that was changed',
   });
 }

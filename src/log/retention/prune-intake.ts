@@ -60,7 +60,7 @@ export class PruneIntake implements Intake {
     const since = await lookSince(transaction, size);
     const { number, minimum } = await prunedOf(transaction);
     const isHeld = holdsAfter(since.holds as HoldChange[]).length > 0;
-    if (since.policies.length > 0 || isHeld || wall() < now || minimum >= below) return [];
+    if (since.policies.length > 0 || isHeld || wall() < now || minimum > below) return [];
     await at('found');
     const entries = await transaction.prune({ below, keep: own });
     await at('withdrawn');

@@ -35,10 +35,13 @@ export interface PruneOptions {
   readonly by?: Actor;
   /** The archive, opened; needed where the policy prunes what is archived. Every byte that goes is read there first. */
   readonly archive?: PruneArchive;
-  /** Where the archive is, as the entry is to say it: a URL without credentials. Goes with `archive`. */
+  /** Where the archive is, as the entry is to say it: a URL without credentials, query and fragment, since it stands in the log for ever. Goes with `archive`. */
   readonly archiveUrl?: string;
-  /** Names of followers that need not have seen what goes: those that nobody runs any more. */
-  readonly despiteFollowers?: readonly string[];
+  /**
+   * Names of followers that need not have seen what goes, since nobody runs them any more, and addresses of publications that need not
+   * hold it, and can never be published on then.
+   */
+  readonly despite?: readonly string[];
   /** Looks, and removes nothing. Default false. */
   readonly dryRun?: boolean;
   /** How long followers are waited for afterwards, milliseconds. Default {@link FOLLOWERS_WAIT_MS_DEFAULT}. */
@@ -55,8 +58,8 @@ export interface PruneResult {
   readonly records: readonly number[];
   /** Everything recorded before it has passed the longest period of the policy. */
   readonly before: string;
-  /** What keeps it from going further than that: a hold, or a follower that has not seen all of it. */
-  readonly stoppedBy?: { readonly kind: 'hold' | 'follower'; readonly name: string };
+  /** What keeps it from going further than that: a hold, a follower that has not seen all of it, a place where it is not published yet. */
+  readonly stoppedBy?: { readonly kind: 'hold' | 'follower' | 'publication'; readonly name: string };
   /** Whether no byte is left in the files of the log; `residue` says why not. */
   readonly isClean: boolean;
   readonly residue?: string;
@@ -69,6 +72,8 @@ export interface PrunerParts {
   readonly reader: ReaderHandle;
   readonly writer: WriterHandle | undefined;
   readonly followers: FollowerRunner;
+  /** Where the log is published, and how far. */
+  readonly publications: () => readonly { readonly url: string; readonly size: number }[];
   readonly outOfReach: readonly string[];
   /** What was said of the policy and of holds among the first entries. */
   readonly known: {
@@ -84,13 +89,14 @@ export interface PrunerParts {
 interface Reach extends Pick<PruneResult, 'before' | 'stoppedBy'> {
   readonly policy: number;
   readonly now: number;
-  /** The minimum index that is, and the one that is to be. */
+  /** The minimum index that is, the one that is to be, and the first entry that goes; absent where none does. */
   readonly from: number;
   readonly to: number;
+  readonly first?: number;
   readonly own: readonly number[];
 }
 
-const names = ['by', 'archive', 'archiveUrl', 'despiteFollowers', 'dryRun', 'followersWaitMs'];
+const names = ['by', 'archive', 'archiveUrl', 'despite', 'dryRun', 'followersWaitMs'];
 
 /** One pruning; undefined where the policy, a hold or the log was changed meanwhile, and it has to begin again. */
 export async function prune(parts: PrunerParts, options: PruneOptions): Promise<PruneResult | undefined> {
@@ -105,17 +111,19 @@ export async function prune(parts: PrunerParts, options: PruneOptions): Promise<
     isClean: true,
     lagging: [],
   };
-  if (to <= from) return { ...plain, minimum: from, entries: 0, records: [] };
+  if (reach.first === undefined) return { ...plain, minimum: from, entries: 0, records: [] };
   if (options.dryRun === true) {
-    const ownNow = own.filter((index) => index >= from).length;
-    return { ...plain, minimum: to, entries: to - from - ownNow, records: [] };
+    const since = Math.min(from, reach.first);
+    const ownNow = own.filter((index) => index >= since).length;
+    return { ...plain, minimum: to, entries: to - since - ownNow, records: [] };
   }
   if (writer === undefined) throw new LogError('read_only', 'the log was opened for reading only');
   const archive = await archived(parts, reach, options);
   const records: number[] = [];
   const ids: string[] = [];
   let entries = 0;
-  for (let below = from; below < to; ) {
+  let below = from;
+  do {
     below = Math.min(to, below + PRUNE_ENTRIES_MAX);
     const done = await writer.prune({
       ...{ policy: reach.policy, now: reach.now, before, below, size: parts.known.size },
@@ -130,7 +138,7 @@ export async function prune(parts: PrunerParts, options: PruneOptions): Promise<
     entries += done.entries;
     if (done.index !== undefined) records.push(done.index);
     if (done.id !== undefined) ids.push(done.id);
-  }
+  } while (below < to);
   const scouring = await writer.scour();
   reader.wake();
   followers.wake();
@@ -146,7 +154,7 @@ export async function prune(parts: PrunerParts, options: PruneOptions): Promise<
 
 /** How far the policy, holds and followers let it go. Throws `LogError` `pruning_refused` where the policy does not let it at all. */
 async function reachOf(parts: PrunerParts, options: PruneOptions): Promise<Reach> {
-  const { reader, followers, known } = parts;
+  const { reader, known } = parts;
   const now = systemClock.wall();
   const change = changeInForce(known.policies, new Date(now).toISOString());
   if (change === undefined || change.entries === 'keep')
@@ -167,25 +175,47 @@ async function reachOf(parts: PrunerParts, options: PruneOptions): Promise<Reach
   const passed = await parts.firstSince(before, known.size);
   const most = wholeBundles(Math.max(0, passed - 1));
   const plain = { policy: change.index, now, before, from };
-  if (most <= from) return { ...plain, to: from, own: [] };
-  const { own, below, held } = await reader.prunable({ from: 0, to: most, holds: holdsAfter(known.holds) });
-  const behind = followers
-    .behind(most)
-    .filter(({ name }) => options.despiteFollowers?.includes(name) !== true)
-    .toSorted((one, other) => one.size - other.size);
-  const followed = behind[0]?.size ?? most;
-  const to = wholeBundles(Math.min(below, followed));
+  if (most < from) return { ...plain, to: from, own: [] };
+  const { own, first, below, held } = await reader.prunable({
+    from: 0,
+    to: most,
+    holds: holdsAfter(known.holds),
+  });
+  const behind = behindOf(parts, most, options.despite ?? []);
+  const to = wholeBundles(Math.min(below, behind?.size ?? most));
   const stoppedBy =
-    followed < below
-      ? { kind: 'follower' as const, name: behind[0]!.name }
+    behind !== undefined && behind.size < below
+      ? { kind: behind.kind, name: behind.name }
       : held && { kind: 'hold' as const, name: held };
-  return { ...plain, to, own: own.filter((index) => index < to), ...(stoppedBy && { stoppedBy }) };
+  return {
+    ...plain,
+    to: Math.max(to, from),
+    own: own.filter((index) => index < to),
+    // What a copy has brought back below the minimum goes as well.
+    ...(first !== undefined && first < to && to >= from && { first }),
+    ...(stoppedBy && { stoppedBy }),
+  };
+}
+
+/** Who is furthest behind a size: a follower, or a place where the log is published, which could never be published on. */
+function behindOf(
+  { followers, publications }: PrunerParts,
+  size: number,
+  despite: readonly string[],
+): { readonly kind: 'follower' | 'publication'; readonly name: string; readonly size: number } | undefined {
+  const all = [
+    ...followers.behind(size).map((one) => ({ kind: 'follower' as const, ...one })),
+    ...publications().map((one) => ({ kind: 'publication' as const, name: one.url, size: one.size })),
+  ];
+  return all
+    .filter((one) => one.size < size && !despite.includes(one.name))
+    .toSorted((one, other) => one.size - other.size)[0];
 }
 
 /** Reads everything that is to go in the archive. Throws `LogError` `pruning_refused` where it is not there as it is here. */
 async function archived(
   { reader }: PrunerParts,
-  { from, to }: Reach,
+  { from: minimum, to, first = minimum }: Reach,
   { archive, archiveUrl: url = '' }: PruneOptions,
 ): Promise<PrunedArchive | undefined> {
   if (archive === undefined) return undefined;
@@ -194,6 +224,7 @@ async function archived(
   const short = (index: number): LogError =>
     refused(`the archive does not hold entry ${index}`, 'publish the log there first');
   if (size < to) throw short(size);
+  const from = Math.min(minimum, first);
   let next = from;
   let tile: Uint8Array | undefined;
   for await (const { index, entry } of archive.entries({ from, to })) {
@@ -230,6 +261,10 @@ function checkPruning(options: PruneOptions): void {
     throw misuse('type', 'option_invalid', 'archive must be a published log: openPublished opens one');
   if (archiveUrl === undefined) return;
   const url = URL.parse(archiveUrl);
-  if (url === null || url.username !== '' || url.password !== '')
-    throw misuse('range', 'option_invalid', 'archiveUrl must be a URL without credentials');
+  if (url === null || `${url.username}${url.password}${url.search}${url.hash}` !== '')
+    throw misuse(
+      'range',
+      'option_invalid',
+      'archiveUrl must be a URL without credentials, query and fragment',
+    );
 }
