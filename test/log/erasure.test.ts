@@ -410,6 +410,26 @@ describe('holds', () => {
     assert.deepEqual((await log.verify()).findings, []);
   });
 
+  test('are not passed by removing their entry: a log with a hole in it erases nothing', async (t) => {
+    const { folder, dir, log } = await logWith(t, 40);
+    const { index } = await log.holds.place({ name: 'case-1', subject: 'user/u_3' });
+    await log.recordMany(
+      Array.from({ length: 300 }, () => ({ action: 'user.seen', actor: { type: 'user', id: 'u_1' } })),
+    );
+    await log.close();
+    const db = new DatabaseSync(join(dir, 'log.db'));
+    const { sql } = db.prepare("SELECT sql FROM sqlite_schema WHERE name = 'entries_no_delete'").get() as {
+      sql: string;
+    };
+    db.exec('DROP TRIGGER entries_no_delete');
+    db.prepare('DELETE FROM entries WHERE idx = ?').run(index);
+    db.exec(sql);
+    db.close();
+    await using writing = await openLog(dir, { heartbeatMs: 0 });
+    await assert.rejects(writing.erase({ subject: 'user/u_3', ...words }), { code: 'log_damaged' });
+    assert.ok(filesWith(folder, markOf(3)).length > 0);
+  });
+
   test('cover by subject, actor, target, time and query, and only what fits all that they name', async (t) => {
     const { log } = await logWith(t, 60);
     const isHeld = async (hold: object, subject = 'user/u_1'): Promise<boolean> => {
