@@ -102,7 +102,7 @@ export interface Evidence {
   /** The stretch of the log of which every entry is here, or null. */
   readonly complete: { readonly from: number; readonly to: number } | null;
   readonly sources: readonly EvidenceSource[];
-  /** The indexes of the entries that were not selected: the first of the log, records of erasures and of keys. */
+  /** The indexes of the entries that were not selected: the first of the log, records of keys and of what concerns those that were. */
   readonly support: readonly number[];
   /** What the file does not show, in the author's words. */
   readonly statements: readonly string[];
