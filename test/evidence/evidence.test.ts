@@ -172,6 +172,7 @@ describe('evidence', () => {
     assert.deepEqual(await asked('-because action:log.created', 'all'), { matched: 1, unjudged: 0 });
     const named = audit(await evidence({ ids: ['e-3', 'e-4', 'e-3'] }), vkey);
     assert.deepEqual([named.ok, named.asked], [true, { matched: 2, unjudged: 0 }]);
+    assert.deepEqual(named.made.ids, ['e-3', 'e-4']);
   });
 
   test('one entry has no gap beside it; a number that is there twice makes up for no other', async (t) => {

@@ -78,8 +78,8 @@ export async function* writeEvidence(
   const room = new Room();
   yield room.take(evidenceFrame.head);
   for await (const piece of body.pieces(indexes, selection.ids, room)) {
-    hash.update(piece, 'utf8');
-    yield room.take(piece);
+    hash.update(room.take(piece), 'utf8');
+    yield piece;
   }
   const seal = sealing.check(await parts.seal(new Uint8Array(hash.digest())));
   yield room.take(`${evidenceFrame.middle}${canonicalize(seal)}}`);
