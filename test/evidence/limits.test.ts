@@ -28,7 +28,7 @@ test('a log writes no file that is too large, nor one with a list that is too lo
   await assert.rejects(evidence({ query: '' }, { reveal }), refused);
   const { events } = await log.query('action:log.exported').page();
   assert.deepEqual(
-    events.map(({ metadata }) => metadata?.['isWhole']),
+    events.map(({ metadata }) => (metadata as { isWhole?: unknown }).isWhole),
     [false, false],
   );
 });
