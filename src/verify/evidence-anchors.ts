@@ -1,5 +1,13 @@
 import { equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
-import { type OpenedCheckpoint, type Policy, parsePolicy, satisfiesPolicy } from '../note/index.ts';
+import {
+  keyTypes,
+  type OpenedCheckpoint,
+  type Policy,
+  type PolicyWitness,
+  parseVerifierKey,
+  satisfiesPolicy,
+  type VerifierKey,
+} from '../note/index.ts';
 import { type Believed, openBelieved } from './believed.ts';
 import type { Evidence } from './evidence-file.ts';
 import type { FindingCode } from './finding.ts';
@@ -147,17 +155,36 @@ export class EvidenceAnchors {
   /** By which keys cosignatures are verified, and whose word it is that they are those of witnesses. */
   #policy(given: Policy | undefined): readonly [Policy, EvidenceWitnessed['policy']] {
     if (given !== undefined && given.witnesses.length > 0) return [given, 'given'];
-    const { policy } = this.#evidence;
-    try {
-      if (policy !== null) return [parsePolicy(policy), 'inside'];
-    } catch (error) {
-      if (!(error instanceof VerificationError)) throw error;
-    }
-    return [noWitnesses, 'none'];
+    const witnesses = witnessesOf(this.#evidence.policy ?? '');
+    return witnesses.length === 0 ? [noWitnesses, 'none'] : [{ ...noWitnesses, witnesses }, 'inside'];
   }
 }
 
 const noWitnesses: Policy = { logs: [], witnesses: [], groups: [], quorum: undefined };
+
+/**
+ * The witnesses that a policy inside names, line by line: a line whose key cannot be read names nobody, and whatever else stands there
+ * says nothing. So every verifier finds the same ones, whether or not it could follow the policy.
+ */
+function witnessesOf(policy: string): PolicyWitness[] {
+  const found = new Map<string, PolicyWitness>();
+  for (const line of policy.split('\n')) {
+    const [keyword, name, text] = line.split(/[ \t]+/).filter((item) => item !== '');
+    const key = keyword === 'witness' && name !== undefined ? witnessKey(text ?? '') : undefined;
+    if (key !== undefined) found.set(key.text, { name: name!, key });
+  }
+  return [...found.values()];
+}
+
+function witnessKey(text: string): VerifierKey | undefined {
+  try {
+    const key = parseVerifierKey(text);
+    return key.type === keyTypes.ed25519 ? undefined : key;
+  } catch (error) {
+    if (error instanceof VerificationError) return undefined;
+    throw error;
+  }
+}
 
 /** The size that a note claims; 0 where it is no checkpoint. */
 function sizeOf(note: string): number {

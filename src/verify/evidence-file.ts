@@ -102,7 +102,7 @@ export interface Evidence {
   /** The stretch of the log of which every entry is here, or null. */
   readonly complete: { readonly from: number; readonly to: number } | null;
   readonly sources: readonly EvidenceSource[];
-  /** The indexes of the entries that were not selected: the first of the log, records of erasures and of keys. */
+  /** The indexes of the entries that were not selected: the first of the log, records of keys and of what concerns those that were. */
   readonly support: readonly number[];
   /** What the file does not show, in the author's words. */
   readonly statements: readonly string[];
@@ -212,12 +212,19 @@ function readEvidence(value: JsonObject): Evidence {
     selected: whole(value['selected'], 'selected', EVIDENCE_ENTRIES_MAX),
     complete: value['complete'] === null ? null : readStretch(value['complete']),
     sources: list(value['sources'], 'sources').map(readSource),
-    support: list(value['support'], 'support').map((item) => whole(item, 'support')),
+    support: readSupport(value['support']),
     statements: texts(value['statements'], 'statements'),
     tiles: list(value['tiles'], 'tiles').map(readTile),
     timestamps: list(value['timestamps'], 'timestamps', EVIDENCE_TIMESTAMPS_MAX).map(readTimestamp),
     witnessed: textOrNull(value['witnessed'], 'witnessed'),
   };
+}
+
+function readSupport(value: JsonValue | undefined): number[] {
+  const support = list(value, 'support').map((item) => whole(item, 'support'));
+  if (support.some((index, place) => place > 0 && index <= support[place - 1]!))
+    throw malformed('The indexes in support do not ascend.');
+  return support;
 }
 
 function readBlock(value: JsonValue): EvidenceBlock {

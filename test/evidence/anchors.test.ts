@@ -361,6 +361,49 @@ describe('what the holder of the key says falsely of others: both verifiers refu
     });
   }
 
+  test('of a policy that cannot be read each line of a witness counts, and a cosignature that is forged refuses: in both verifiers', {
+    skip: pythonMissing,
+  }, async (t) => {
+    const made = await world(t);
+    const file = inside(await made.evidence({ ids: ['e-3'] }));
+    const [one, two] = witnesses.map(({ key }) => key.text) as [string, string];
+    const honest = file['witnessed'] as unknown as string;
+    const forged = honest.replace(/(— w1.example .*)....\n/, '$1AAA=\n');
+    assert.notEqual(forged, honest);
+    const policies: Record<string, readonly [string, number]> = {
+      'twice the same': [`log ${made.vkey}\nwitness a ${one}\nwitness b ${one}\nquorum a\n`, 1],
+      'a line that is nonsense': [`nonsense here\nwitness a ${one}\nwitness b\nwitness c x+y+z\n`, 1],
+      'lines that end as in Windows': [`witness a ${one}\r\nquorum a\r\n`, 0],
+      'the same, with an address': [`witness a ${one} https://w1.example\r\n`, 1],
+      'tabs, and no newline at the end': [`\twitness\ta\t${one}`, 1],
+      'another space': [`witness\u00a0a\u00a0${one}\n`, 0],
+      large: [`witness a ${one}\n${'#'.repeat(2_000_000)}\n`, 1],
+      'a key of a log': [`witness a ${made.vkey}\n`, 0],
+      'a name that is too long': [`witness a ${`x${'y'.repeat(5000)}${one.slice(one.indexOf('+'))}`}\n`, 0],
+      'another witness': [`witness b ${two}\n`, 0],
+    };
+    const cases = Object.entries(policies).flatMap(([name, [policy, counts]]) =>
+      [honest, forged].map((witnessed) => ({
+        name,
+        counts,
+        isForged: witnessed === forged,
+        text: sealedBy({ ...file, policy, witnessed }, origin, made.signer),
+      })),
+    );
+    const theirs = await pythonVerdicts(
+      writeAll(
+        temporaryFolder(t),
+        cases.map(({ text }) => text),
+      ),
+      made.vkey,
+    );
+    for (const [place, { name, counts, isForged, text }] of cases.entries()) {
+      const { ok, witnessed } = auditWith(text, { trust: { vkey: made.vkey } });
+      assert.deepEqual([ok, theirs[place]], [!isForged || counts === 0, ok], name);
+      if (ok) assert.equal(witnessed?.cosignatures.length, counts, name);
+    }
+  });
+
   test('a policy that cannot be read is nobody’s word; more tokens than one file may hold are no evidence', async (t) => {
     const made = await world(t, { token: () => Uint8Array.of(0x30, 0) });
     const file = inside(await made.evidence({ ids: ['e-3'] }));

@@ -1,9 +1,15 @@
 // Evidence: what goes in, what a verifier says of it, and what it says when any of it is changed.
 
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import test, { describe } from 'node:test';
+import { openLog } from 'indelible';
 import type { JsonObject } from 'indelible/bytes';
+import { recordInThePast } from '../log/past-log.ts';
+import { temporaryFolder } from '../support/folders.ts';
 import { accepts, audit, blockOf, inside, rowsOf, world } from './world.ts';
+
+const request = { basis: 'Art. 17', requestId: 'DSR-1', approvedBy: ['p_1', 'p_2'] };
 
 describe('evidence', () => {
   test('everything: verified under the key, complete, and recorded as taken', async (t) => {
@@ -65,17 +71,80 @@ describe('evidence', () => {
 
   test('an erasure is told from what was left out', async (t) => {
     const { evidence, vkey, log } = await world(t);
-    await log.recordOwn({
-      action: 'log.erased',
-      actor: { type: 'log', id: 'self' },
-      metadata: { subject: 'user/u_1', below: 10 },
-      clear: ['/metadata'],
-    });
+    await log.erase({ subject: 'user/u_1', ...request });
     const report = audit(await evidence({ query: 'actor:user/u_1' }), vkey);
     assert.equal(report.ok, true);
-    // Of u_1 below index 10: e-1, e-4, e-7, each with a name, a context and a reason.
-    assert.equal(report.counts.erased, 9);
-    assert.ok(report.counts.withheld > 0);
+    // Of u_1 e-1, e-4, …, e-19, each with a name, a context and a reason.
+    assert.equal(report.counts.erased, 21);
+    const other = audit(await evidence({ query: 'actor:user/u_2' }), vkey);
+    assert.deepEqual([other.counts.erased, other.counts.support], [0, 1]);
+  });
+
+  test('the records of others stay out of it, of erasures, holds and gaps', async (t) => {
+    const { evidence, vkey, log } = await world(t);
+    const first = await log.erase({ subject: 'user/u_1', ...request });
+    await log.record({
+      id: 'later',
+      action: 'user.signed_in',
+      actor: { type: 'user', id: 'u_1', name: 'P' },
+    });
+    await log.erase({ subject: 'user/u_1', ...request, requestId: 'DSR-again' });
+    await log.erase({ subject: 'user/u_2', ...request, requestId: 'DSR-other' });
+    await log.holds.place({ name: 'case-of-another', subject: 'user/u_0' });
+    for (const [service, missing] of [
+      ['app', 2],
+      ['other', 7],
+    ] as const)
+      await log.recordOwn({
+        action: 'log.source_gap',
+        actor: { type: 'log', id: 'self' },
+        metadata: { service, instance: 'a-1', kind: 'seq', missingFrom: missing, missingTo: missing },
+        clear: ['/metadata'],
+      });
+    await log.recordFor(
+      { id: 'counted', action: 'user.signed_in', actor: { type: 'user', id: 'u_0' } },
+      { service: 'app', counted: { instance: 'a-1', seq: 3 } },
+    );
+    const supporting = async (id: string): Promise<string[]> => {
+      const text = await evidence({ ids: [id] }, { reveal: ['actor.name'] });
+      assert.deepEqual(audit(text, vkey).findings, []);
+      assert.match(audit(text, vkey).statements.join('\n'), /others, and legal holds, are not/);
+      return rowsOf(inside(text))
+        .map(([, entry]) => JSON.parse(entry))
+        .filter((entry) => entry.id !== id)
+        .map(({ action, metadata }) => [action, metadata.requestId ?? metadata.service].join(' ').trim());
+    };
+    assert.deepEqual(await supporting('e-3'), ['log.created']);
+    assert.deepEqual(await supporting('e-1'), ['log.created', 'log.erased DSR-1']);
+    assert.deepEqual(await supporting('e-2'), ['log.created', 'log.erased DSR-other']);
+    assert.deepEqual(await supporting('later'), ['log.created', 'log.erased DSR-again']);
+    assert.deepEqual(await supporting('counted'), ['log.created', 'log.source_gap app']);
+    assert.ok(first.values > 0);
+  });
+
+  test('the first record of retention that covers a value that is gone, and no other', async (t) => {
+    const dir = path.join(temporaryFolder(t), 'log');
+    recordInThePast({ dir, daysAgo: 100, actions: ['record.written'] });
+    recordInThePast({ dir, daysAgo: 1, actions: ['record.written'] });
+    await using log = await openLog(dir, { heartbeatMs: 0, warn: () => {} });
+    const keeping = { approvedBy: ['p_1', 'p_2'], delayMs: 0 };
+    await log.retention.set([{ match: '*', keep: '90d' }], keeping);
+    await log.retention.apply();
+    const applied = (await log.query('action:log.retention_applied').page()).events;
+    assert.equal(applied.length, 1);
+    const written = (await log.query('action:record.written').page()).events.toSorted(
+      (a, b) => a.index - b.index,
+    );
+    const made = async (id: string) => {
+      let text = '';
+      for await (const piece of log.evidence({ ids: [id] }, { by: { type: 'user', id: 'u_1' } }))
+        text += piece;
+      return { report: audit(text, log.vkey), support: inside(text)['support'] };
+    };
+    const [old, young] = await Promise.all([written[0]!, written[1]!].map(({ id }) => made(id)));
+    assert.deepEqual([old!.report.findings, old!.support], [[], [0, applied[0]!.index]]);
+    assert.ok(old!.report.counts.erased > 0);
+    assert.deepEqual([young!.report.findings, young!.support], [[], [0]]);
   });
 
   test('attack-15: evidence of one log does not pass for another of the same name', async (t) => {
@@ -103,6 +172,7 @@ describe('evidence', () => {
     assert.deepEqual(await asked('-because action:log.created', 'all'), { matched: 1, unjudged: 0 });
     const named = audit(await evidence({ ids: ['e-3', 'e-4', 'e-3'] }), vkey);
     assert.deepEqual([named.ok, named.asked], [true, { matched: 2, unjudged: 0 }]);
+    assert.deepEqual(named.made.ids, ['e-3', 'e-4']);
   });
 
   test('one entry has no gap beside it; a number that is there twice makes up for no other', async (t) => {

@@ -146,6 +146,7 @@ const corpus: Record<string, (world: World, honest: string) => string | Uint8Arr
     honest.replace(/"data":"([^"]*)"/, (_all, data) => `"data":"${data}="`),
   'a list that is too long': ({ sealAgain }, honest) =>
     sealAgain({ ...inside(honest), statements: Array.from({ length: 100_001 }, () => '') }),
+  'an index in support twice': ({ sealAgain }, honest) => sealAgain({ ...inside(honest), support: [0, 0] }),
   'something behind the end': (_, honest) => `${honest}\n`,
   nothing: () => '',
   'another kind of file': () => 'PK\u0003\u0004',

@@ -1,8 +1,9 @@
 // Evidence of a log whose keys change: who is believed, by what was pinned, before both verifiers.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { createLog, newSignerKey, rotateKey } from 'indelible';
@@ -14,6 +15,7 @@ import { pythonMissing, pythonVerdicts } from '../support/python.ts';
 import { audit, blockOf, inside, rowsOf, writeAll } from './world.ts';
 
 const origin = 'example.com/rotated';
+const verifierFolder = path.join(import.meta.dirname, '../../verifiers/python');
 
 interface World {
   readonly root: Signer;
@@ -62,6 +64,51 @@ async function codes(t: TestContext, text: string, vkey: string | undefined): Pr
   }
   return found;
 }
+
+test('many checkpoints are opened under one timeline: the verifier in Python is not kept busy', {
+  skip: pythonMissing,
+}, async (t) => {
+  const { keys, text } = await world(t);
+  const evidence = inside(text);
+  const [body = ''] = (evidence['checkpoint'] as unknown as string).split('\n\n');
+  const timestamps = Array.from({ length: 500 }, (_, place) => {
+    const checkpoint = place < 2 ? `${body}\n` : `${body}\nextension ${place % 2}\n`;
+    return { authority: 'tsa', checkpoint: utf8Decode(signNote(checkpoint, [keys[1]!])), token: 'MAA=' };
+  });
+  const many = signedBy({ ...evidence, timestamps }, keys[1]!);
+  const file = path.join(temporaryFolder(t), 'many.json');
+  writeFileSync(file, many);
+  const count = `
+import sys
+sys.path.insert(0, sys.argv[1])
+import indelible_verify as verifier
+calls, real = [], verifier.ed25519
+verifier.ed25519 = lambda *words: calls.append(1) or real(*words)
+verifier.verify_evidence(open(sys.argv[2], "rb").read(), None)
+print(len(calls))
+`;
+  const ran = spawnSync('python3', ['-c', count, verifierFolder, file], { encoding: 'utf8' });
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.ok(Number(ran.stdout) < 20, `${ran.stdout} signatures were verified`);
+});
+
+test('the verifier in Python reads no file that is too large, and no page of one', {
+  skip: pythonMissing,
+}, () => {
+  const program = `
+import sys
+sys.path.insert(0, sys.argv[1])
+import indelible_verify as verifier
+large = b'{"evidence":' + b" " * 256 * 1024**2
+for file in (large, b'<template id="indelible-evidence">' + large + b"</template>"):
+    try:
+        verifier.verify_evidence(file, None)
+    except verifier.Refused as refusal:
+        print(refusal)
+`;
+  const { stdout } = spawnSync('python3', ['-c', program, verifierFolder], { encoding: 'utf8' });
+  assert.equal(stdout, 'a file that is too large\n'.repeat(2));
+});
 
 test('whoever pinned the old key, the new one, or the root key is led to the one that signs', async (t) => {
   const { root, keys, text } = await world(t);

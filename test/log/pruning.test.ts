@@ -541,6 +541,19 @@ test('evidence of a pruned log is verified by both verifiers, and says what is g
   }
 });
 
+test('evidence that is being made while entries are pruned says so, and may be made again', async (t) => {
+  const { log } = await pastLog(t);
+  const made = () => log.evidence({ query: 'action:record.written' }, { by: { type: 'user', id: 'p_1' } });
+  const pieces = made();
+  await pieces.next();
+  await pruned(log);
+  await assert.rejects(
+    listed(pieces, (piece) => piece),
+    { code: 'entry_pruned', retryable: true },
+  );
+  assert.ok((await listed(made(), (piece) => piece)).length > 0);
+});
+
 test('on the command line: set --entries, prune --dry-run, prune --archive, show, verify', async (t) => {
   const { folder, dir, log } = await pastLog(t);
   await log.close();

@@ -12,7 +12,7 @@ Exit status: 0 it holds, 1 it does not, 2 it was asked wrongly. Without --vkey e
 Of evidence it leaves to others, and says so: time-stamp tokens, ML-DSA cosignatures, quorums, and whether entries match the query.
 """
 
-import argparse, base64, datetime, decimal as decimals, hashlib, json, math, os, re, sys, zlib
+import argparse, base64, contextlib, datetime, decimal as decimals, hashlib, json, math, os, re, sys, zlib
 
 SIZE_MAX, WIDTH, HASH = 2**53 - 1, 256, 32
 
@@ -116,19 +116,17 @@ def is_name(name): return name != "" and "+" not in name and not any(map(str.iss
 def vkey(line, kind=1):
     """Name, key id, public key: Ed25519 of a log (1), or of a witness (4)."""
     parts = line.split("+", 2)
-    need(len(parts) == 3 and is_name(parts[0]), "not a verifier key")
+    need(len(parts) == 3 and is_name(parts[0]) and len(line.encode("utf-16-le")) <= 8192, "not a verifier key")
     data = b64(parts[2])
     need(len(data) == 33 and data[0] == kind, "not an Ed25519 key of that kind")
     key_id = sha(parts[0].encode(), b"\n", data)[:4]
     return need(parts[1] == key_id.hex(), "the key id is not the key's", (parts[0], key_id, data[1:]))
 
 def witness_keys(policy):
-    """The Ed25519 keys of the witnesses that a policy (c2sp.org/tlog-policy) names; none where it cannot be read."""
-    try:
-        keys = [line.split()[2] for line in policy.split("\n") if line.split()[:1] == ["witness"]]
-        return [vkey(key, 4) for key in keys if b64(key.split("+", 2)[2])[0] == 4]
-    except REFUSALS:
-        return []
+    """The Ed25519 keys of the witnesses that a policy (c2sp.org/tlog-policy) names; a line whose key cannot be read names nobody."""
+    for key in re.findall("^[ \t]*witness[ \t]+[^ \t\n]+[ \t]+([^ \t\n]+)", policy, re.MULTILINE):
+        with contextlib.suppress(*REFUSALS):
+            yield vkey(key, 4)
 
 def open_note(note, keys, signed=None, witnesses=()):
     """The text of a note that one of the keys has signed. Who has goes into `signed`; a line of a known key that fails refuses it."""
@@ -277,11 +275,11 @@ def check_disclosures(disclosures, digests):
         left.remove(need(digest in left, "a disclosure that matches no digest of its entry", digest))
 
 # ---- who signs (spec/keys.md)
-def keys_of(first, genesis, changes, pinned, size):
-    """The keys that sign a checkpoint of this size and follow from the pinned one; without it, from the first entry."""
+def spans_of(first, genesis, changes):
+    """The keys of a log, each with the sizes that it signs and who put it in its place."""
     facts, place = record(genesis.get("metadata")), base64.b64encode(leaf_hash(first)).decode()
     root = vkey(text(facts["rootKey"])) if facts.get("rootKey") is not None else None
-    spans = {vkey(text(line)): {"first": 0, "last": None} for line in array(facts.get("logKeys"))}
+    spans = {vkey(text(line)): {"first": 0, "last": SIZE_MAX} for line in array(facts.get("logKeys"))}
     for number, (index, data, entry) in enumerate(changes, 1):
         isid = entry["id"] == f"log.key_change.{number}" and number <= 1000
         need(root and isid and data.startswith(b'{"action":"log.key_r') and len(data) <= 16_384, "a change of keys that changes none")
@@ -294,20 +292,22 @@ def keys_of(first, genesis, changes, pinned, size):
         said = open_note(text(note), [root, old], signed)
         need(change == number and said == "\n".join(told) and root in signed, "a change of keys that nobody authorised")
         span = spans.get(old)
-        need(span is not None and (span["last"] is None) == (since is None), "a change of a key that does not sign")
+        need(span is not None and (span["last"] == SIZE_MAX) == (since is None), "a change of a key that does not sign")
         if since:
-            known = span.setdefault("since", since)
+            known, span["since"] = span.get("since", since), since
             need(TIME.fullmatch(since[1]) and known[0] >= since[0] and known[1] >= since[1], "a key that was revoked from earlier on")
-            span["since"] = since
         else:
             new = vkey(text(other))
             need(new[0] == facts["origin"] and new not in spans and new != root, "a new key that is none")
-            span["last"], spans[new] = index, {"first": index + 1, "last": None, "old": old, "by": signed}
+            span["last"], spans[new] = index, {"first": index + 1, "last": SIZE_MAX, "old": old, "by": signed}
+    return {key: span for key, span in spans.items() if key[0] == facts["origin"]}, root
+
+def keys_of(spans, root, pinned, size):
+    """The keys that sign a checkpoint of this size and follow from the pinned one; without it, from the first entry."""
     known = {pinned} if pinned else set(spans)
     for key, span in spans.items():
         known |= {key} if "old" in span and (root in known or {span["old"]} <= known & span["by"]) else set()
-    spans = {key: (span["first"], span["last"]) for key, span in spans.items() if key in known and key[0] == facts["origin"]}
-    keys = [key for key, (begin, end) in spans.items() if begin <= size <= (SIZE_MAX if end is None else end)]
+    keys = [key for key, span in spans.items() if key in known and span["first"] <= size <= span["last"]]
     return need(keys, "a log whose keys do not follow from the one that was given", keys)
 
 # ---- the three commands
@@ -359,6 +359,7 @@ def rows_of(blocks):
 
 def verify_evidence(data, key, witnesses=()):
     is_page, data = data.startswith(b"<"), inner_evidence(data)
+    need(len(data) <= 256 * 1024**2, "a file that is too large")
     evidence, seal = shape(parse(data), "the file", ["evidence", "signed"])
     (blocks, certificates, note, complete, version, made, origin, policy, selected, sources, statements, support, tiles, stamps,
         witnessed) = shape(evidence, "evidence", MEMBERS)
@@ -403,19 +404,19 @@ def verify_evidence(data, key, witnesses=()):
         numbers.setdefault((source.get("service"), source["instance"]), set()).add(source.get("seq"))
     need(ids is None or set(ids) == chosen, "other entries than those that were named")
     need(genesis, "evidence without the log's first entry")
-    keys = keys_of(first, genesis, changes, key, size)
+    timeline = spans_of(first, genesis, changes)
+    keys = keys_of(*timeline, key, size)
     named, size, _ = checkpoint_of(open_note(note, keys))
     need({named, genesis["metadata"].get("origin")} == {origin}, "evidence under another name than the log's")
-    known, cosigned = witnesses or witness_keys(policy or ""), set()
-    for carried in [*(stamp["checkpoint"] for stamp in stamps), *([] if witnessed is None else [witnessed])]:
+    known, cosigned = witnesses or list(witness_keys(policy or "")), set()
+    for carried in [*{stamp["checkpoint"] for stamp in stamps}, *([] if witnessed is None else [witnessed])]:
         name, count, root = checkpoint_of(carried.rpartition("\n\n")[0] + "\n")
         need(name == origin and count <= size and tree.root(count) == root, "a checkpoint of another history")
-        then, cosigned = keys_of(first, genesis, changes, None, count), set()
-        open_note(carried, then, cosigned, known if carried is witnessed else ())
+        open_note(carried, keys_of(*timeline, None, count), *((cosigned, known) if carried is witnessed else ()))
     digest = base64.b64encode(sha(signed)).decode()
     need(open_note(seal, keys) == f"indelible/evidence@v1\n{origin}\n{digest}\n", "a file that its signature does not bind")
     need(len(seen - supporting) == whole(selected), "another count of entries than it says")
-    need(supporting <= seen and len(supporting) == len(support), "entries in support that are not here")
+    need(supporting <= seen and sorted(supporting) == support, "entries in support that are not here")
     if complete is not None:
         begin, end = (whole(value) for value in shape(complete, "complete", ["from", "to"]))
         need(begin < end <= size and sum(begin <= i < end for i in seen) == end - begin, "a stretch that is not whole")

@@ -11,7 +11,7 @@ import {
   subjectOf,
 } from '../../event/index.ts';
 import type { Tile } from '../../merkle/index.ts';
-import { LogError, type StoredEntry } from '../../store/index.ts';
+import type { StoredEntry } from '../../store/index.ts';
 import {
   EVIDENCE_BLOCK_BYTES_MAX,
   EVIDENCE_FORMAT,
@@ -23,10 +23,12 @@ import {
 import type { SignedCheckpoint } from '../reader.ts';
 import type { ReaderHandle } from '../reader-thread.ts';
 import { type Carried, carriedIn, type OutsideParties } from './carried.ts';
+import { listed, Room } from './limits.ts';
 import { Sealing } from './sealing.ts';
 import { type EvidenceSelection, type Selected, select } from './selection.ts';
 import { SourceRuns } from './source-runs.ts';
 import { statementsOf } from './statements.ts';
+import { BLOCK_ENTRIES, damaged, storedAt } from './stored.ts';
 
 /** How evidence is made. */
 export interface EvidenceWriting {
@@ -51,16 +53,14 @@ export interface EvidenceParts {
   readonly seal: (digest: Uint8Array) => Promise<string>;
 }
 
-/** Entries that are read, and put into one block, at once. */
-const BLOCK_ENTRIES = 1024;
-
 /** A block is closed when its text has so many characters: no row is larger than the rest up to the limit of a block. */
 const BLOCK_CHARACTERS = EVIDENCE_BLOCK_BYTES_MAX / 8;
 
 /**
  * Writes evidence, piece by piece: entries, the tiles that lead to one checkpoint, what supports them, what they do not show, and a
  * note by the log's key over all of it (spec/evidence.md). No more than a block is in memory. Throws as `select` and `carriedIn` do,
- * and `LogError` `log_damaged` where an entry is missing, `evidence_outdated` where the log's key was replaced behind the checkpoint.
+ * as `storedAt` does where an entry is missing, and `LogError` `evidence_outdated` where the log's key was replaced behind the checkpoint,
+ * `evidence_too_large`, at any piece, where a verifier would refuse the file for its size.
  */
 export async function* writeEvidence(
   parts: EvidenceParts,
@@ -75,13 +75,14 @@ export async function* writeEvidence(
   const carried = await carriedIn(parts.parties, parts.reader, { size, indexes });
   const body = new EvidenceBody(parts, { selected, checkpoint, carried }, writing);
   const hash = createHash('sha256');
-  yield evidenceFrame.head;
-  for await (const piece of body.pieces(indexes, selection.ids)) {
-    hash.update(piece, 'utf8');
+  const room = new Room();
+  yield room.take(evidenceFrame.head);
+  for await (const piece of body.pieces(indexes, selection.ids, room)) {
+    hash.update(room.take(piece), 'utf8');
     yield piece;
   }
   const seal = sealing.check(await parts.seal(new Uint8Array(hash.digest())));
-  yield `${evidenceFrame.middle}${canonicalize(seal)}}`;
+  yield room.take(`${evidenceFrame.middle}${canonicalize(seal)}}`);
   return { selected: selected.indexes.length };
 }
 
@@ -110,19 +111,25 @@ class EvidenceBody {
     this.#reveal = typeof reveal === 'string' ? reveal : reveal.map(revealPointer);
   }
 
-  async *pieces(indexes: readonly number[], ids: readonly string[] | undefined): AsyncGenerator<string> {
+  async *pieces(
+    indexes: readonly number[],
+    ids: readonly string[] | undefined,
+    room: Room,
+  ): AsyncGenerator<string> {
+    const tiles = listed(this.#tiles(indexes), 'tiles');
     yield '{"blocks":[';
     let separator = '';
     for await (const rows of this.#blocks(indexes)) {
-      yield separator + canonicalize(blockOf(rows));
+      const block = blockOf(rows);
+      room.inflate(block.bytes);
+      yield separator + canonicalize(block);
       separator = ',';
     }
-    const members = this.#members(indexes, ids);
-    for (const [name, value] of Object.entries(members))
+    for (const [name, value] of Object.entries(this.#members(indexes, ids)))
       yield `${name === 'certificates' ? '],' : ','}"${name}":${canonicalize(value)}`;
     yield ',"tiles":[';
     separator = '';
-    for (const { level, index, width } of this.#tiles(indexes)) {
+    for (const { level, index, width } of tiles) {
       const hashes = await this.#parts.reader.tile({ level, index, width });
       if (hashes === undefined) throw damaged(`tile ${level}/${index} is missing`);
       yield separator + canonicalize({ hashes: base64Encode(hashes), index, level });
@@ -143,7 +150,7 @@ class EvidenceBody {
   async *#blocks(indexes: readonly number[]): AsyncGenerator<EvidenceRow[]> {
     let rows: EvidenceRow[] = [];
     let characters = 0;
-    for await (const stored of this.#stored(indexes)) {
+    for await (const stored of storedAt(this.#parts.reader, indexes)) {
       const row = this.#row(stored);
       rows.push(row);
       characters += row.entry.length + row.disclosures.reduce((sum, text) => sum + text.length, 0);
@@ -153,20 +160,6 @@ class EvidenceBody {
       characters = 0;
     }
     if (rows.length > 0) yield rows;
-  }
-
-  /** The entries as they are stored, neighbours read together. */
-  async *#stored(indexes: readonly number[]): AsyncGenerator<StoredEntry> {
-    let at = 0;
-    while (at < indexes.length) {
-      const from = indexes[at]!;
-      let run = 1;
-      while (run < BLOCK_ENTRIES && indexes[at + run] === from + run) run += 1;
-      const entries = await this.#parts.reader.entries(from, from + run);
-      if (entries.length !== run) throw damaged(`entries are missing between ${from} and ${from + run}`);
-      yield* entries;
-      at += run;
-    }
   }
 
   #row({ index, entry, disclosures }: StoredEntry): EvidenceRow {
@@ -191,9 +184,9 @@ class EvidenceBody {
       made: {
         at: this.#parts.now(),
         by: subjectOf(this.#writing.by),
-        ids: ids === undefined ? null : [...ids],
+        ids: ids === undefined ? null : listed([...new Set(ids)], 'ids'),
         query,
-        reveal: typeof reveal === 'string' ? [reveal] : reveal,
+        reveal: typeof reveal === 'string' ? [reveal] : listed(reveal, 'places to reveal'),
         tool: this.#writing.tool ?? 'indelible',
       },
       origin: this.#parts.origin,
@@ -223,7 +216,7 @@ class EvidenceBody {
   }
 }
 
-function blockOf(rows: readonly EvidenceRow[]): JsonValue {
+function blockOf(rows: readonly EvidenceRow[]): { bytes: number; count: number; data: string } {
   const bytes = Buffer.from(formatEvidenceRows(rows), 'utf8');
   return { bytes: bytes.length, count: rows.length, data: base64Encode(deflateRawSync(bytes)) };
 }
@@ -238,8 +231,4 @@ function stretchOf(
   if (from === undefined || last === undefined || (from === last && size > 1)) return null;
   for (let index = from; index <= last; index += 1) if (!here.has(index)) return null;
   return { from, to: last + 1 };
-}
-
-function damaged(what: string): LogError {
-  return new LogError('log_damaged', what, { hint: 'run verify: it names everything that was changed' });
 }

@@ -4,24 +4,20 @@ import { LogError } from '../../store/index.ts';
 import { EVIDENCE_ENTRIES_MAX } from '../../verify/index.ts';
 import { INDEX_WAIT_MS_DEFAULT } from '../query.ts';
 import type { ReaderHandle } from '../reader-thread.ts';
+import { listed, tooLarge } from './limits.ts';
+import { ConcerningRecords } from './records.ts';
+import { storedAt } from './stored.ts';
 
 /** What evidence is asked for: what a query finds, or entries by their ids. */
 export type EvidenceSelection =
   | { readonly query: string | Filter; readonly ids?: undefined }
   | { readonly ids: readonly string[]; readonly query?: undefined };
 
-/** The log's own entries that evidence needs whatever is asked for: what was erased, what was kept, who may sign, what is missing. */
-const supporting = [
-  'log.erased',
-  'log.forked_from',
-  'log.hold_placed',
-  'log.hold_released',
-  'log.key_revoked',
-  'log.key_rotated',
-  'log.pruned',
-  'log.retention_applied',
-  'log.source_gap',
-];
+/** The log's own entries that evidence needs whatever is asked for: who may sign, and which log it continues. */
+const always = ['log.forked_from', 'log.key_revoked', 'log.key_rotated'];
+
+/** Those that it needs where they concern what is selected. Holds are not among them: no verdict needs one. */
+const concerning = ['log.erased', 'log.retention_applied', 'log.source_gap'];
 
 /** The entries of an evidence file: ascending indexes, below the size of the checkpoint that it is made under. */
 export interface Selected {
@@ -35,7 +31,7 @@ export interface Selected {
 
 /**
  * Finds the entries. Throws a misuse `query_invalid`, `argument_invalid`; `LogError` `not_found` for an id that the log does not
- * have, `index_behind` where the search does not cover the log in time, `evidence_too_large`.
+ * have, `index_behind` where the search does not cover the log in time, `evidence_too_large`, and as `storedAt` does.
  */
 export async function select(
   reader: ReaderHandle,
@@ -47,18 +43,39 @@ export async function select(
   const query = selection.query === undefined ? null : formatFilter(filterOf(selection.query));
   const filter = query === null ? undefined : parseQuery(query);
   const indexes = found ?? (await matching(reader, filter!, size));
-  const records = await Promise.all(
-    supporting.map((action) => matching(reader, filterOf(`action:${action}`), size)),
-  );
   const chosen = new Set(indexes);
-  const support = new Set([0, ...records.flat()].filter((index) => !chosen.has(index)));
-  if (chosen.size + support.size > EVIDENCE_ENTRIES_MAX) throw tooLarge();
+  const ascending = [...chosen].sort((a, b) => a - b);
+  const needed = await supporting(reader, ascending, size);
+  const support = new Set(needed.filter((index) => !chosen.has(index)));
+  if (chosen.size + support.size > EVIDENCE_ENTRIES_MAX) throw tooMany();
   return {
-    indexes: [...chosen].sort((a, b) => a - b),
-    support: [...support].sort((a, b) => a - b),
+    indexes: ascending,
+    support: listed(
+      [...support].sort((a, b) => a - b),
+      'entries in support',
+    ),
     minimum: await reader.minimum(),
     query,
   };
+}
+
+/** The indexes of the log's own entries that the selected ones need: no others, for they are of other people. */
+async function supporting(
+  reader: ReaderHandle,
+  selected: readonly number[],
+  size: number,
+): Promise<number[]> {
+  const all = (actions: readonly string[]): Promise<number[][]> =>
+    Promise.all(actions.map((action) => matching(reader, filterOf(`action:${action}`), size)));
+  const [pruned, ...changes] = await all(['log.pruned', ...always]);
+  const candidates = (await all(concerning)).flat().sort((a, b) => a - b);
+  const records = new ConcerningRecords();
+  const here = new Set(selected);
+  if (candidates.some((index) => !here.has(index))) {
+    for await (const record of storedAt(reader, candidates)) records.add(record);
+    for await (const entry of storedAt(reader, selected)) records.saw(entry);
+  }
+  return [0, ...(pruned ?? []).slice(-1), ...changes.flat(), ...records.indexes];
 }
 
 async function byIds(reader: ReaderHandle, ids: readonly string[], size: number): Promise<number[]> {
@@ -80,7 +97,7 @@ async function byIds(reader: ReaderHandle, ids: readonly string[], size: number)
 async function matching(reader: ReaderHandle, filter: Filter, size: number): Promise<number[]> {
   if (formatFilter(filter) === '') {
     const minimum = await reader.minimum();
-    if (size > EVIDENCE_ENTRIES_MAX && minimum === 0) throw tooLarge();
+    if (size > EVIDENCE_ENTRIES_MAX && minimum === 0) throw tooMany();
     if (minimum === 0) return Array.from({ length: size }, (_, index) => index);
   }
   const indexes: number[] = [];
@@ -95,7 +112,7 @@ async function matching(reader: ReaderHandle, filter: Filter, size: number): Pro
     });
     if (page.complete < size && cursor === undefined) throw behind(page.complete, size);
     for (const { index } of page.events) if (index < size) indexes.push(index);
-    if (indexes.length > EVIDENCE_ENTRIES_MAX) throw tooLarge();
+    if (indexes.length > EVIDENCE_ENTRIES_MAX) throw tooMany();
     cursor = page.next;
   } while (cursor !== undefined);
   return indexes;
@@ -108,8 +125,6 @@ function behind(complete: number, size: number): LogError {
   });
 }
 
-function tooLarge(): LogError {
-  return new LogError('evidence_too_large', `one file holds at most ${EVIDENCE_ENTRIES_MAX} entries`, {
-    hint: 'make several, each of a range of times or indexes',
-  });
+function tooMany(): LogError {
+  return tooLarge(`one file holds at most ${EVIDENCE_ENTRIES_MAX} entries`);
 }

@@ -29,6 +29,11 @@ export function statementsOf(facts: EvidenceFacts): string[] {
       : [
           `Every entry from ${complete.from} to ${complete.to - 1} is here. What was never recorded is in no log: gaps in the numbers of a source tell of it, where a source numbers its events.`,
         ]),
+    ...(complete?.from === 0 && complete.to === size
+      ? []
+      : [
+          'Of the log’s records of erasures, of retention and of gaps in the numbers of a source those are here that concern these entries; others, and legal holds, are not.',
+        ]),
     `Nothing is said of entries behind the first ${size}.`,
     ...(pruned === 0
       ? []
