@@ -47,7 +47,7 @@ export interface PublishSource {
 
 /**
  * Makes the file with the disclosures of a bundle, and puts it. Calls may overlap; they come in the log's order. `entries` reads those of
- * the bundle, and is asked once, when their turn comes.
+ * the bundle, when their turn comes, and once more where another file lies in its place.
  */
 export interface DisclosureSink {
   put(
