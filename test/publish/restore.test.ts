@@ -360,3 +360,17 @@ test('between an erasure and the next publication its values are no longer read,
   const after = await judge();
   assert.deepEqual([after.findings, after.counts.erased, after.counts.unrecorded], [[], values, undefined]);
 });
+
+test('restored without keys, a log lacks its sealed values, and the command says so before anybody misses them', async (t) => {
+  const { log, url, keys } = await published(t, 3);
+  const folder = temporaryFolder(t);
+  const restore = (to: string, ...more: string[]) =>
+    indelible(['restore', '--from', url, '--to', join(folder, to), '--vkey', log.vkey, ...more]);
+  assert.match(
+    restore('without').stderr,
+    /Sealed values are not restored: .*disclosure_missing.*--subject-keys/,
+  );
+  assert.doesNotMatch(restore('with', '--subject-keys', keys).stderr, /not restored/);
+  const { findings } = await verifyLog(join(folder, 'without'), { vkey: log.vkey });
+  assert.deepEqual(new Set(findings.map(({ code }) => code)), new Set(['disclosure_missing']));
+});
