@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { openLog } from '../log/index.ts';
+import { AnchorStore } from '../anchor/index.ts';
+import { type Log, openLog } from '../log/index.ts';
 import { type PublishOptions, publishLog } from '../publish/index.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, logOption, parseCount } from './options.ts';
@@ -76,9 +77,9 @@ async function publish(io: Io, options: Options): Promise<void> {
     ...(given({ subjectKeys }) as Partial<PublishOptions>),
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
-  const { size, root, note, added, written } = published;
+  const { size, root, note, added, written, isHeld } = published;
   const logSize = (await log.checkpoint()).size;
-  const soFar = { dir, policy: log.witnessPolicy, note, size, logSize };
+  const soFar = { dir, policy: log.witnessPolicy, note, size, logSize, isHeld, shown: shownOf(log) };
   if (json === true)
     await io.out.json({ origin: log.origin, to, size, root, added, written, waits: waitingOf(soFar) });
   else {
@@ -87,4 +88,14 @@ async function publish(io: Io, options: Options): Promise<void> {
     );
   }
   for (const line of waitingLines(soFar)) await io.words.line(line);
+}
+
+/** The newest checkpoint that witnesses were shown. */
+function shownOf({ anchorsPath }: Log): { readonly note: Uint8Array; readonly size: number } | undefined {
+  const anchors = AnchorStore.openReadable(anchorsPath);
+  try {
+    return anchors?.newestPublished()[0];
+  } finally {
+    anchors?.close();
+  }
 }

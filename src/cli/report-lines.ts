@@ -84,7 +84,12 @@ export function reportLines(
 function sealedWords({ counts, sealed, depth }: LogReport): Shown {
   if (sealed === 'elsewhere') return show`not looked at: --subject-keys reads what is published of them`;
   if (depth === 'tree') return show`not looked at`;
-  return show`${group(counts.present)} present, ${group(counts.erased)} erased with a record of it, ${group(counts.missing)} missing`;
+  const { present, erased, unrecorded = 0, missing } = counts;
+  const waiting =
+    unrecorded === 0
+      ? ''
+      : `, ${group(unrecorded)} erased by their keys, of which no record is published yet`;
+  return show`${group(present)} present, ${group(erased - unrecorded)} erased with a record of it${waiting}, ${group(missing)} missing`;
 }
 
 function stampedWords({ given, agree, newest }: NonNullable<LogReport['stamped']>): Shown {

@@ -13,7 +13,7 @@ Example:
 
   What is restored is compared with the signed checkpoint, and read back, before the folder gets its name. It holds no private key: query,
   prove and verify need none; to go on writing, put log.key there, and make sure that no other copy of this log is written to.
-  Sealed values come back with --subject-keys, as far as their keys are there.
+  Sealed values come back with --subject-keys, as far as their keys are there; without, verify calls them missing (disclosure_missing).
 `;
 
 interface Options {
@@ -54,6 +54,11 @@ async function restore(io: Io, options: Options): Promise<void> {
   const { from, to, subjectKeys } = options;
   const policy = await readTrust(options);
   const progress = new Progress(io.words, 'restoring');
+  if (subjectKeys === undefined) {
+    await io.words.line(
+      show`Sealed values are not restored: without them, verify calls every one that no record covers missing (disclosure_missing). With --subject-keys they come back, as far as their keys are there.`,
+    );
+  }
   const restored = await restoreLog({
     from,
     to,

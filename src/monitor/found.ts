@@ -5,6 +5,7 @@ import type { Finding, FindingCode } from '../verify/index.ts';
 export const monitorCodes = [
   'cosignature_old',
   'key_changed',
+  'log_pruned',
   'log_stalled',
   'log_unreadable',
   'monitor_began',
@@ -18,7 +19,7 @@ export const monitorCodes = [
 export type FoundCode = FindingCode | (typeof monitorCodes)[number];
 
 /** These tell of something that may well be in order; all others are alarms. */
-const notices: ReadonlySet<string> = new Set<FoundCode>(['key_changed', 'monitor_began']);
+const notices: ReadonlySet<string> = new Set<FoundCode>(['key_changed', 'log_pruned', 'monitor_began']);
 
 /** Something that a monitor tells: once, and again after it was over and came back. Plain data. */
 export interface Found {

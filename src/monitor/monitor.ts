@@ -282,7 +282,13 @@ export class Monitor {
     const { wholeEveryMs = WHOLE_MS_DEFAULT, held = [] } = this.#options;
     const isDue = wholeEveryMs > 0 && (!state.isWholeIntact || nowMs - state.wholeAt >= wholeEveryMs);
     if (!isDue || note === undefined) return { tellings: [], state, isWhole: false };
-    const report = await place.whole({ policy: this.#policy, held: [...held, state.note] });
+    let report: AuditReport;
+    try {
+      report = await place.whole({ policy: this.#policy, held: [...held, state.note] });
+    } catch (error) {
+      if (!isLogError(error, 'entry_pruned')) throw error;
+      return { tellings: [unreadWhole(state, error)], state: { ...state, wholeAt: nowMs }, isWhole: false };
+    }
     return {
       tellings: tellingsOf(report),
       state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok },
@@ -350,6 +356,12 @@ function beginnings(before: MonitorState, now: MonitorState, nowMs: number): Tel
   return [
     { code: 'monitor_began', from: 0, to: Math.max(now.base.size - 1, 0), message, key: String(nowMs) },
   ];
+}
+
+/** A server has not everything any more: what was read before cannot be read again there. */
+function unreadWhole({ base }: MonitorState, { message }: Error): Telling {
+  const told = `Not everything can be read again: ${message}.`;
+  return { code: 'log_pruned', from: 0, to: Math.max(base.size - 1, 0), message: told };
 }
 
 function tellingsOf({ findings }: AuditReport): Telling[] {

@@ -36,7 +36,10 @@ export interface WholeReading {
 export interface WatchedPlace {
   /** The newest signed checkpoint. Throws `LogError` `log_missing` where there is none. */
   checkpoint(): Promise<Uint8Array>;
-  /** Entries from `from` on, up to the first that is not there. Throws `VerificationError` for a bundle that is none. */
+  /**
+   * Entries from `from` on, up to the first that is not there. Throws `VerificationError` for a bundle that is none, `LogError`
+   * `entry_pruned` where what is left of them is not here either.
+   */
   entries(from: number, to: number): AsyncIterable<NextEntry | PrunedNext>;
   /** A tile, as far as it is there. */
   tile(tile: Tile): Promise<Uint8Array | undefined>;
@@ -46,7 +49,7 @@ export interface WatchedPlace {
   stamps(): Promise<readonly Stamped[]>;
   /** The first entry with sealed values that should have gone by the policy of retention; undefined where there is none. */
   firstOverdue(asked: OverdueAsked): Promise<number | undefined>;
-  /** Audits everything that is there. */
+  /** Audits everything that is there. Throws `LogError` `entry_pruned` as {@link entries}. */
   whole(reading: WholeReading): Promise<AuditReport>;
   close(): Promise<void>;
 }
@@ -178,7 +181,25 @@ class PublishedPlace implements WatchedPlace {
   }
 
   firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
-    return firstOverdueIn((from, to) => this.entries(from, to), asked);
+    return firstOverdueIn((from, to) => this.#unpruned(from, to), asked);
+  }
+
+  /** As {@link entries}, without those of bundles that were pruned: their values went with them. */
+  async *#unpruned(from: number, to: number): AsyncGenerator<NextEntry> {
+    for (let begin = from; begin < to; begin += TILE_WIDTH - (begin % TILE_WIDTH)) {
+      let next = begin;
+      const end = Math.min(to, begin + TILE_WIDTH - (begin % TILE_WIDTH));
+      try {
+        for await (const entry of this.entries(begin, end)) {
+          yield entry;
+          next += 1;
+        }
+      } catch (error) {
+        if (!isLogError(error, 'entry_pruned')) throw error;
+        next = end;
+      }
+      if (next < end) return;
+    }
   }
 
   whole({ policy, held }: WholeReading): Promise<AuditReport> {

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { misuse } from '../bytes/index.ts';
+import type { Removal } from '../event/index.ts';
 import { TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX } from '../note/index.ts';
-import { CHECKPOINT_PATH, LogError, type TileReader } from '../store/index.ts';
+import { CHECKPOINT_PATH, LogError, SubjectKeys, type TileReader } from '../store/index.ts';
 import {
   Audit,
   type AuditReport,
@@ -84,7 +85,9 @@ export async function auditPublished(
   const whole = new Audit(
     { checkpoint, last, ...(await extentOf(reader, last + 1)) },
     {
-      sealed: subjectKeys === undefined ? 'elsewhere' : 'here',
+      ...(subjectKeys === undefined
+        ? { sealed: 'elsewhere' as const }
+        : { sealed: 'here' as const, destroyed: destroyedIn(subjectKeys) }),
       ...(trust !== undefined && { trust }),
       ...(held !== undefined && { held }),
       ...(depth !== undefined && { depth }),
@@ -102,6 +105,16 @@ export async function auditPublished(
     await Promise.all(auditors.map(({ end }) => end()));
   }
   return whole.conclude(await upperTiles(whole, reader));
+}
+
+/** Whose keys are gone: an erasure destroys them at once, and its record is published when the log is published next. */
+function destroyedIn(subjectKeys: string): readonly Removal[] {
+  const keys = SubjectKeys.reading(subjectKeys);
+  try {
+    return keys.destroyed();
+  } finally {
+    keys.close();
+  }
 }
 
 /** The report on a place in which something that is no file stands where the checkpoint should. */

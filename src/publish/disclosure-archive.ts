@@ -1,8 +1,9 @@
-import { equalBytes } from '../bytes/index.ts';
-import { erasureOf, openEntry, parseEntry } from '../event/index.ts';
+import { equalBytes, VerificationError } from '../bytes/index.ts';
+import { type Entry, erasureOf, openEntry, parseEntry } from '../event/index.ts';
 import { TILE_WIDTH } from '../merkle/index.ts';
 import {
   isLogError,
+  LogError,
   type PutResult,
   type StoredEntry,
   type SubjectKeys,
@@ -63,7 +64,7 @@ export class DisclosureArchive implements DisclosureSink {
     try {
       return await this.#store.putImmutable(path, formatSealedFile(groups));
     } catch (error) {
-      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, groups))) throw error;
+      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, groups, entries))) throw error;
       return 'present';
     }
   }
@@ -87,21 +88,79 @@ export class DisclosureArchive implements DisclosureSink {
   }
 
   /**
-   * Whether what is there already holds what is to be written, but for what nobody can read any more: values of subjects whose keys
-   * were destroyed since. What can be read and is different is an alarm.
+   * Whether what is there already holds what is to be written. There may be more: values that nobody can read any more, since the keys
+   * of their subjects were destroyed, and values that the log has removed since, by its policy of retention for one, which are those
+   * of its entries all the same. What can be read and is anything else is an alarm.
    */
-  async #holds(path: string, groups: readonly SealedGroup[]): Promise<boolean> {
+  async #holds(
+    path: string,
+    groups: readonly SealedGroup[],
+    entries: () => Promise<readonly StoredEntry[]>,
+  ): Promise<boolean> {
     const bytes = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
-    if (bytes === undefined) return false;
+    const present = bytes === undefined ? undefined : groupsIn(bytes);
+    if (present === undefined) return false;
     const wanted = new Map(groups.map((group) => [namesOf(group.subjects), group]));
-    for (const found of parseSealedFile(bytes)) {
-      const group = wanted.get(namesOf(found.subjects));
+    const others: { readonly name: string; readonly text: SealedText }[] = [];
+    for (const found of present) {
+      const name = namesOf(found.subjects);
+      const group = wanted.get(name);
+      wanted.delete(name);
       const keys = keysOf(found.subjects, (subject) => this.#keys.find(subject));
-      const isReadable = keys !== undefined && openGroup(path, found, keys) !== undefined;
-      if (isReadable && (group === undefined || !equalBytes(found.box, group.box))) return false;
-      wanted.delete(namesOf(found.subjects));
+      const texts = keys && openGroup(path, found, keys);
+      if (texts === undefined || (group !== undefined && equalBytes(found.box, group.box))) continue;
+      const missing = new Set(group && openGroup(path, group, keys!)?.map(placeOf));
+      others.push(...texts.filter((text) => !missing.delete(placeOf(text))).map((text) => ({ name, text })));
+      if (missing.size > 0) return false;
     }
-    return wanted.size === 0;
+    if (wanted.size > 0) return false;
+    if (others.length === 0) return true;
+    const byOffset = new Map((await entries()).map((stored) => [stored.index % TILE_WIDTH, stored]));
+    return others.every(({ name, text }) => isValueOf(byOffset.get(text.offset), name, text));
+  }
+}
+
+/** The groups of a file; undefined where it is none. */
+function groupsIn(bytes: Uint8Array): SealedGroup[] | undefined {
+  try {
+    return parseSealedFile(bytes);
+  } catch (error) {
+    if (error instanceof VerificationError) return undefined;
+    throw error;
+  }
+}
+
+/** A value and its entry; its place among the entry's values is another once one before it has been removed. */
+function placeOf({ offset, text }: SealedText): string {
+  return `${offset} ${text}`;
+}
+
+/** Whether an entry has sealed this very value, for these subjects. */
+function isValueOf(stored: StoredEntry | undefined, name: string, { text }: SealedText): boolean {
+  if (stored === undefined) return false;
+  const { fields } = openEntry(parsed(stored), [text], stored.index);
+  return fields.some(({ subjects, disclosure }) => disclosure === 0 && namesOf(owners(subjects)) === name);
+}
+
+/** Whose a value is, each once, sorted. */
+function owners(subjects: readonly string[]): string[] {
+  return [...new Set(subjects)].sort();
+}
+
+/** An entry of the log's own. Throws `LogError` `log_damaged` where it is none. */
+function parsed({ entry, index }: StoredEntry): Entry {
+  return wellFormed(index, () => parseEntry(entry));
+}
+
+function wellFormed<Result>(index: number, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof VerificationError)) throw cause;
+    throw new LogError('log_damaged', `entry ${index} is not one of this log: ${cause.message}`, {
+      cause,
+      hint: 'run verify: it names everything that was changed',
+    });
   }
 }
 
@@ -111,16 +170,17 @@ function sharesOf(
   erased: (subject: string, below: number) => void,
 ): Share[] {
   const shares = new Map<string, Share>();
-  for (const { index, entry: bytes, disclosures } of entries) {
-    const entry = parseEntry(bytes);
+  for (const stored of entries) {
+    const { index, disclosures } = stored;
+    const entry = parsed(stored);
     if (entry.action === 'log.erased') {
-      const { subject, below } = erasureOf(entry);
+      const { subject, below } = wellFormed(index, () => erasureOf(entry));
       erased(subject, Math.min(below, index));
     }
     if (disclosures.length === 0) continue;
-    for (const { subjects: owners, disclosure } of openEntry(entry, disclosures, index).fields) {
+    for (const { subjects: named, disclosure } of openEntry(entry, disclosures, index).fields) {
       if (disclosure === undefined) continue;
-      const subjects = [...new Set(owners)].sort();
+      const subjects = owners(named);
       const name = namesOf(subjects);
       let share = shares.get(name);
       if (share === undefined) {

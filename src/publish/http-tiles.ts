@@ -14,6 +14,9 @@ export interface HttpOptions {
   readonly fetch?: typeof globalThis.fetch;
 }
 
+/** Where bundles lie. */
+const ENTRIES_PATH = 'tile/entries/';
+
 /** Addresses of this machine, which alone may be asked without TLS. */
 const loopback = /^(?:localhost|127(?:\.[0-9]+){3}|\[::1\])$/;
 
@@ -44,6 +47,7 @@ export class HttpTiles implements TileReader {
     return new HttpTiles(base, options);
   }
 
+  /** Throws `LogError` `entry_pruned` for a bundle whose entries the server has pruned, `not_permitted`, `unreachable`. */
   async read(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
     const { headers = {}, timeoutMs = HTTP_TIMEOUT_MS_DEFAULT, fetch = globalThis.fetch } = this.#options;
     const signal = AbortSignal.timeout(timeoutMs);
@@ -51,7 +55,8 @@ export class HttpTiles implements TileReader {
       const answer = await fetch(new URL(path, this.#base), { headers, redirect: 'error', signal });
       if (answer.status === 200) return await firstBytes(answer, bytesMax);
       await answer.body?.cancel();
-      if (answer.status === 404 || answer.status === 410) return undefined;
+      const isPruned = answer.status === 410 && path.startsWith(ENTRIES_PATH);
+      if (answer.status === 404 || (answer.status === 410 && !isPruned)) return undefined;
       throw this.#refused(path, answer.status);
     } catch (error) {
       if (error instanceof LogError) throw error;
@@ -65,6 +70,11 @@ export class HttpTiles implements TileReader {
   async close(): Promise<void> {}
 
   #refused(path: string, status: number): LogError {
+    if (status === 410) {
+      // A server prunes whole bundles, and goes on without them; nobody who has published files does.
+      const message = `${this.place}${path} is gone: its entries were pruned, and lie in an archive of the log; what is left is read in its folder`;
+      return new LogError('entry_pruned', message);
+    }
     const isDenied = status === 401 || status === 403;
     return new LogError(
       isDenied ? 'not_permitted' : 'unreachable',

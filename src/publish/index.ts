@@ -32,6 +32,7 @@ export {
   Publisher,
   type PublisherOptions,
   type PublishSource,
+  type Shown,
 } from './publisher.ts';
 export { type Restored, type RestoreOptions, restoreLog } from './restore.ts';
 export { verifyPublished } from './verify-published.ts';

@@ -25,7 +25,7 @@ export interface ReadablePlace {
 export async function openPlace(url: string, options: PlaceOptions = {}): Promise<ReadablePlace> {
   const { protocol, href } = placeUrl(url);
   if (protocol === 'file:') {
-    const root = fileURLToPath(href);
+    const root = folderAt(href);
     return { reader: DirectoryTileStore.reading(root), root };
   }
   if (protocol === 's3:') return { reader: await S3TileStore.reading(url, options.s3) };
@@ -36,7 +36,7 @@ export async function openPlace(url: string, options: PlaceOptions = {}): Promis
 /** Opens a place for publishing: `file:` or `s3:`. Throws as {@link openPlace}. */
 export async function openTileStore(url: string, s3?: S3Options): Promise<TileStore> {
   const { protocol, href } = placeUrl(url);
-  if (protocol === 'file:') return DirectoryTileStore.open(fileURLToPath(href));
+  if (protocol === 'file:') return DirectoryTileStore.open(folderAt(href));
   if (protocol === 's3:') return S3TileStore.open(url, s3);
   throw unknownPlace(url);
 }
@@ -50,6 +50,17 @@ function placeUrl(url: string): URL {
   const parsed = typeof url === 'string' && isPlaceUrl(url) ? URL.parse(url) : null;
   if (parsed !== null) return parsed;
   throw unknownPlace(url);
+}
+
+/** The folder that a `file:` address names. One of another machine, or with what no path can have, names none. */
+function folderAt(href: string): string {
+  try {
+    const path = fileURLToPath(href);
+    if (!path.includes('\0')) return path;
+  } catch {
+    // Node says why in words of its own.
+  }
+  throw unknownPlace(href);
 }
 
 function unknownPlace(url: unknown): TypeError | RangeError {

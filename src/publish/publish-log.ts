@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AnchorStore } from '../anchor/index.ts';
-import { misuse, VerificationError } from '../bytes/index.ts';
+import { misuse, utf8Encode, VerificationError } from '../bytes/index.ts';
 import type { Follower, FollowerBatch, Log } from '../log/index.ts';
-import { openNote, satisfiesPolicy } from '../note/index.ts';
+import { openNote, type Policy, parseNote, satisfiesPolicy } from '../note/index.ts';
 import { randomBytes, systemClock } from '../platform/index.ts';
 import {
   isLogError,
@@ -14,7 +14,7 @@ import {
 } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
-import { type Published, Publisher, type PublishSource } from './publisher.ts';
+import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
@@ -84,7 +84,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
     work ??= open(log, options);
     try {
       const published = await (await work).publish();
-      covered = isSatisfied(log, published) ? published.size : published.size - 1;
+      covered = isSatisfied(log.witnessPolicy, published.note) ? published.size : published.size - 1;
       if (published.added > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
@@ -154,7 +154,7 @@ async function open(
     source: sourceOf(log),
     store,
     disclosures: keys && new DisclosureArchive(store, keys),
-    cosigned: () => newestShown(log),
+    shown: () => newestShown(log),
     onProgress,
   });
   const publish = async (): Promise<Published> => {
@@ -187,20 +187,55 @@ function sourceOf(log: Log): PublishSource {
   };
 }
 
-/** The newest checkpoint that was shown to witnesses, with what they have signed; none where nobody witnesses the log now. */
-function newestShown({ anchorsPath: path, witnessPolicy }: Log): Uint8Array | undefined {
-  if (witnessPolicy === undefined || witnessPolicy.witnesses.length === 0) return undefined;
-  if (path === '' || !existsSync(path)) return undefined;
-  const anchors = AnchorStore.open(path);
+/**
+ * The newest checkpoint that the quorum has cosigned; where it has cosigned none yet, the newest that was shown to witnesses, with what
+ * they have signed; the log's own where nobody witnesses it now, and where its policy cannot be used: then every checkpoint that
+ * somebody else has cosigned counts as one that readers take.
+ */
+async function newestShown(log: Log): Promise<Shown> {
+  const { anchorsPath: path, witnessPolicy: policy, origin } = log;
+  if (policy === undefined) {
+    const isUnusable = !(await hasNoWitnesses(log));
+    return { note: undefined, isCosigned: (note) => isUnusable && isSignedByOthers(note, origin) };
+  }
+  if (policy.witnesses.length === 0) return { note: undefined, isCosigned: () => false };
+  const isCosigned = (note: Uint8Array): boolean => policy.quorum !== undefined && isSatisfied(policy, note);
+  const cosigned = policy.quorum === undefined ? undefined : await witnessed(log);
+  if (cosigned !== undefined) return { note: cosigned, isCosigned };
+  const anchors = AnchorStore.openReadable(path);
   try {
-    return anchors.newestPublished()[0]?.note;
+    return { note: anchors?.newestPublished()[0]?.note, isCosigned };
   } finally {
-    anchors.close();
+    anchors?.close();
   }
 }
 
-/** Whether readers who go by the log's policy take what was published: else it is published again with what witnesses sign later. */
-function isSatisfied({ witnessPolicy: policy }: Log, { note }: Published): boolean {
+/** The newest checkpoint with a quorum; undefined where there is none yet. */
+async function witnessed(log: Log): Promise<Uint8Array | undefined> {
+  try {
+    return utf8Encode((await log.checkpoint({ witnessed: true })).note);
+  } catch (error) {
+    if (isLogError(error, 'not_witnessed')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a log without a policy has none, rather than one that cannot be used. */
+async function hasNoWitnesses(log: Log): Promise<boolean> {
+  try {
+    await log.checkpoint({ witnessed: true });
+    return false;
+  } catch (error) {
+    return isLogError(error, 'no_witnesses');
+  }
+}
+
+function isSignedByOthers(note: Uint8Array, origin: string): boolean {
+  return parseNote(note).signatures.some(({ name }) => name !== origin);
+}
+
+/** Whether readers who go by the policy take a checkpoint: else it is published again with what witnesses sign later. */
+function isSatisfied(policy: Policy | undefined, note: Uint8Array): boolean {
   if (policy === undefined) return true;
   const keys = policy.witnesses.map(({ key }) => key);
   try {

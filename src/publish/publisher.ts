@@ -47,7 +47,7 @@ export interface PublishSource {
 
 /**
  * Makes the file with the disclosures of a bundle, and puts it. Calls may overlap; they come in the log's order. `entries` reads those of
- * the bundle, and is asked once, when their turn comes.
+ * the bundle, when their turn comes, and once more where another file lies in its place.
  */
 export interface DisclosureSink {
   put(
@@ -56,14 +56,22 @@ export interface DisclosureSink {
   ): Promise<PutResult>;
 }
 
+/** What of a log is for readers who go by its policy. */
+export interface Shown {
+  /** The checkpoint to publish; undefined for the log's newest. */
+  readonly note: Uint8Array | undefined;
+  /** Whether others have cosigned a checkpoint, as far as such readers ask for. */
+  readonly isCosigned: (note: Uint8Array) => boolean;
+}
+
 /** How a log is published. */
 export interface PublisherOptions {
   readonly source: PublishSource;
   readonly store: TileStore;
   /** Where the disclosures go; nowhere by default. */
   readonly disclosures?: DisclosureSink | undefined;
-  /** The newest checkpoint that others have cosigned, which is published rather than the log's newest. */
-  readonly cosigned?: (() => Uint8Array | undefined) | undefined;
+  /** What is published rather than the log's newest checkpoint. One that is cosigned gives way to no other that is not. */
+  readonly shown?: (() => Promise<Shown>) | undefined;
   /** Told now and then how many entries are written, of how many. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -75,6 +83,8 @@ export interface Published {
   readonly root: string;
   /** The signed note that lies there now. */
   readonly note: Uint8Array;
+  /** Whether a newer checkpoint waits, since the one that lies there is cosigned and the newer one is not. */
+  readonly isHeld: boolean;
   /** Entries that were not published before this call. */
   readonly added: number;
   /** Files that this call wrote, and files that it found there with the same bytes. */
@@ -107,26 +117,34 @@ export class Publisher {
    */
   async publish(): Promise<Published> {
     const { source, store } = this.#options;
-    const target = await this.#target();
+    const { target, isCosigned } = await this.#target();
     const current = await this.#current();
     await source.checkContinues(stateOf(current));
     await source.checkContinues(stateOf(target));
     const puts = new Puts(store);
-    const isBehind = current.size < target.size;
+    const keeps = current.note.length > 0 && isCosigned(current.note) && !isCosigned(target.note);
+    const isBehind = !keeps && current.size < target.size;
     if (isBehind) await this.#writeBetween(current.size, target, puts);
     // What a checkpoint covers is durable from here on; the checkpoint is not yet there, so nobody asks for any of it.
-    const isNew = isBehind || (current.size === target.size && saysMore(target.note, current.note));
+    const isBetter = (): boolean => isCosigned(target.note) && !isCosigned(current.note);
+    const isMore =
+      current.size === target.size && !keeps && (saysMore(target.note, current.note) || isBetter());
+    const isNew = isBehind || isMore;
     if (isNew) await store.putCheckpoint(target.note, current.note.length === 0 ? undefined : current.note);
     const { size, root, note } = isNew ? target : current;
     const { written, present } = puts;
-    return { size, root: base64Encode(root), note, added: size - current.size, written, present };
+    const isHeld = keeps && current.size < target.size;
+    return { size, root: base64Encode(root), note, isHeld, added: size - current.size, written, present };
   }
 
-  /** The checkpoint to publish: the newest that was cosigned, or the log's newest where nothing was. */
-  async #target(): Promise<Signed> {
-    const { source, cosigned } = this.#options;
-    const note = cosigned?.() ?? utf8Encode((await source.checkpoint()).note);
-    return this.#open(note);
+  /** The checkpoint to publish: the one that is shown, or the log's newest where none is. */
+  async #target(): Promise<{ readonly target: Signed; readonly isCosigned: Shown['isCosigned'] }> {
+    const { source, shown } = this.#options;
+    const { note, isCosigned = () => false } = (await shown?.()) ?? {};
+    return {
+      target: await this.#open(note ?? utf8Encode((await source.checkpoint()).note)),
+      isCosigned,
+    };
   }
 
   /** What lies there. A checkpoint of somebody else is not written over. */

@@ -154,6 +154,16 @@ export class SubjectKeys {
     });
   }
 
+  /** Whose keys were destroyed, for values in entries below which index. */
+  destroyed(): { readonly subject: string; readonly below: number }[] {
+    return guarded(() =>
+      this.#db
+        .prepare('SELECT subject, below FROM destroyed')
+        .all()
+        .map(({ subject, below }) => ({ subject: String(subject), below: Number(below) })),
+    );
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }

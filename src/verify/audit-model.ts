@@ -100,6 +100,8 @@ export interface AuditOptions {
    * is missed.
    */
   readonly sealed?: 'here' | 'elsewhere';
+  /** Subjects of whom the keys were destroyed, for an archive that may not hold the records of it yet: what they cover is not missed. */
+  readonly destroyed?: readonly Removal[];
 }
 
 /**
@@ -153,6 +155,8 @@ export interface AuditCounts {
   readonly present: number;
   /** Sealed values that are gone, as a record in the log says. */
   readonly erased: number;
+  /** How many of those are gone with the keys of their subjects, and no record says so here yet; absent where none is. */
+  readonly unrecorded?: number;
   /** Sealed values that are gone without a record. */
   readonly missing: number;
   /** Entries whose bytes are gone, as a record in the log says. */

@@ -49,6 +49,7 @@ export class Audit {
   readonly #options: AuditOptions;
   readonly #discoveries = new Discoveries('last');
   readonly #removals = new RemovalRecords();
+  readonly #destroyed = new RemovalRecords();
   readonly #policies = new PolicyAudit();
   readonly #prunings: PruningAudit;
   readonly #ranges: RangeParts[] = [];
@@ -74,6 +75,7 @@ export class Audit {
     const anchors = [...(options.anchors ?? []), ...anchorsOfStamps(options.stamped ?? [])];
     this.#options = { ...options, anchors };
     this.#prunings = new PruningAudit(options.depth !== 'tree');
+    for (const removal of options.destroyed ?? []) this.#destroyed.add(removal);
     const { last } = head;
     // The ids of entries that were pruned stay.
     const entries = head.entries === undefined ? last + 1 : Math.max(head.entries, head.ids ?? 0);
@@ -223,8 +225,7 @@ export class Audit {
    */
   #judgeMissing({ missing, removals, counts }: ChunkReport): void {
     for (const record of removals) this.#removals.add(record);
-    let erased = 0;
-    let lost = 0;
+    let [erased, unrecorded, lost] = [0, this.#counts.unrecorded ?? 0, 0];
     for (const { subjects, action, places } of missing) {
       for (let at = places.length - 2; at >= 0; at -= 2) {
         const [index, count] = [places[at]!, places[at + 1]!];
@@ -232,6 +233,11 @@ export class Audit {
         const isPruned = index < this.#prunings.minimum && !action.startsWith('log.');
         if (isPruned || this.#removals.cover({ subjects, action, index })) {
           erased += count;
+          continue;
+        }
+        if (this.#destroyed.cover({ subjects, action, index })) {
+          erased += count;
+          unrecorded += count;
           continue;
         }
         lost += count;
@@ -247,6 +253,7 @@ export class Audit {
       disclosures: sum.disclosures + counts.disclosures,
       present: sum.present + counts.present,
       erased: sum.erased + erased,
+      ...(unrecorded > 0 && { unrecorded }),
       missing: sum.missing + lost,
     };
   }

@@ -321,4 +321,8 @@ test('options that nobody reads are refused by name', async (t) => {
   for (const to of ['/x', 'ftp://x', 'https://example.com/x', 'file', '']) {
     await assert.rejects(publishLog(log, { to }), { code: 'option_invalid' });
   }
+  for (const url of ['file://server/x', 'file:///%00', 'file:///a%2fb', 'file:///%E0%A4%A']) {
+    await assert.rejects(publishLog(log, { to: url }), { code: 'option_invalid' }, url);
+    await assert.rejects(verifyPublished(url), { code: 'option_invalid' }, url);
+  }
 });

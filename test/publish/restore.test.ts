@@ -19,6 +19,7 @@ import { parseSignerKey } from 'indelible/note';
 import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
 import { SubjectKeys } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
+import { indelible } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { copyOf, grow, smallLog, urlOf } from './world.ts';
 
@@ -337,4 +338,39 @@ test('an erasure destroys the keys of the subject by itself, also where its proc
   assert.equal(there.find('user/u_3'), undefined);
   there.close();
   assert.equal(has('user/u_3'), true, 'and no others');
+});
+
+test('between an erasure and the next publication its values are no longer read, and not missing either', async (t) => {
+  const log = await smallLog(t, 20);
+  const to = urlOf(join(temporaryFolder(t), 'pub'));
+  await publishLog(log, { to });
+  const words = { basis: 'gdpr-17', requestId: 'r-1', approvedBy: ['p_1', 'p_2'] };
+  const { values } = await log.erase({ subject: 'user/u_3', ...words });
+  const subjectKeys = join(log.dir, 'subject-keys.db');
+  const judge = () => verifyPublished(to, { vkey: log.vkey, threads: 0, subjectKeys });
+  const before = await judge();
+  assert.deepEqual([before.findings, before.counts.missing], [[], 0]);
+  assert.deepEqual([before.counts.erased, before.counts.unrecorded], [values, values]);
+  const said = indelible(['verify', to, '--vkey', log.vkey, '--subject-keys', subjectKeys]);
+  assert.match(
+    said.stdout,
+    /0 erased with a record of it, [0-9]+ erased by their keys, of which no record is published yet, 0 missing/,
+  );
+  await publishLog(log, { to });
+  const after = await judge();
+  assert.deepEqual([after.findings, after.counts.erased, after.counts.unrecorded], [[], values, undefined]);
+});
+
+test('restored without keys, a log lacks its sealed values, and the command says so before anybody misses them', async (t) => {
+  const { log, url, keys } = await published(t, 3);
+  const folder = temporaryFolder(t);
+  const restore = (to: string, ...more: string[]) =>
+    indelible(['restore', '--from', url, '--to', join(folder, to), '--vkey', log.vkey, ...more]);
+  assert.match(
+    restore('without').stderr,
+    /Sealed values are not restored: .*disclosure_missing.*--subject-keys/,
+  );
+  assert.doesNotMatch(restore('with', '--subject-keys', keys).stderr, /not restored/);
+  const { findings } = await verifyLog(join(folder, 'without'), { vkey: log.vkey });
+  assert.deepEqual(new Set(findings.map(({ code }) => code)), new Set(['disclosure_missing']));
 });
