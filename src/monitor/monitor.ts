@@ -4,7 +4,7 @@ import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Enco
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
+import { type AuditReport, type Held, policyOf, readHead, type Stamped, type Trust } from '../verify/index.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
@@ -68,6 +68,12 @@ interface Round {
   readonly state: MonitorState;
   readonly isWhole: boolean;
   readonly problem?: string;
+}
+
+/** What outside parties have signed of a log, as it is kept beside it. */
+interface Outside {
+  readonly cosigned: readonly Uint8Array[];
+  readonly stamped: readonly Stamped[];
 }
 
 /**
@@ -203,6 +209,8 @@ export class Monitor {
     let place: WatchedPlace | undefined;
     try {
       place = await openWatched(this.#options);
+      // What others signed comes first: the log goes on while it is read, and its witnesses with it.
+      const outside = await this.#outside(place);
       const looked = await lookOnce({
         place,
         state,
@@ -210,7 +218,7 @@ export class Monitor {
         nowMs,
         isImmediate: isFolder(this.#options),
       });
-      const judged = await this.#judge(looked, place, nowMs);
+      const judged = await this.#judge(looked, outside, { place, nowMs });
       const whole = await this.#whole(await this.#judgeRetention(looked, place, nowMs), place, nowMs);
       return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
     } catch (error) {
@@ -220,15 +228,19 @@ export class Monitor {
     }
   }
 
+  async #outside(place: WatchedPlace): Promise<Outside> {
+    const cosigned = place.cosigned();
+    const stamped = this.#options.maxTimestampAgeMs === undefined ? [] : await place.stamps();
+    return { cosigned, stamped };
+  }
+
   async #judge(
     { state, note, believed, tellings }: Looked,
-    place: WatchedPlace,
-    nowMs: number,
+    { cosigned, stamped }: Outside,
+    { place, nowMs }: { readonly place: WatchedPlace; readonly nowMs: number },
   ): Promise<Telling[]> {
     const facts = this.#facts(state, nowMs);
     if (note === undefined) return judgeClock(facts);
-    const cosigned = place.cosigned();
-    const stamped = this.#options.maxTimestampAgeMs === undefined ? [] : await place.stamps();
     const { origin } = state;
     return [
       ...judgeClock(facts),
