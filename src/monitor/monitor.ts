@@ -4,7 +4,15 @@ import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Enco
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import { type AuditReport, type Held, policyOf, readHead, type Stamped, type Trust } from '../verify/index.ts';
+import {
+  type AuditReport,
+  type Held,
+  policyOf,
+  readHead,
+  type Stamped,
+  type Trust,
+} from '../verify/index.ts';
+import { isLasting, standingTellings } from './flaws.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
@@ -126,13 +134,15 @@ export class Monitor {
     const isReached = round.problem === undefined;
     const evidenceOf = (telling: Telling): Found =>
       found(telling, { origin: before.origin, at: nowMs, evidence: this.#keep(telling) });
-    const all = [
+    const tellings = [
       ...beginnings(before, round.state, nowMs),
       ...round.tellings,
+      ...standingTellings(round.state),
       ...overdueTellings(round.state, this.#graceMs),
-    ].map(evidenceOf);
+    ];
+    const all = [...new Map(tellings.map(evidenceOf).map((one) => [one.id, one])).values()];
     const known = new Set([...before.standing, ...before.untold.map(({ id }) => id)]);
-    const fresh = all.filter(({ id }, at) => !known.has(id) && all.findIndex((one) => one.id === id) === at);
+    const fresh = all.filter(({ id }) => !known.has(id));
     // What could not be looked at holds on.
     const standing = [...new Set([...(isReached ? [] : before.standing), ...all.map(({ id }) => id)])];
     const untold = [...before.untold, ...fresh];
@@ -261,8 +271,8 @@ export class Monitor {
     return { ...looked, state: await judgeOverdue(looked.state, place, { nowMs, graceMs: this.#graceMs }) };
   }
 
-  #facts({ base, recordedAt }: MonitorState, nowMs: number): Facts {
-    return { nowMs, size: base.size, recordedAt, limits: this.#options };
+  #facts({ base, recordedAt, retention }: MonitorState, nowMs: number): Facts {
+    return { nowMs, size: base.size, recordedAt, limits: this.#options, times: retention.times };
   }
 
   /** What witnesses saw last has to be in the log. */
@@ -297,7 +307,7 @@ export class Monitor {
     const report = await place.whole({ policy: this.#policy, held: [...held, state.note] });
     return {
       tellings: tellingsOf(report),
-      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok },
+      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok, flaws: state.flaws.filter(isLasting) },
       isWhole: true,
     };
   }
