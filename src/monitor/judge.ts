@@ -2,6 +2,7 @@ import { VerificationError } from '../bytes/index.ts';
 import { type OpenedCheckpoint, satisfiesPolicy } from '../note/index.ts';
 import { type Believed, CLOCKS_APART_MS_MAX, openBelieved, readHead, type Stamped } from '../verify/index.ts';
 import type { Telling } from './found.ts';
+import { type TimeMark, thereAt } from './times.ts';
 
 /** How old things may be, milliseconds. What is not given is not asked for. */
 export interface Limits {
@@ -20,6 +21,8 @@ export interface Facts {
   /** `recordedAt` of the newest entry. */
   readonly recordedAt: string;
   readonly limits: Limits;
+  /** When entries were recorded. */
+  readonly times: readonly TimeMark[];
 }
 
 /** Whether the log has been silent for too long, or is ahead of time. */
@@ -45,12 +48,17 @@ export function judgeArrival(index: number, recordedAt: string, seenAtMs: number
   return [{ code: 'time_contradicted', from: index, to: index, message }];
 }
 
-/** Whether the quorum of witnesses vouches for the log, and did so lately. */
-export function judgeCosignatures(
-  notes: readonly Uint8Array[],
-  believed: Believed,
-  { nowMs, size, limits }: Facts,
-): Telling[] {
+/**
+ * How many entries are older than a limit for certain, and so have to be covered. Signatures are made of a checkpoint that was there
+ * a moment before, and that moment is granted.
+ */
+function reachNeeded({ nowMs, times }: Facts, maxMs: number): number {
+  return thereAt(times, nowMs - maxMs - CLOCKS_APART_MS_MAX);
+}
+
+/** Whether the quorum of witnesses vouches for the log, and did so lately, for all entries that are older than that. */
+export function judgeCosignatures(notes: readonly Uint8Array[], believed: Believed, facts: Facts): Telling[] {
+  const { nowMs, size, limits } = facts;
   const { policy } = believed;
   if (policy.quorum === undefined) return [];
   const place = { from: 0, to: Math.max(size - 1, 0) };
@@ -71,7 +79,14 @@ export function judgeCosignatures(
     satisfiesPolicy(policy, {
       verified: one.verified.filter(({ timestamp = 0n }) => nowMs - Number(timestamp) * 1000 <= maxMs),
     });
-  if (complete.some(isFresh)) return [];
+  const fresh = complete.filter(isFresh).map(({ checkpoint }) => checkpoint.size);
+  if (fresh.length > 0) {
+    const reach = Math.max(...fresh);
+    const needed = reachNeeded(facts, maxMs);
+    if (reach >= needed) return [];
+    const message = `The quorum ${policy.quorum} cosigns only the first ${reach} entries: entry ${reach} and others are older than ${inWords(maxMs)}, and it vouches for none of them.`;
+    return [{ code: 'cosignature_old', message, from: reach, to: reach, key: 'reach' }];
+  }
   const newest = Math.max(...complete.flatMap(timesOf));
   const at = new Date(newest).toISOString();
   const message = `The quorum ${policy.quorum} has cosigned nothing for more than ${inWords(maxMs)}: the newest cosignature is of ${at}.`;
@@ -81,19 +96,26 @@ export function judgeCosignatures(
 /** Whether an authority that the monitor knows has stamped the log lately. */
 export function judgeStamps(
   stamped: readonly Stamped[],
-  { origin, size, nowMs, limits }: Facts & { readonly origin: string },
+  facts: Facts & { readonly origin: string },
   noteBytes: (note: string) => Uint8Array,
 ): Telling[] {
+  const { origin, size, nowMs, limits } = facts;
   const maxMs = limits.maxTimestampAgeMs;
   if (maxMs === undefined) return [];
-  const times = stamped.flatMap(({ note, verdict }) => {
+  const stamps = stamped.flatMap(({ note, verdict }) => {
     const head = readHead(noteBytes(note));
     const counts =
       'time' in verdict && verdict.trust === 'anchored' && head?.origin === origin && head.size <= size;
-    return counts ? [Date.parse(verdict.time)] : [];
+    return counts ? [{ atMs: Date.parse(verdict.time), size: head.size }] : [];
   });
-  const newest = Math.max(0, ...times);
-  if (nowMs - newest <= maxMs) return [];
+  const newest = Math.max(0, ...stamps.map(({ atMs }) => atMs));
+  if (nowMs - newest <= maxMs) {
+    const fresh = stamps.filter(({ atMs }) => nowMs - atMs <= maxMs);
+    const reach = Math.max(...fresh.map((one) => one.size));
+    if (reach >= reachNeeded(facts, maxMs)) return [];
+    const message = `Time-stamps are made only of the first ${reach} entries: entry ${reach} and others are older than ${inWords(maxMs)}, and no stamp covers them.`;
+    return [{ code: 'timestamp_old', message, from: reach, to: reach, key: 'reach' }];
+  }
   const at = newest === 0 ? 'none' : new Date(newest).toISOString();
   const message =
     newest === 0

@@ -26,6 +26,7 @@ import {
   readHead,
 } from '../verify/index.ts';
 import { Continuation, type Continued } from './continuation.ts';
+import { flawsAfter, newGaps } from './flaws.ts';
 import { type Telling, tellingOf } from './found.ts';
 import { judgeArrival } from './judge.ts';
 import type { WatchedPlace } from './places.ts';
@@ -163,9 +164,12 @@ class Look {
     const recordedAt = times?.last ?? state.recordedAt;
     if (isImmediate && times !== undefined)
       this.#tellings.push(...judgeArrival(state.base.size, times.first, state.seenAt));
-    this.#tellings.push(...gapsIn(sources, recordedAt, base!.size));
+    const flaws = this.#tellings.filter(({ code }) => code !== 'key_changed');
+    this.#tellings.push(...newGaps(sources, recordedAt));
     const next = {
       ...state,
+      flaws: flawsAfter(state.flaws, flaws),
+      isWholeIntact: state.isWholeIntact && flaws.length === 0,
       base: base!,
       recordedAt,
       note: utf8Decode(this.#note),
@@ -352,23 +356,4 @@ function seeSource(book: SourceBook, { entry }: { readonly entry: Uint8Array }):
     // An entry that is none is a finding already.
     if (!(error instanceof VerificationError)) throw error;
   }
-}
-
-/** What is missing, by the log's own clock: what was recorded and is not published yet is not missing. */
-function gapsIn(book: SourceBook, recordedAt: string, size: number): Telling[] {
-  if (recordedAt === '') return [];
-  const tellings: Telling[] = [];
-  for (const { gap, isReported, report } of book.gaps({ nowMs: Date.parse(recordedAt) })) {
-    if (isReported) continue;
-    report();
-    const { service, instance, kind, since, missingFrom, missingTo } = gap;
-    const who = `The source ${instance} of ${service}`;
-    const message =
-      kind === 'seq'
-        ? `${who} has handed in its events ${missingFrom} to ${missingTo}, which were due by ${since}, and the log does not have them.`
-        : `${who} has fallen silent after ${since} without saying that it stops.`;
-    const place = { from: 0, to: size - 1 };
-    tellings.push({ code: kind === 'seq' ? 'source_gap' : 'source_silent', message, ...place, key: message });
-  }
-  return tellings;
 }

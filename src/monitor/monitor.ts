@@ -4,7 +4,15 @@ import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Enco
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
+import {
+  type AuditReport,
+  type Held,
+  policyOf,
+  readHead,
+  type Stamped,
+  type Trust,
+} from '../verify/index.ts';
+import { isLasting, standingTellings } from './flaws.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
@@ -70,6 +78,12 @@ interface Round {
   readonly problem?: string;
 }
 
+/** What outside parties have signed of a log, as it is kept beside it. */
+interface Outside {
+  readonly cosigned: readonly Uint8Array[];
+  readonly stamped: readonly Stamped[];
+}
+
 /**
  * Follows a log that others run, and remembers what it saw. Calls do not overlap.
  *
@@ -120,13 +134,15 @@ export class Monitor {
     const isReached = round.problem === undefined;
     const evidenceOf = (telling: Telling): Found =>
       found(telling, { origin: before.origin, at: nowMs, evidence: this.#keep(telling) });
-    const all = [
+    const tellings = [
       ...beginnings(before, round.state, nowMs),
       ...round.tellings,
+      ...standingTellings(round.state),
       ...overdueTellings(round.state, this.#graceMs),
-    ].map(evidenceOf);
+    ];
+    const all = [...new Map(tellings.map(evidenceOf).map((one) => [one.id, one])).values()];
     const known = new Set([...before.standing, ...before.untold.map(({ id }) => id)]);
-    const fresh = all.filter(({ id }, at) => !known.has(id) && all.findIndex((one) => one.id === id) === at);
+    const fresh = all.filter(({ id }) => !known.has(id));
     // What could not be looked at holds on.
     const standing = [...new Set([...(isReached ? [] : before.standing), ...all.map(({ id }) => id)])];
     const untold = [...before.untold, ...fresh];
@@ -203,6 +219,8 @@ export class Monitor {
     let place: WatchedPlace | undefined;
     try {
       place = await openWatched(this.#options);
+      // What others signed comes first: the log goes on while it is read, and its witnesses with it.
+      const outside = await this.#outside(place);
       const looked = await lookOnce({
         place,
         state,
@@ -210,7 +228,7 @@ export class Monitor {
         nowMs,
         isImmediate: isFolder(this.#options),
       });
-      const judged = await this.#judge(looked, place, nowMs);
+      const judged = await this.#judge(looked, outside, { place, nowMs });
       const whole = await this.#whole(await this.#judgeRetention(looked, place, nowMs), place, nowMs);
       return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
     } catch (error) {
@@ -220,15 +238,19 @@ export class Monitor {
     }
   }
 
+  async #outside(place: WatchedPlace): Promise<Outside> {
+    const cosigned = place.cosigned();
+    const stamped = this.#options.maxTimestampAgeMs === undefined ? [] : await place.stamps();
+    return { cosigned, stamped };
+  }
+
   async #judge(
     { state, note, believed, tellings }: Looked,
-    place: WatchedPlace,
-    nowMs: number,
+    { cosigned, stamped }: Outside,
+    { place, nowMs }: { readonly place: WatchedPlace; readonly nowMs: number },
   ): Promise<Telling[]> {
     const facts = this.#facts(state, nowMs);
     if (note === undefined) return judgeClock(facts);
-    const cosigned = place.cosigned();
-    const stamped = this.#options.maxTimestampAgeMs === undefined ? [] : await place.stamps();
     const { origin } = state;
     return [
       ...judgeClock(facts),
@@ -249,8 +271,8 @@ export class Monitor {
     return { ...looked, state: await judgeOverdue(looked.state, place, { nowMs, graceMs: this.#graceMs }) };
   }
 
-  #facts({ base, recordedAt }: MonitorState, nowMs: number): Facts {
-    return { nowMs, size: base.size, recordedAt, limits: this.#options };
+  #facts({ base, recordedAt, retention }: MonitorState, nowMs: number): Facts {
+    return { nowMs, size: base.size, recordedAt, limits: this.#options, times: retention.times };
   }
 
   /** What witnesses saw last has to be in the log. */
@@ -291,7 +313,7 @@ export class Monitor {
     }
     return {
       tellings: tellingsOf(report),
-      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok },
+      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok, flaws: state.flaws.filter(isLasting) },
       isWhole: true,
     };
   }

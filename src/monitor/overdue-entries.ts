@@ -88,7 +88,7 @@ async function recordsIn(read: EntryReader, size: number): Promise<Records> {
     if (!marks.some((mark) => text.includes(mark))) continue;
     const entry = parseEntry(bytes);
     if (entry.action.startsWith('log.hold_')) {
-      const change = holdChangeOf(entry, openEntry(entry, [], index).event);
+      const change = holdIn(entry, index);
       if (change !== undefined) changes.push(change);
     } else if (entry.action === prunedAction) {
       minimum = Math.max(minimum, minimumIn(entry, index));
@@ -105,6 +105,16 @@ function minimumIn(entry: Entry, index: number): number {
     return pruningOf(entry, index).minimum;
   } catch (error) {
     if (error instanceof VerificationError) return 0;
+    throw error;
+  }
+}
+
+/** A hold that is none keeps nothing; that it is none is told elsewhere. */
+function holdIn(entry: Entry, index: number): HoldChange | undefined {
+  try {
+    return holdChangeOf(entry, openEntry(entry, [], index).event);
+  } catch (error) {
+    if (error instanceof VerificationError) return undefined;
     throw error;
   }
 }

@@ -1,13 +1,15 @@
 import {
   changeInForce,
+  keepMs,
   passedBefore,
-  type RetentionPolicy,
   type RetentionReach,
+  ruleFor,
   samePolicy,
 } from '../event/index.ts';
 import type { Telling } from './found.ts';
 import { inWords } from './judge.ts';
 import { isDamage, type WatchedPlace } from './places.ts';
+import type { KeptChange } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
 
 /** How long a value may stay after its period, where the monitor is not told, milliseconds: 7 days. */
@@ -23,8 +25,8 @@ export interface OverdueSettings {
 }
 
 /**
- * Looks for the first entry with sealed values that the policy in force should have removed by now: `log.retention_applied` is what a
- * log promises its readers, and a policy that nobody applies is none. Once a day, and whenever the log says something that may change
+ * Looks for the first entry with sealed values that the policy should have removed by now: `log.retention_applied` is what a log
+ * promises its readers, and a policy that nobody applies is none. Once a day, and whenever the log says something that may change
  * the answer; what was found stands until then. A place that is damaged says nothing here: that is told elsewhere.
  */
 export async function judgeOverdue(
@@ -32,19 +34,15 @@ export async function judgeOverdue(
   place: Pick<WatchedPlace, 'firstOverdue'>,
   { nowMs, graceMs }: OverdueSettings,
 ): Promise<MonitorState> {
-  const { changes, applied, judgedAt } = state.retention;
+  const { overdue: _, ...retention } = state.retention;
+  const { changes, applied, judgedAt } = retention;
   if (judgedAt > 0 && nowMs - judgedAt < JUDGE_EVERY_MS && nowMs >= judgedAt) return state;
-  const known = { changes, applied, judgedAt: nowMs };
-  const change = changeInForce(changes, new Date(nowMs).toISOString());
-  // A policy that has just come into force has as long to be applied as a value has to go.
-  if (change === undefined || Date.parse(change.notBefore) > nowMs - graceMs)
-    return { ...state, retention: known };
+  const known = { ...retention, judgedAt: nowMs };
+  const change = changeInForce(changes, textOf(nowMs));
   const { size } = state.base;
-  const asked = {
-    size,
-    rules: reaching(change.to, { size, atMs: nowMs - graceMs }),
-    applied: samePolicy(applied, change.to) ? applied : [],
-  };
+  const rules = reaching(changes, { size, nowMs, graceMs });
+  if (change === undefined || rules.every(({ below }) => below === 0)) return { ...state, retention: known };
+  const asked = { size, rules, applied: samePolicy(applied, change.to) ? applied : [] };
   try {
     const index = await place.firstOverdue(asked);
     const overdue = index === undefined ? {} : { overdue: { index, policy: change.index } };
@@ -66,9 +64,42 @@ export function overdueTellings(
   return [{ code: 'retention_overdue', from: index, to: index, key: String(policy), message }];
 }
 
+/**
+ * What all policies that were in force since the grace began would have removed: a value has to go where each of them said so. So a
+ * policy that has just come into force has as long to be applied as a value has to go, and one that says the same anew has not.
+ */
 function reaching(
-  policy: RetentionPolicy,
-  { size, atMs }: { readonly size: number; readonly atMs: number },
+  changes: readonly KeptChange[],
+  { size, nowMs, graceMs }: OverdueSettings & { readonly size: number },
 ): RetentionReach[] {
-  return policy.map(({ match, keep }) => ({ match, keep, before: passedBefore(keep, atMs), below: size }));
+  const since = textOf(nowMs - graceMs);
+  const first = changeInForce(changes, since);
+  if (first === undefined) return [];
+  const later = changes.filter(({ notBefore }) => notBefore > since && notBefore <= textOf(nowMs));
+  const policies = [first, ...later].map(({ to }) => to);
+  // The more a pattern says, the earlier it comes: each stands for the actions that no longer pattern matches, as in `shortens`.
+  const matches = [...new Set(policies.flat().map(({ match }) => match))].sort(bySpecificity);
+  return matches.map((match) => {
+    const kept = policies.map((policy) => ruleFor(policy, match.replace('*', '!'))?.keep);
+    const keep = kept.reduce((one, other) => (msOf(other) > msOf(one) ? other : one));
+    // What one of them keeps for ever has no period.
+    return keep === undefined
+      ? { match, keep: FOR_EVER, before: passedBefore(FOR_EVER, 0), below: 0 }
+      : { match, keep, before: passedBefore(keep, nowMs - graceMs), below: size };
+  });
+}
+
+const FOR_EVER = '100y';
+
+function bySpecificity(one: string, other: string): number {
+  const saying = (match: string): number => match.replace('*', '').length;
+  return saying(other) - saying(one) || Number(one.endsWith('*')) - Number(other.endsWith('*'));
+}
+
+function msOf(keep: string | undefined): number {
+  return keepMs(keep) ?? Number.POSITIVE_INFINITY;
+}
+
+function textOf(atMs: number): string {
+  return new Date(atMs).toISOString();
 }

@@ -125,8 +125,18 @@ class FolderPlace implements WatchedPlace {
     return (await auditStamps({ path: logPaths(place).anchors, own, certificates })).stamped;
   }
 
-  firstOverdue({ rules }: OverdueAsked): Promise<number | undefined> {
-    return this.#log.retention.firstDue(rules);
+  async firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
+    try {
+      return await this.#log.retention.firstDue(asked.rules);
+    } catch (error) {
+      // The log itself stops at a hold or a policy that is none, and so would whoever only asks it: the entries say enough.
+      if (!isUnfit(error)) throw error;
+      return await firstOverdueIn((from, to) => this.#there(from, to), asked);
+    }
+  }
+
+  async *#there(from: number, to: number): AsyncGenerator<NextEntry> {
+    for await (const next of this.entries(from, to)) if ('entry' in next) yield next;
   }
 
   whole(reading: WholeReading): Promise<AuditReport> {
@@ -220,9 +230,14 @@ class PublishedPlace implements WatchedPlace {
     this.#place.reader.read(path, bytesMax);
 }
 
+/** Whether something is not of its format; an error that comes from another thread keeps no more than its name. */
+function isUnfit(error: unknown): boolean {
+  return error instanceof VerificationError || (error instanceof Error && error.name === 'VerificationError');
+}
+
 /** Whether an error says that what is there is damaged, rather than that it could not be read. */
 export function isDamage(error: unknown): error is Error & { readonly code: string } {
-  if (error instanceof VerificationError) return true;
+  if (isUnfit(error)) return true;
   return isLogError(error) && !error.retryable && damage.has(error.code);
 }
 

@@ -12,7 +12,7 @@ import { type KeptSources, SourceBook } from '../log/index.ts';
 import { readTextFile, replaceFile } from '../platform/index.ts';
 import { readHead } from '../verify/index.ts';
 import { type Base, rangeOf } from './continuation.ts';
-import type { Found } from './found.ts';
+import type { Found, Telling } from './found.ts';
 import { type KeptRetention, NO_RETENTION, RetentionBook } from './retention-book.ts';
 
 /** Most bytes of a state: sources, changes of keys and what is to be told are bounded. */
@@ -48,6 +48,8 @@ export interface MonitorState {
   /** When everything was last read, and whether that was in order. */
   readonly wholeAt: number;
   readonly isWholeIntact: boolean;
+  /** What was wrong with entries when they were read: it holds until everything was read again, and what a record says for ever. */
+  readonly flaws: readonly Telling[];
   /** The first entry and those that change keys, standard base64. */
   readonly genesis: string;
   readonly keyChanges: readonly { readonly index: number; readonly entry: string }[];
@@ -74,6 +76,7 @@ export function newState(vkeys: readonly string[], origin: string): MonitorState
     seenAt: 0,
     wholeAt: 0,
     isWholeIntact: true,
+    flaws: [],
     genesis: '',
     keyChanges: [],
     sources: { keys: [], sources: [] },
@@ -111,8 +114,9 @@ export class StateFile {
     }
     const { format, ...state } = value as unknown as MonitorState & { readonly format: unknown };
     if (format !== FORMAT) throw this.#invalid('it is of another kind or version');
-    this.#check(state);
-    return state;
+    const whole = { ...state, flaws: state.flaws ?? [], retention: retentionIn(state) };
+    this.#check(whole);
+    return whole;
   }
 
   /** Replaces the file, unless somebody else did since. Throws `LogError` `state_invalid`. */
@@ -147,6 +151,12 @@ export class StateFile {
       ...(cause !== undefined && { cause }),
     });
   }
+}
+
+/** A state of an earlier time remembers less: what it has seen of the policy is not known. */
+function retentionIn({ base, retention }: Pick<MonitorState, 'base'> & Partial<MonitorState>): KeptRetention {
+  if (retention !== undefined) return { ...NO_RETENTION, ...retention };
+  return { ...NO_RETENTION, ...(base.size > 0 && { isPartial: true }) };
 }
 
 function digestOf(line: string): string {

@@ -55,7 +55,7 @@ describe('records of retention', () => {
       const look = () => world.look({ ...placeOf(world), wholeEveryMs: 1 });
       assert.ok((await world.log.retention.apply()).values > 0);
       await world.log.retention.set([{ match: '*', keep: '2y' }]);
-      await forge(world, [{ match: '*', keep: '2y' }]);
+      await forge(world, [{ match: '*', keep: '2y' }], 0);
       const report = await look();
       assert.deepEqual([codes(report), report.holds], [[], 0]);
     });
@@ -85,6 +85,36 @@ describe('records of retention', () => {
     await world.log.retention.set(policy, { ...atOnce, delayMs: DAY_MS });
     await forge(world, policy);
     assert.deepEqual(codes(await world.look()), ['retention_invalid']);
+  });
+
+  for (const kind of ['published', 'folder'] as const)
+    test(`that reach entries which were recorded later than they say: ${kind}`, async (t) => {
+      const { world } = await agedLog(t, 0);
+      const look = () =>
+        world.look({ ...(kind === 'folder' && { place: world.log.dir }), wholeEveryMs: DAY_MS });
+      await look();
+      const { size } = await world.log.checkpoint();
+      await forge(world, policy, size);
+      const report = await look();
+      assert.ok(codes(report).includes('retention_invalid'), codes(report).join());
+      assert.ok(report.tell.some(({ message }) => /recorded later than it says/.test(message)));
+      // What a record says stays said: it holds, and is told once.
+      const again = await look();
+      assert.deepEqual([codes(again), again.holds > 0], [[], true]);
+    });
+
+  test('of many applications over years by several rules, each is in order', async (t) => {
+    const { world, pass } = await agedLog(t, 0);
+    for (let round = 0; round < 12; round += 1) {
+      pass(45);
+      await world.grow(2);
+      assert.ok((await world.log.retention.apply()).values > 0 || round === 0);
+      await world.publish();
+      const report = await world.look({ wholeEveryMs: round % 3 === 0 ? 1 : 0 });
+      assert.deepEqual([codes(report), report.holds], [[], 0]);
+    }
+    const late = await world.look({ state: `${world.state}2` });
+    assert.deepEqual([codes(late), late.holds], [[], 0]);
   });
 
   test('that reach ahead of themselves, or remove what had not passed its period', async (t) => {
@@ -206,13 +236,89 @@ describe('values that have outlived the policy', () => {
     for (let change = 0; change < 100; change += 1)
       await world.log.retention.set([{ match: '*', keep: `${600 - change}h` }], {
         ...atOnce,
-        delayMs: DAY_MS,
+        delayMs: DAY_MS + change,
       });
     await world.publish();
     await world.look();
     const { changes } = new StateFile(world.state).load()!.retention;
-    assert.equal(changes.length, 64);
+    // The one in force, and those that come into force soonest.
+    assert.equal(changes.length, 65);
+    assert.equal(changes[1]?.to[0]?.keep, '600h');
+    assert.ok(changes.every(({ notBefore }, at) => at === 0 || notBefore > changes[at - 1]!.notBefore));
   });
+
+  test('a policy that says the same in other words has no grace of its own', async (t) => {
+    const { world, pass } = await agedLog(t, 0);
+    await world.log.retention.set([{ match: '*', keep: '1d' }], atOnce);
+    const found: number[] = [];
+    for (let change = 0; change < 4; change += 1) {
+      pass(6);
+      const same = change % 2 === 0 ? [{ match: 'user.*', keep: '1d' }] : [];
+      await world.log.retention.set([...same, { match: '*', keep: '1d' }], atOnce);
+      await world.publish();
+      found.push((await world.look()).holds);
+    }
+    assert.deepEqual(found, [0, 1, 1, 1]);
+    // Where one of them keeps a value longer, it has the grace.
+    await world.log.retention.set([{ match: 'user.signed_in', keep: '90d' }], atOnce);
+    pass(0.01);
+    await world.log.retention.set([{ match: '*', keep: '1d' }], atOnce);
+    pass(1);
+    await world.publish();
+    assert.equal((await world.look()).holds, 0);
+    pass(8);
+    assert.equal((await world.look()).holds, 1);
+  });
+
+  test('however often the policy is changed, what was in force is not forgotten', async (t) => {
+    const { world, pass } = await agedLog(t, 0);
+    await world.log.retention.set([{ match: '*', keep: '1d' }], atOnce);
+    pass(5);
+    for (let change = 0; change < 70; change += 1) {
+      pass(0.1);
+      await world.log.retention.set(
+        [
+          { match: `a.b${change}`, keep: '90y' },
+          { match: '*', keep: '1d' },
+        ],
+        atOnce,
+      );
+    }
+    await world.publish();
+    assert.deepEqual(codes(await world.look()), ['retention_overdue']);
+    assert.ok(new StateFile(world.state).load()!.retention.changes.length <= 64);
+  });
+
+  test('after an erasure a published log is not read again, nor when nothing is overdue', async (t) => {
+    const { world } = await agedLog(t, 0);
+    await world.look();
+    await world.grow(600);
+    await world.look();
+    const judged = () => new StateFile(world.state).load()!.retention.judgedAt;
+    const before = judged();
+    world.ahead = 1000;
+    const erasure = { basis: 'gdpr-17', requestId: 'r', approvedBy: ['p_1', 'p_2'] };
+    await world.log.erase({ subject: 'user/u_1', ...erasure });
+    await world.publish();
+    await world.look();
+    assert.equal(judged(), before);
+    world.ahead = DAY_MS + 1000;
+    await world.look();
+    assert.ok(judged() > before);
+  });
+
+  for (const kind of ['published', 'folder'] as const)
+    test(`a hold that is none is a finding, and keeps nothing: ${kind}`, async (t) => {
+      const { world } = await agedLog(t);
+      const { ownEvent } = await import('#dist/event/own.js');
+      await world.log.recordOwn(ownEvent('log.hold_placed', { name: 'x', subject: 5 }) as never);
+      await world.publish();
+      const place = kind === 'folder' ? { place: world.log.dir } : {};
+      const report = await world.look(place);
+      assert.deepEqual(codes(report), ['retention_invalid', 'retention_overdue']);
+      assert.match(report.tell.find(({ code }) => code === 'retention_invalid')!.message, /legal hold/);
+      assert.equal((await world.look(place)).holds, 2);
+    });
 
   test('the command line tells it, with its status and its grace', async (t) => {
     const { world } = await agedLog(t, 38, 38);
