@@ -225,12 +225,13 @@ export class Audit {
     for (const record of removals) this.#removals.add(record);
     let erased = 0;
     let lost = 0;
-    for (const { subjects, action, places } of missing) {
+    for (const { subjects, action, places, times } of missing) {
       for (let at = places.length - 2; at >= 0; at -= 2) {
         const [index, count] = [places[at]!, places[at + 1]!];
         // What went with its entry, and is not in a copy of it.
         const isPruned = index < this.#prunings.minimum && !action.startsWith('log.');
-        if (isPruned || this.#removals.cover({ subjects, action, index })) {
+        const recordedAt = times[at / 2]!;
+        if (isPruned || this.#removals.cover({ subjects, action, index, recordedAt })) {
           erased += count;
           continue;
         }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import type { JsonObject } from 'indelible/bytes';
+import { retentionAppliedEvent } from 'indelible/event';
 import { accepts, audit, blockOf, inside, rowsOf, world } from './world.ts';
 
 describe('evidence', () => {
@@ -76,6 +77,16 @@ describe('evidence', () => {
     // Of u_1 below index 10: e-1, e-4, e-7, each with a name, a context and a reason.
     assert.equal(report.counts.erased, 9);
     assert.ok(report.counts.withheld > 0);
+  });
+
+  test('what retention has not removed yet is left out, whatever index its record names', async (t) => {
+    const { evidence, vkey, log } = await world(t);
+    const rule = { match: '*', keep: '7y', before: '1970-01-01T00:00:00.000Z', below: 21 };
+    await log.recordOwn(
+      retentionAppliedEvent({ rules: [rule], values: 60, entries: 20, digest: '', policy: 0, heldBy: [] }),
+    );
+    const { ok, counts } = audit(await evidence({ query: '' }), vkey);
+    assert.deepEqual([ok, counts.erased, counts.withheld], [true, 0, 60]);
   });
 
   test('attack-15: evidence of one log does not pass for another of the same name', async (t) => {
