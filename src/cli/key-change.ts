@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { VerificationError } from '../bytes/index.ts';
+import type { KeyStatement } from '../event/index.ts';
 import {
   applyKeyChange,
   authoriseKeyChange,
@@ -9,6 +10,7 @@ import {
   type KeyWorkOptions,
   type KeyWorkplace,
   logPaths,
+  readRequest,
   requestKeyChange,
   type Since,
   withLogKeys,
@@ -147,9 +149,9 @@ export async function change(
       await io.words.line(show`Wrote ${request}: have it signed by the root key (indelible key root sign).`);
       return;
     }
-    const changed = await applied(place, options, wanted);
+    const { statements, ...changed } = await applied(place, options, wanted);
     await tell(io, changed, options.json);
-    await tellWitnesses(io, within.dir, changed.history.vkey);
+    await tellWitnesses(io, within.dir, { vkey: changed.history.vkey, statements });
   });
 }
 
@@ -164,15 +166,15 @@ async function applied(
   place: KeyWorkplace,
   { rootKey, authorisation }: ChangeOptions,
   wanted: KeyChangeWanted,
-): Promise<KeysChanged> {
-  if (authorisation !== undefined)
-    return applyKeyChange(place, readStatements(authorisation, 'authorisation'));
-  const root = await signerAt(rootKey!);
-  const requests = await requestKeyChange(place, wanted);
-  return applyKeyChange(
-    place,
-    requests.map((one) => authoriseKeyChange(one, root)),
-  );
+): Promise<KeysChanged & { readonly statements: readonly KeyStatement[] }> {
+  const authorised = async (): Promise<string[]> => {
+    if (authorisation !== undefined) return readStatements(authorisation, 'authorisation');
+    const root = await signerAt(rootKey!);
+    return (await requestKeyChange(place, wanted)).map((one) => authoriseKeyChange(one, root));
+  };
+  const notes = await authorised();
+  const changed = await applyKeyChange(place, notes);
+  return { ...changed, statements: notes.map((note) => readRequest(note).statement) };
 }
 
 async function tell(io: Io, { history }: KeysChanged, json: boolean | undefined): Promise<void> {
@@ -187,8 +189,17 @@ async function tell(io: Io, { history }: KeysChanged, json: boolean | undefined)
   }
 }
 
-/** Witnesses follow no change of keys by themselves: until each is given the new key, it cosigns nothing. */
-async function tellWitnesses(io: Io, dir: string, vkey: string): Promise<void> {
+/** What witnesses have to know of a change. */
+interface ToldWitnesses {
+  readonly vkey: string;
+  readonly statements: readonly KeyStatement[];
+}
+
+/**
+ * Witnesses follow no change of keys by themselves: until each is given the new key, it cosigns nothing; and as long as it has a revoked
+ * one, it cosigns what a thief signs.
+ */
+async function tellWitnesses(io: Io, dir: string, told: ToldWitnesses): Promise<void> {
   const text = readPolicy(logPaths(dir));
   if (text === undefined) return;
   let witnesses: Policy['witnesses'];
@@ -202,7 +213,16 @@ async function tellWitnesses(io: Io, dir: string, vkey: string): Promise<void> {
   for (const { name, url } of witnesses) {
     const where = url === undefined ? 'by hand' : url;
     await io.words.line(
-      show`${io.words.paint('yellow', 'Tell the witness')} ${name} (${where}): whoever runs it adds --vkey ${vkey} beside the old one, and it cosigns nothing until then.`,
+      show`${io.words.paint('yellow', 'Tell the witness')} ${name} (${where}): whoever runs it ${whatToDo(told)}`,
     );
   }
+}
+
+function whatToDo({ vkey, statements }: ToldWitnesses): string {
+  const revoked = statements.find((one) => one.kind === 'revocation')?.key;
+  if (revoked === undefined)
+    return `adds --vkey ${vkey} beside the old one, and it cosigns nothing until then.`;
+  return statements.some(({ kind }) => kind === 'rotation')
+    ? `puts --vkey ${vkey} in the place of ${revoked}. Until then it cosigns what others sign with that, and nothing of yours.`
+    : `takes --vkey ${revoked} away, where it is still there. Until then it cosigns what others sign with that.`;
 }

@@ -14,9 +14,10 @@ import {
 
 /** One sealed value of an entry, whether its disclosure is there or not. */
 export interface SealedField extends Withheld {
-  /** The entry's place in the log, and its action. */
+  /** The entry's place in the log, its action, and when it was recorded. */
   readonly index: number;
   readonly action: string;
+  readonly recordedAt: string;
   /** The position of its disclosure among those that were handed over; undefined if it is not there. */
   readonly disclosure?: number;
 }
@@ -231,6 +232,7 @@ class Opening {
         subjects: this.#subjectsOfField(place, name, seal),
         index,
         action: this.#entry.action,
+        recordedAt: this.#entry.recordedAt,
         disclosure,
       });
       return;
@@ -241,7 +243,8 @@ class Opening {
         ? { path: place.pointer, digest, subjects }
         : { path: `${place.pointer}/${escapeStep(told)}`, name: told, digest, subjects };
     this.#withheld.push(withheld);
-    this.fields.push({ ...withheld, index, action: this.#entry.action });
+    const { action, recordedAt } = this.#entry;
+    this.fields.push({ ...withheld, index, action, recordedAt });
   }
 
   #subjectsOfField(place: Place, name: string | undefined, seal: Seal | undefined): readonly string[] {

@@ -27,6 +27,13 @@ export interface RetentionReach extends RetentionRule {
   readonly below: number;
 }
 
+/** What tells whether a record covers the values of an entry. */
+export interface RetentionPlace {
+  readonly action: string;
+  readonly index: number;
+  readonly recordedAt: string;
+}
+
 /** What a `log.retention_applied` entry covers. */
 export interface RetentionRecord {
   readonly rules: readonly RetentionReach[];
@@ -146,12 +153,17 @@ export function samePolicy(one: RetentionPolicy, other: RetentionPolicy): boolea
   );
 }
 
-/** Whether a record covers the values of an entry with this action at this index. */
+/**
+ * Whether a record covers the values of an entry with this action, at this index, recorded at this time. Nobody else holds the index
+ * that a record names against its time: below it, an entry that was recorded later had not passed its period.
+ */
 export function isPastRetention(
   { rules }: RetentionRecord,
-  { action, index }: { readonly action: string; readonly index: number },
+  { action, index, recordedAt }: RetentionPlace,
 ): boolean {
-  return index < (ruleFor(rules, action)?.below ?? 0);
+  const rule = ruleFor(rules, action);
+  // Times are of one width, so that their order as texts is their order in time.
+  return rule !== undefined && index < rule.below && recordedAt < rule.before;
 }
 
 /** Whether entries are kept less surely under `to` than under `from`. */

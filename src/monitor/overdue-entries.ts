@@ -49,7 +49,7 @@ export async function firstOverdueIn(
     if (entry.recordedAt >= until) return undefined;
     const rule = ruleFor(rules, entry.action);
     if (rule === undefined || entry.recordedAt >= rule.before) continue;
-    if (isPastRetention({ rules: applied }, { action: entry.action, index })) continue;
+    if (isPastRetention({ rules: applied }, { ...entry, index })) continue;
     const opened = openEntry(entry, [], index);
     if (opened.fields.length === 0) continue;
     // Nearly always there is nothing to excuse: the records are read when there is.

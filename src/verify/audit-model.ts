@@ -143,6 +143,8 @@ export interface MissingValues {
   readonly action: string;
   /** Where, and how many: index, count, index, count, and so on, by rising index. */
   readonly places: readonly number[];
+  /** When the entry of each place was recorded. */
+  readonly times: readonly string[];
 }
 
 /** How many of what an audit has seen. */

@@ -5,6 +5,7 @@ import {
   isPastRetention,
   type Removal,
   type RetentionReach,
+  ruleFor,
 } from '../event/index.ts';
 import type { MissingValues } from './audit-model.ts';
 
@@ -45,18 +46,24 @@ function collectDigests(container: JsonObject | readonly JsonValue[], digests: J
   }
 }
 
-/** Of a sealed value: whose it is, and where. */
+/** Of a sealed value: whose it is, where, and since when. */
 export interface Sealed {
   readonly subjects: readonly string[];
   readonly index: number;
   readonly action: string;
+  readonly recordedAt: string;
 }
 
 /** Collects the sealed values of a chunk whose disclosures are not there, by whose they are, and of which action. */
 export class MissingTally {
   readonly #bySubjects = new Map<
     string,
-    { readonly subjects: readonly string[]; readonly action: string; readonly places: number[] }
+    {
+      readonly subjects: readonly string[];
+      readonly action: string;
+      readonly places: number[];
+      readonly times: string[];
+    }
   >();
 
   /** What has been collected. */
@@ -65,39 +72,46 @@ export class MissingTally {
   }
 
   /** Counts one value of the entry at `index`. Entries come by rising index. */
-  add({ subjects, index, action }: Sealed): void {
+  add({ subjects, index, action, recordedAt }: Sealed): void {
     // Neither an action nor a subject holds control characters, so a newline between them makes the key unambiguous.
     const key = [action, ...subjects].join('\n');
     let found = this.#bySubjects.get(key);
     if (found === undefined) {
-      found = { subjects, action, places: [] };
+      found = { subjects, action, places: [], times: [] };
       this.#bySubjects.set(key, found);
     }
-    const { places } = found;
+    const { places, times } = found;
     if (places.at(-2) === index) places[places.length - 1]! += 1;
-    else places.push(index, 1);
+    else {
+      places.push(index, 1);
+      times.push(recordedAt);
+    }
   }
 }
 
 /**
- * Every record of an erasure, and of retention, behind the entry that is being judged: of each subject, and of each rule, the one
- * that reaches furthest.
+ * Every record of an erasure, and of retention, behind the entry that is being judged: of each subject, and of each rule, what
+ * reaches furthest.
  *
  * A record of an erasure covers the values of exactly its subject, in entries below the index that it names. A value of
  * several subjects is gone when any one of them has been erased, since it says something about each of them. A record of retention
- * covers every value of an entry whose action its first matching rule speaks of, below the index that this rule names.
+ * covers every value of an entry whose action its first matching rule speaks of, below the index that this rule names, that was
+ * recorded before the time that it names.
  */
 export class RemovalRecords {
   readonly #below = new Map<string, number>();
   /** By the patterns of their rules, in order: a log that applies one policy every day has one. */
-  readonly #rules = new Map<string, readonly RetentionReach[]>();
+  readonly #rules = new Map<string, readonly ReachedRule[]>();
 
   /** Adds a record. */
   add(removal: Removal): void {
     if ('rules' in removal) {
       const name = removal.rules.map(({ match }) => match).join('\n');
       const known = this.#rules.get(name);
-      this.#rules.set(name, furthest(removal.rules, known ?? removal.rules));
+      this.#rules.set(
+        name,
+        removal.rules.map((rule, place) => reachedBy(rule, known?.[place]?.reaches ?? [])),
+      );
       return;
     }
     const { subject, below } = removal;
@@ -106,13 +120,32 @@ export class RemovalRecords {
   }
 
   /** Whether a record covers a value. */
-  cover({ subjects, index, action }: Sealed): boolean {
-    if (subjects.some((subject) => index < (this.#below.get(subject) ?? 0))) return true;
-    for (const rules of this.#rules.values()) if (isPastRetention({ rules }, { action, index })) return true;
+  cover({ subjects, ...place }: Sealed): boolean {
+    if (subjects.some((subject) => place.index < (this.#below.get(subject) ?? 0))) return true;
+    for (const rules of this.#rules.values()) {
+      const reaches = ruleFor(rules, place.action)?.reaches ?? [];
+      if (reaches.some((reach) => isPastRetention({ rules: [reach] }, place))) return true;
+    }
     return false;
   }
 }
 
-function furthest(one: readonly RetentionReach[], other: readonly RetentionReach[]): RetentionReach[] {
-  return one.map((rule, place) => (other[place]!.below > rule.below ? other[place]! : rule));
+/** How far the records of one rule reach: none of these, in index and in time, as far as another. */
+interface ReachedRule {
+  readonly match: string;
+  readonly reaches: readonly RetentionReach[];
+}
+
+/** An honest log needs one: time and index rise together. What is forgotten excuses nothing. */
+const REACHES_MAX = 16;
+
+function reachedBy(rule: RetentionReach, known: readonly RetentionReach[]): ReachedRule {
+  const { match } = rule;
+  if (known.some((one) => isWithin(rule, one))) return { match, reaches: known };
+  const others = known.filter((one) => !isWithin(one, rule));
+  return { match, reaches: [...others, rule].slice(-REACHES_MAX) };
+}
+
+function isWithin(one: RetentionReach, other: RetentionReach): boolean {
+  return one.below <= other.below && one.before <= other.before;
 }

@@ -226,16 +226,17 @@ export class Audit {
   #judgeMissing({ missing, removals, counts }: ChunkReport): void {
     for (const record of removals) this.#removals.add(record);
     let [erased, unrecorded, lost] = [0, this.#counts.unrecorded ?? 0, 0];
-    for (const { subjects, action, places } of missing) {
+    for (const { subjects, action, places, times } of missing) {
       for (let at = places.length - 2; at >= 0; at -= 2) {
         const [index, count] = [places[at]!, places[at + 1]!];
         // What went with its entry, and is not in a copy of it.
         const isPruned = index < this.#prunings.minimum && !action.startsWith('log.');
-        if (isPruned || this.#removals.cover({ subjects, action, index })) {
+        const recordedAt = times[at / 2]!;
+        if (isPruned || this.#removals.cover({ subjects, action, index, recordedAt })) {
           erased += count;
           continue;
         }
-        if (this.#destroyed.cover({ subjects, action, index })) {
+        if (this.#destroyed.cover({ subjects, action, index, recordedAt })) {
           erased += count;
           unrecorded += count;
           continue;

@@ -179,10 +179,10 @@ export class EvidenceAudit {
   /** Of the sealed values that are not shown, how many a record says were erased. */
   #judgeMissing(): { readonly withheld: number; readonly erased: number } {
     let [withheld, erased] = [0, 0];
-    for (const { subjects, action, places } of this.#missing.values) {
+    for (const { subjects, action, places, times } of this.#missing.values) {
       for (let at = 0; at < places.length; at += 2) {
-        const index = places[at]!;
-        if (this.#removals.cover({ subjects, action, index })) erased += places[at + 1]!;
+        const [index, recordedAt] = [places[at]!, times[at / 2]!];
+        if (this.#removals.cover({ subjects, action, index, recordedAt })) erased += places[at + 1]!;
         else withheld += places[at + 1]!;
       }
     }

@@ -92,7 +92,9 @@ export function compareStamped(
       continue;
     }
     const name = `The checkpoint that ${authority} time-stamped at ${verdict.time}`;
-    const size = compareOne({ item: note, name, conclusion, believed, report });
+    // Its root speaks for itself: that the key which signed it was revoked later makes an honest log no other.
+    const strictness = { revoked: true };
+    const size = compareOne({ item: note, name, conclusion, believed, report, strictness });
     if (size === undefined) continue;
     agree += 1;
     if (verdict.trust === 'anchored') compareClocks(size, authority, verdict, { conclusion, report });

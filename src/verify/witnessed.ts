@@ -90,7 +90,9 @@ function ofPublished(
   return (conclusion.options.published ?? []).flatMap((item) => {
     const size = readHead(utf8Encode(item))?.size;
     const name = size === undefined ? 'A published checkpoint' : `The checkpoint published at size ${size}`;
-    const agrees = compareOne({ item, name, conclusion, believed, report });
+    // Its root speaks for itself: that the key which signed it was revoked later makes an honest log no other.
+    const strictness = { revoked: true };
+    const agrees = compareOne({ item, name, conclusion, believed, report, strictness });
     return agrees === undefined ? [] : openedBy(utf8Encode(item), believed);
   });
 }

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, openLog, rotateKey, verifyLog } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
+import { retentionAppliedEvent } from 'indelible/event';
 import { hashLeaf } from 'indelible/merkle';
 import {
   cosignerKeyFromSeed,
@@ -54,6 +56,8 @@ interface Staged {
   readonly seen: readonly [nothing: boolean, stamps: boolean, witnesses: boolean, both: boolean];
 }
 
+const quiet = { thread: 'caller', heartbeatMs: 0, warn: () => {} } as const;
+
 const codesOf = (findings: readonly Finding[]): string[] =>
   [...new Set(findings.map(({ code }) => code))].sort();
 
@@ -97,7 +101,6 @@ const rewrite = (indexOf: (ground: Ground) => number) => (ground: Ground, attack
 async function secondHistory(ground: Ground, witness: TestWitness): Promise<string> {
   const folder = temporaryFolder(ground.t);
   const [dir, key] = [join(folder, 'born'), join(ground.dir, 'log.key')];
-  const quiet = { thread: 'caller', heartbeatMs: 0, warn: () => {} } as const;
   {
     const rootVkey = ground.root.vkey;
     await using log = await createLog(dir, { origin, key, reuseKey: true, rootVkey, ...quiet });
@@ -178,7 +181,6 @@ async function replaceAndAnchor(ground: Ground): Promise<Replaced> {
     {},
     { rotate: false, revoke: { since: { index: ground.anchored.size } } },
   );
-  const quiet = { thread: 'caller', heartbeatMs: 0, warn: () => {} } as const;
   await using reader = await openLog(dir, { ...quiet, readOnly: true, timestamps: stampsOf(ground.tsa) });
   const { vkey } = await reader.keys();
   const logs = watchedLogs([{ vkey: ground.vkey }, { vkey }]);
@@ -206,6 +208,67 @@ const signOn =
     replaced ??= replaceAndAnchor(ground);
     return look({ ...ground, ...(await replaced) }, verifier, thief);
   };
+
+/** A copy of the log with its key revoked from an index on, and its witness with these keys. */
+async function revokedFrom(ground: Ground, index: number, keysOf: (vkey: string) => string[]) {
+  const folder = temporaryFolder(ground.t);
+  const [dir, data] = [join(folder, 'log'), join(folder, 'witness')];
+  cpSync(ground.dir, dir, { recursive: true });
+  cpSync(ground.witness.dir, data, { recursive: true });
+  await rotateKey(dir, ground.root, {}, { rotate: false, revoke: { since: { index } } });
+  await using reader = await openLog(dir, { ...quiet, readOnly: true });
+  const { vkey } = await reader.keys();
+  const logs = watchedLogs(keysOf(vkey).map((one) => ({ vkey: one })));
+  const witness = startWitness(ground.t, logs, { dir: data, now: Date.now });
+  const write = async (to: string, name: string, isRefused = false): Promise<void> => {
+    const options = { ...quiet, witnesses: ground.policyText, publish: publishTo(witness) };
+    await using log = await openLog(to, options);
+    await record(log, name, 2);
+    const isFailing = (): boolean => log.followers.list().some(({ state }) => state === 'failing');
+    if (!isRefused) return await untilWitnessed(log);
+    for (let tries = 0; !isFailing(); tries += 1) {
+      assert.ok(tries < 500, 'the witness refused nothing');
+      await sleep(20);
+    }
+  };
+  const seenNote = async (): Promise<string> => Buffer.from(await witness.seen(origin)).toString();
+  return { dir, write, seenNote };
+}
+
+/** An honest log whose key was revoked from before it was cosigned and stamped. */
+async function honestlyRevoked(ground: Ground, verifier: Verifier): Promise<Verdict> {
+  const { dir, write, seenNote } = await revokedFrom(ground, 1, (vkey) => [vkey]);
+  await write(dir, 'after');
+  return look({ ...ground, seenNote: await seenNote() }, verifier, copyFor(ground, verifier, dir));
+}
+
+/** The thief signs on in a copy of the log, at its witness: one that has the revoked key still, or the new one in its place. */
+const thiefAtWitness =
+  (isTakenAway: boolean) =>
+  async (ground: Ground, verifier: Verifier): Promise<Verdict> => {
+    const { dir, write, seenNote } = await revokedFrom(ground, ground.anchored.size, (vkey) =>
+      isTakenAway ? [vkey] : [ground.vkey, vkey],
+    );
+    const thief = copyFor(ground, verifier, ground.dir);
+    if (isTakenAway) await write(dir, 'after');
+    await write(thief, 'stolen', isTakenAway);
+    return look({ ...ground, seenNote: await seenNote() }, verifier, thief);
+  };
+
+/** A record that the policy in force was applied to everything that is there, years before any of it may go. */
+async function removeEarly(_: Ground, attacker: Attacker): Promise<void> {
+  const rule = { match: '*', keep: '7y' };
+  {
+    await using log = await openLog(attacker.dir, quiet);
+    await log.retention.set([rule], { approvedBy: ['p_1', 'p_2'], delayMs: 0 });
+    const { size } = await log.checkpoint();
+    const rules = [{ ...rule, before: '1970-01-01T00:00:00.000Z', below: size }];
+    await log.recordOwn(
+      retentionAppliedEvent({ rules, values: 1, entries: 1, digest: '', policy: size - 1, heldBy: [] }),
+    );
+  }
+  attacker.run('DELETE FROM disclosures');
+}
 
 /** The log's own private key, used as a cosigner's: the same bytes under another algorithm. */
 function otherAlgorithm({ dir }: Ground, attacker: Attacker): void {
@@ -372,6 +435,24 @@ const attacks: readonly Staged[] = [
     seen: anchored,
   },
   {
+    number: '—',
+    what: 'nothing, and the log has revoked the key under its older anchors (control)',
+    stage: honestlyRevoked,
+    seen: none,
+  },
+  {
+    number: '12',
+    what: 'the thief signs on at a witness that has the revoked key still',
+    stage: thiefAtWitness(false),
+    seen: none,
+  },
+  {
+    number: '12',
+    what: 'the same, at a witness that was given the new key in its place',
+    stage: thiefAtWitness(true),
+    seen: [false, false, true, true],
+  },
+  {
     number: '13',
     what: 'operator and witness together: another history',
     stage: collusion,
@@ -399,6 +480,12 @@ const attacks: readonly Staged[] = [
     what: 'set the clock of the log two days back',
     stage: backdated,
     seen: [false, true, false, true],
+  },
+  {
+    number: '43',
+    what: 'remove sealed values years before they may go, with a record of retention',
+    stage: onCopy(removeEarly),
+    seen: all,
   },
   {
     number: '51',

@@ -129,7 +129,7 @@ test('shortening is found for any action, by whatever rules it is said', () => {
   }
 });
 
-test('a record covers an action by its first matching rule, below the index that this one names', () => {
+test('a record covers an action by its first matching rule, below the index and before the time that this one names', () => {
   const reach = (match: string, below: number) => ({
     match,
     keep: '1d',
@@ -137,12 +137,14 @@ test('a record covers an action by its first matching rule, below the index that
     below,
   });
   const record = { rules: [reach('a.b', 5), reach('*', 9)] };
-  const covered = (action: string, index: number) => isPastRetention(record, { action, index });
+  const covered = (action: string, index: number, recordedAt = '2025-12-31T23:59:59.999Z') =>
+    isPastRetention(record, { action, index, recordedAt });
   assert.deepEqual(
     [covered('a.b', 4), covered('a.b', 5), covered('a.c', 8), covered('a.c', 9)],
     [true, false, true, false],
   );
   assert.equal(covered('log.viewed', 0), false);
+  assert.equal(covered('a.b', 4, '2026-01-01T00:00:00.000Z'), false);
 });
 
 test('the policy in force is the last one whose time has come', () => {

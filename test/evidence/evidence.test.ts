@@ -5,6 +5,7 @@ import path from 'node:path';
 import test, { describe } from 'node:test';
 import { openLog } from 'indelible';
 import type { JsonObject } from 'indelible/bytes';
+import { retentionAppliedEvent } from 'indelible/event';
 import { recordInThePast } from '../log/past-log.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { accepts, audit, blockOf, inside, rowsOf, world } from './world.ts';
@@ -145,6 +146,16 @@ describe('evidence', () => {
     assert.deepEqual([old!.report.findings, old!.support], [[], [0, applied[0]!.index]]);
     assert.ok(old!.report.counts.erased > 0);
     assert.deepEqual([young!.report.findings, young!.support], [[], [0]]);
+  });
+
+  test('what retention has not removed yet is left out, whatever index its record names', async (t) => {
+    const { evidence, vkey, log } = await world(t);
+    const rule = { match: '*', keep: '7y', before: '1970-01-01T00:00:00.000Z', below: 21 };
+    await log.recordOwn(
+      retentionAppliedEvent({ rules: [rule], values: 60, entries: 20, digest: '', policy: 0, heldBy: [] }),
+    );
+    const { ok, counts } = audit(await evidence({ query: '' }), vkey);
+    assert.deepEqual([ok, counts.erased, counts.withheld], [true, 0, 60]);
   });
 
   test('attack-15: evidence of one log does not pass for another of the same name', async (t) => {

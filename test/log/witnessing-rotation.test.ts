@@ -136,6 +136,22 @@ describe('a log whose key was replaced', () => {
       const line = told.stderr.split('\n').find((one) => one.includes(`witness ${name} `));
       assert.ok(line?.includes(where!) && line.includes(`--vkey ${now}`), told.stderr);
     }
+    // One that others have must go there: beside the new one, it would let a thief go on.
+    const revoke = (...options: string[]) => {
+      const { status, stderr } = indelible([
+        ...['key', 'revoke', '--log', dir, '--root-key', join(folder, 'root.key'), '--since', '1'],
+        ...options,
+      ]);
+      assert.equal(status, 0, stderr);
+      const line = stderr.split('\n').find((one) => one.includes('witness W1 '));
+      assert.doesNotMatch(line ?? '', /beside the old one/);
+      return line ?? stderr;
+    };
+    const line = revoke();
+    const next = indelible(['key', '--log', dir]).stdout.match(/log key +(\S+)/)![1]!;
+    assert.ok(line.includes(`puts --vkey ${next} in the place of ${now}.`), line);
+    const early = revoke('--vkey', logVkey);
+    assert.ok(early.includes(`takes --vkey ${logVkey} away`) && !early.includes(next), early);
     // A policy that is none keeps no key from being replaced.
     writeFileSync(join(dir, 'policy'), 'nonsense\n');
     const replaced = rotate();

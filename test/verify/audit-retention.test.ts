@@ -87,6 +87,42 @@ test('a record that reaches ahead, or what had not passed, or by no policy in fo
   assert.deepEqual(await findings(waiting), [`retention_invalid ${fifth}`]);
 });
 
+test('an index covers nothing that was recorded too late for the time beside it', async () => {
+  const early = seen();
+  take(early, 'user.seen', 3000);
+  // The time has long passed; what goes is as young as it likes.
+  applied(early, reach(3000, timeOf(0)));
+  const report = await auditLog(early.sign().source());
+  assert.deepEqual([...new Set(report.findings.map(({ code }) => code))], ['disclosure_missing']);
+  assert.equal(report.counts.erased, 0);
+
+  // Nor does one record lend its index to the time of another.
+  const lent = seen();
+  applied(lent, reach(1000));
+  applied(lent, reach(3000, timeOf(0)));
+  take(lent, 'user.seen', 1002);
+  assert.deepEqual(await findings(lent), ['disclosure_missing 1000']);
+});
+
+test('of the records of a rule, each covers what it did, whichever came first', async () => {
+  const orders = [
+    [600, 300, 1300],
+    [1300, 600],
+    [300, 1300, 1300],
+  ];
+  for (const belows of orders) {
+    const log = seen();
+    take(log, 'user.seen', 1300);
+    for (const below of belows) applied(log, reach(below));
+    assert.deepEqual(await findings(log), [], belows.join());
+  }
+  // Records that only a forger makes, each further on and for less: no more of them are remembered than any log needs.
+  const forged = seen();
+  take(forged, 'user.seen', 100);
+  for (let at = 0; at < 200; at += 1) applied(forged, reach(1000 + at, timeOf((300 - at) * 1000)));
+  assert.deepEqual(await findings(forged), []);
+});
+
 test('a policy that is none is an alarm', async () => {
   const log = createSmallLog(10);
   const to = [{ match: 'log.*', keep: '1h' }];

@@ -77,6 +77,27 @@ test('attack-12: what a stolen key signs after it was revoked is not believed, u
   assert.deepEqual(await codes(log, { ...trust, held: [beyond], anchors: [foreign] }), ['key_retired']);
 });
 
+test('what outside parties signed of a log stays good when the key under it is revoked, as long as it is of this history', async () => {
+  const log = new RotatingLog().grow(8);
+  const { note, size } = log;
+  const thief = log.signer;
+  log.rotate().revoke(thief.vkey, 5).grow(2);
+  const stampOf = (one: string) => ({
+    authority: 'tsa',
+    note: one,
+    // After the key was stolen: it shows nothing of who signed.
+    verdict: { time: new Date(Date.UTC(2026, 0, 1) + 60_000).toISOString(), trust: 'inside' as const },
+  });
+  for (const trust of [{}, pinned(root.vkey), pinned(thief.vkey), pinned(keyOf(1).vkey)]) {
+    const kept = { ...trust, published: [note, log.note], stamped: [stampOf(note)] };
+    assert.deepEqual(await codes(log, kept), []);
+  }
+  const text = formatCheckpoint({ origin, size, root: new Uint8Array(32).fill(7) });
+  const forged = utf8Decode(signNote(text, [thief]));
+  for (const kept of [{ published: [forged] }, { stamped: [stampOf(forged)] }])
+    assert.deepEqual(await codes(log, { ...pinned(root.vkey), ...kept }), ['forked']);
+});
+
 test('attack-12: a thief of the signing key cannot put another key in its place', async () => {
   const thief = keyOf(0);
   const own = createSigner(`${origin}/root`, 66);

@@ -67,10 +67,10 @@ export class ConcerningRecords {
       const erasures = this.#erasures.get(subject);
       if (erasures !== undefined) this.#keep(erasures, ({ below }) => index < below);
     }
-    const { action } = entry;
+    const { action, recordedAt } = entry;
     const retention = this.#byAction.get(action) ?? { records: this.#retention, passed: 0 };
     this.#byAction.set(action, retention);
-    this.#keep(retention, (said) => isPastRetention(said, { action, index }));
+    this.#keep(retention, (said) => isPastRetention(said, { action, index, recordedAt }));
   }
 
   /** Keeps the first record that covers an entry: one that does not reach it reaches none behind it. */
