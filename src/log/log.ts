@@ -47,6 +47,7 @@ import { Retention } from './retention/index.ts';
 import { tierOf } from './tier.ts';
 import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
+import { lookInFolders, type PlaceLook } from './tier-places.ts';
 import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
 import { WITNESSED_WAIT_MS_DEFAULT, type WitnessedBy, Witnessing } from './witnessing.ts';
@@ -346,15 +347,17 @@ export class Log {
   /**
    * What vouches for this log, and what each adversary could still do to it unseen: computed out of what is there, never claimed. It
    * verifies what outside parties signed, and holds it against the log; it does not read every entry, which {@link verify} does. A
-   * server says what else it knows of the log.
+   * server says what else it knows of the log. Of places where it is published, `look` looks at what they hold: folders if not given.
    */
-  async tier(served?: TierCircumstances): Promise<Tier> {
+  async tier(served?: TierCircumstances, look: PlaceLook = lookInFolders): Promise<Tier> {
     const facts = await tierFacts({
       home: this.#home,
       origin: this.origin,
       checkpoint: await this.checkpoint(),
       settings: () => this.#timestamps.settings(),
       checkContinues: (state) => this.#reader.checkContinues(state),
+      keys: async () => (await this.keys()).keys,
+      look,
       now: systemClock.wall(),
     });
     return tierOf(facts, served);
