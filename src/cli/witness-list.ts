@@ -26,7 +26,7 @@ Example:
   indelible witness add https://witness.example witness.example+5f2a61c0+BKv… --log audit
 
   Whoever opens the log for writing next shows its checkpoints to the witness, in the background.
-  More than half of the witnesses have to cosign, unless --quorum says how many.
+  More than half of the witnesses have to cosign, unless --quorum says how many; where it was all of them, it stays all.
   The witness needs the log's key: indelible key --log audit. The URL ${BY_HAND} is for one that signs by hand.
 `;
 
@@ -38,9 +38,7 @@ export function addCommand(io: Io): Command {
     .argument('<vkey>', "the witness's verifier key")
     .addOption(logOption())
     .option('--name <name>', "its name in the policy (default: the key's)")
-    .addOption(
-      new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount),
-    )
+    .addOption(quorumOption())
     .addHelpText('after', addHelp)
     .action(async (url: string, vkey: string, options: { log: string; name?: string; quorum?: number }) => {
       await add(io, url, vkey, options);
@@ -97,17 +95,30 @@ export function listCommand(io: Io): Command {
     });
 }
 
+const removeHelp = `
+Example:
+  indelible witness remove witness.example --log audit --quorum 2
+
+  As many of those that are left have to cosign as before, or all where it was all, unless --quorum says how many.
+`;
+
 /** `witness remove NAME --log DIR`. */
 export function removeCommand(io: Io): Command {
   return new Command('remove')
     .description('take a witness out of the policy of a log')
     .argument('<name>', 'its name in the policy: see witness list')
     .addOption(logOption())
-    .action(async (name: string, { log: dir }: { log: string }) => {
+    .addOption(quorumOption())
+    .addHelpText('after', removeHelp)
+    .action(async (name: string, { log: dir, quorum }: { log: string; quorum?: number }) => {
       const paths = logPaths(dir);
-      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name));
+      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name, quorum));
       await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
     });
+}
+
+function quorumOption(): Option {
+  return new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount);
 }
 
 /** The text of the policy in the folder of a log; undefined where there is none. */
