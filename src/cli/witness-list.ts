@@ -25,7 +25,8 @@ const addHelp = `
 Example:
   indelible witness add https://witness.example witness.example+5f2a61c0+BKv… --log audit
 
-  Whoever opens the log for writing next shows its checkpoints to the witness, in the background.
+  What opens the log for writing and stays, an application or a server, shows its checkpoints to the witness, in the background.
+  A command that ends at once does not: then it is indelible witness now --log audit.
   More than half of the witnesses have to cosign, unless --quorum says how many; where it was all of them, it stays all.
   The witness needs the log's key: indelible key --log audit. The URL ${BY_HAND} is for one that signs by hand.
 `;
@@ -66,6 +67,10 @@ async function add(
   if (witness.url !== undefined && existsSync(paths.anchors))
     withAnchors(paths, (store) => store.dropWitness(url));
   await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
+  if (witness.url === undefined) return;
+  await io.words.line(
+    show`${witness.name} is shown checkpoints by what keeps the log open for writing. Show it one now: indelible witness now --log ${dir}`,
+  );
 }
 
 const listHelp = `

@@ -27,7 +27,7 @@ import {
   Holds,
 } from './erasure/index.ts';
 import { type EvidenceSelection, type EvidenceWriting, takeEvidence } from './evidence/index.ts';
-import { FollowerRunner } from './followers/index.ts';
+import { FollowerRunner, type FollowerStatus } from './followers/index.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import { type OpenOptions, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
@@ -101,7 +101,7 @@ export class Log {
     this.#erasures = new Erasures({ ...removing, keys: archiveKeysOf(home.dir, options.subjectKeys) });
     this.retention = new Retention({ ...removing, record, requireOpen });
     this.#witnessing =
-      settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
+      settings && new Witnessing(settings, { home, reader, warn, isWritten: writer !== undefined });
     this.#witnessing?.start(this.followers, settings!, { options, record, warn });
     this.#recording = new Recording({
       ...{ options, instance, writer, personalIds: reader.identity.personalIds, wake: () => reader.wake() },
@@ -351,16 +351,17 @@ export class Log {
    */
   async tier(served?: TierCircumstances, look: PlaceLook = lookInFolders): Promise<Tier> {
     const facts = await tierFacts({
-      home: this.#home,
-      origin: this.origin,
+      ...{ home: this.#home, reader: this.#reader, origin: this.origin, look },
       checkpoint: await this.checkpoint(),
       settings: () => this.#timestamps.settings(),
-      checkContinues: (state) => this.#reader.checkContinues(state),
-      keys: async () => (await this.keys()).keys,
-      look,
       now: systemClock.wall(),
     });
     return tierOf(facts, served);
+  }
+
+  /** Shows the newest checkpoint to every witness now, once; also where the log is open for reading. Throws `LogError` `no_witnesses`. */
+  witnessNow(options: Parameters<Witnessing['now']>[0] = {}): Promise<FollowerStatus[]> {
+    return this.#witnesses().now(options);
   }
 
   /**

@@ -19,9 +19,10 @@ import {
 } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
-import type { ReportedKey, Stamped } from '../verify/index.ts';
+import type { Stamped } from '../verify/index.ts';
 import type { LogHome } from './paths.ts';
 import type { SignedCheckpoint } from './reader.ts';
+import type { ReaderHandle } from './reader-thread.ts';
 import type { History, TierFacts } from './tier-model.ts';
 import { type PlaceLook, placesOf } from './tier-places.ts';
 
@@ -43,10 +44,7 @@ export interface TierSources {
   readonly checkpoint: SignedCheckpoint;
   /** The settings of its time-stamps; undefined where there are none. Throws a misuse where the file is wrong. */
   readonly settings: () => TimestampSettings | undefined;
-  /** Throws `LogError` `rolled_back` where the log does not continue this state. */
-  readonly checkContinues: (state: { readonly size: number; readonly root: string }) => Promise<void>;
-  /** The keys that the log has had. */
-  readonly keys: () => Promise<readonly ReportedKey[]>;
+  readonly reader: Pick<ReaderHandle, 'checkContinues' | 'keys'>;
   readonly look: PlaceLook;
   /** The wall clock, milliseconds since the epoch. */
   readonly now: number;
@@ -116,7 +114,7 @@ async function publishedOf(
   const { origin, look } = sources;
   const places = await placesOf(noted, {
     origin,
-    keys: await sources.keys(),
+    keys: (await sources.reader.keys()).keys,
     historyOf: (state) => compare(sources, state),
     look,
     contradictions,
@@ -281,11 +279,11 @@ async function stampFact(
 
 /** Holds a signed state against the log. */
 async function compare(
-  { checkContinues }: TierSources,
+  { reader }: TierSources,
   state: { readonly size: number; readonly root: string },
 ): Promise<History> {
   try {
-    await checkContinues(state);
+    await reader.checkContinues(state);
     return 'this';
   } catch (error) {
     if (isLogError(error, 'rolled_back')) return 'another history than this one';
