@@ -1,9 +1,12 @@
 import { Command } from 'commander';
-import { openLog, type Tier } from '../log/index.ts';
+import { lookInFolders, openLog, type PlaceLook, type Tier } from '../log/index.ts';
+import { NOTE_BYTES_MAX } from '../note/index.ts';
+import { CHECKPOINT_PATH, S3TileStore } from '../store/index.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
 import { jsonOption, logOption } from './options.ts';
 import { group } from './progress.ts';
+import { type S3Place, s3Place } from './s3-options.ts';
 import { type Painter, type Shown, show } from './terminal.ts';
 
 const help = `
@@ -12,7 +15,17 @@ Example:
 
   Says what vouches for a log, and what each adversary could still do to it unseen: computed out of what is there, never claimed. What
   witnesses and time-stamping authorities signed is verified and held against the log; verify reads every entry, which this does not.
+  Where the log is noted to be published, the checkpoint is read: in a folder, and in a bucket unless --offline.
 `;
+
+/** How long one request to a bucket may take, milliseconds. */
+const BUCKET_TIMEOUT_MS = 4_000;
+
+interface Options extends S3Place {
+  readonly log: string;
+  readonly json?: boolean;
+  readonly offline?: boolean;
+}
 
 /** `tier --log DIR`: what vouches for a log, and what is left open. */
 export function tierCommand(io: Io): Command {
@@ -20,14 +33,37 @@ export function tierCommand(io: Io): Command {
     .description('say what vouches for a log, and who could still do what unseen')
     .addOption(logOption())
     .addOption(jsonOption('print it as JSON'))
+    .option('--offline', 'look at no place beyond this machine')
+    .option('--s3-endpoint <url>', 'an S3 server that is not AWS')
+    .option('--s3-region <name>', 'region of the bucket')
     .addHelpText('after', help)
-    .action(async ({ log: dir, json }: { log: string; json?: boolean }) => {
+    .action(async ({ log: dir, json, offline, ...place }: Options) => {
       await using log = await openLog(dir, { readOnly: true });
-      const tier = await log.tier();
+      const tier = await log.tier(undefined, offline === true ? lookInFolders : lookOutside(place));
       if (tier.contradictions.length > 0) io.status = exitStatus.evidence;
       if (json === true) await io.out.json(tier);
       else await io.out.lines(tierLines(tier, io.out.paint));
     });
+}
+
+/** Looks into folders and buckets. Nobody publishes to any other place, and what else is noted is not asked for. */
+function lookOutside(place: S3Place): PlaceLook {
+  return async (url) => {
+    if (!url.startsWith('s3:')) return lookInFolders(url);
+    const bucket = await S3TileStore.reading(url, {
+      ...s3Place(place),
+      timeoutMs: BUCKET_TIMEOUT_MS,
+      attempts: 1,
+    });
+    try {
+      const checkpoint = await bucket.read(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+      if (checkpoint === undefined) return { checkpoint };
+      const lockedUntil = await bucket.lockedUntil(CHECKPOINT_PATH);
+      return { checkpoint, ...(lockedUntil !== undefined && { lockedUntil }) };
+    } finally {
+      await bucket.close();
+    }
+  };
 }
 
 /** A tier in words. */

@@ -25,8 +25,9 @@ const addHelp = `
 Example:
   indelible witness add https://witness.example witness.example+5f2a61c0+BKv… --log audit
 
-  Whoever opens the log for writing next shows its checkpoints to the witness, in the background.
-  More than half of the witnesses have to cosign, unless --quorum says how many.
+  What opens the log for writing and stays, an application or a server, shows its checkpoints to the witness, in the background.
+  A command that ends at once does not: then it is indelible witness now --log audit.
+  More than half of the witnesses have to cosign, unless --quorum says how many; where it was all of them, it stays all.
   The witness needs the log's key: indelible key --log audit. The URL ${BY_HAND} is for one that signs by hand.
 `;
 
@@ -38,9 +39,7 @@ export function addCommand(io: Io): Command {
     .argument('<vkey>', "the witness's verifier key")
     .addOption(logOption())
     .option('--name <name>', "its name in the policy (default: the key's)")
-    .addOption(
-      new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount),
-    )
+    .addOption(quorumOption())
     .addHelpText('after', addHelp)
     .action(async (url: string, vkey: string, options: { log: string; name?: string; quorum?: number }) => {
       await add(io, url, vkey, options);
@@ -68,6 +67,10 @@ async function add(
   if (witness.url !== undefined && existsSync(paths.anchors))
     withAnchors(paths, (store) => store.dropWitness(url));
   await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
+  if (witness.url === undefined) return;
+  await io.words.line(
+    show`${witness.name} is shown checkpoints by what keeps the log open for writing. Show it one now: indelible witness now --log ${dir}`,
+  );
 }
 
 const listHelp = `
@@ -97,17 +100,30 @@ export function listCommand(io: Io): Command {
     });
 }
 
+const removeHelp = `
+Example:
+  indelible witness remove witness.example --log audit --quorum 2
+
+  As many of those that are left have to cosign as before, or all where it was all, unless --quorum says how many.
+`;
+
 /** `witness remove NAME --log DIR`. */
 export function removeCommand(io: Io): Command {
   return new Command('remove')
     .description('take a witness out of the policy of a log')
     .argument('<name>', 'its name in the policy: see witness list')
     .addOption(logOption())
-    .action(async (name: string, { log: dir }: { log: string }) => {
+    .addOption(quorumOption())
+    .addHelpText('after', removeHelp)
+    .action(async (name: string, { log: dir, quorum }: { log: string; quorum?: number }) => {
       const paths = logPaths(dir);
-      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name));
+      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name, quorum));
       await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
     });
+}
+
+function quorumOption(): Option {
+  return new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount);
 }
 
 /** The text of the policy in the folder of a log; undefined where there is none. */

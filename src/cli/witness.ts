@@ -2,11 +2,13 @@ import { Command } from 'commander';
 import type { Io } from './io.ts';
 import { addSignatureCommand, requestCommand, signCommand } from './witness-by-hand.ts';
 import { addCommand, listCommand, removeCommand } from './witness-list.ts';
+import { witnessNowCommand } from './witness-now.ts';
 import { witnessInitCommand, witnessServeCommand } from './witness-serve.ts';
 
 const help = `
 A log that somebody else witnesses:
   indelible witness add https://witness.example witness.example+… --log audit
+  indelible witness now --log audit
 
 A witness for somebody else's log:
   indelible witness init --data witness --name witness.example
@@ -27,6 +29,7 @@ export function witnessCommand(io: Io): Command {
     addCommand,
     listCommand,
     removeCommand,
+    witnessNowCommand,
     witnessInitCommand,
     witnessServeCommand,
     requestCommand,

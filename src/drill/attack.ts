@@ -8,7 +8,7 @@ export interface Scene {
   readonly origin: string;
   /** Entries in it. */
   readonly size: number;
-  /** An entry of the application, in the middle of the log: the victim. */
+  /** An entry of the application, in the middle of the log or of what was not pruned from it: the victim. */
   readonly middle: number;
   /** Another one, next to it. */
   readonly next: number;

@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { utf8Decode, utf8Encode } from '../bytes/index.ts';
+import { TILE_WIDTH } from '../merkle/index.ts';
 import { CannotStage } from './attack.ts';
 
 /** One row of `entries` with everything that stands beside it. */
@@ -30,7 +31,8 @@ export class Attacker {
 
   /**
    * Opens a database of the log, hands it over with its triggers gone, puts them back, and folds the WAL into the file.
-   * `triggers: 'leave'` does not put them back, for edits after which they have no table any more.
+   * `triggers: 'leave'` does not put them back, for edits after which they have no table any more. Throws {@link CannotStage} where no
+   * row was changed: that is no attack, and nothing that a verifier could find.
    */
   edit(work: (db: DatabaseSync) => void, { file = 'log.db', triggers = 'restore' }: EditOptions = {}): void {
     const db = new DatabaseSync(join(this.dir, file), { defensive: false });
@@ -38,7 +40,11 @@ export class Attacker {
       const guards = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
       db.exec('BEGIN IMMEDIATE');
       for (const { name } of guards) db.exec(`DROP TRIGGER "${String(name)}"`);
+      const before = totalChanges(db);
       work(db);
+      if (triggers === 'restore' && totalChanges(db) === before) {
+        throw new CannotStage('the log has nothing that the attack would change');
+      }
       if (triggers === 'restore') for (const { sql } of guards) db.exec(String(sql));
       db.exec('COMMIT');
       db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -69,6 +75,23 @@ export class Attacker {
     }
   }
 
+  /** The first entry after which, itself included, every entry is there: 0 where none was pruned. */
+  unbrokenFrom(): number {
+    const db = new DatabaseSync(join(this.dir, 'log.db'), { readOnly: true });
+    try {
+      const row = db
+        .prepare(
+          `SELECT idx FROM entries AS it WHERE NOT EXISTS (SELECT 1 FROM entries WHERE idx = it.idx - 1)
+           ORDER BY idx DESC LIMIT 1`,
+        )
+        .get();
+      // Whole bundles are pruned: what stands alone before the end of one is an entry of the log's own.
+      return Math.ceil(Number(row?.['idx'] ?? 0) / TILE_WIDTH) * TILE_WIDTH;
+    } finally {
+      db.close();
+    }
+  }
+
   /** Takes the search index away, so that the log makes a new one from whatever its entries now are. */
   forgetIndex(): void {
     for (const suffix of ['', '-wal', '-shm']) {
@@ -76,6 +99,10 @@ export class Attacker {
       if (existsSync(file)) rmSync(file);
     }
   }
+}
+
+function totalChanges(db: DatabaseSync): number {
+  return Number(db.prepare('SELECT total_changes() AS changes').get()?.['changes']);
 }
 
 /** Moves every row from `from` on by `by` places, in all three tables that know an index. */

@@ -8,12 +8,16 @@ export const orderAttacks: readonly Attack[] = [
   {
     name: 'delete a middle entry',
     expected: true,
-    apply: ({ attacker, middle }) => attacker.edit((db) => deleteRow(db, middle)),
+    apply({ attacker, middle }) {
+      attacker.row(middle);
+      attacker.edit((db) => deleteRow(db, middle));
+    },
   },
   {
     name: 'delete an entry and renumber the rest',
     expected: true,
     apply({ attacker, middle, origin }) {
+      attacker.row(middle);
       attacker.edit((db) => {
         deleteRow(db, middle);
         shiftRows(db, middle + 1, -1);
@@ -36,6 +40,7 @@ export const orderAttacks: readonly Attack[] = [
     name: 'swap two entries',
     expected: true,
     apply({ attacker, middle, next }) {
+      for (const index of [middle, next]) attacker.row(index);
       attacker.edit((db) => {
         for (const table of ['entries', 'disclosures', 'ids']) {
           const move = db.prepare(`UPDATE ${table} SET idx = ? WHERE idx = ?`);

@@ -147,9 +147,11 @@ function skipped({ name, expected }: Attack, reason: string): DrillRow {
 }
 
 function sceneOf({ origin, size, signer, key, old }: Ground, copy: string): Scene {
-  // Never the genesis, and never the last two: those are for the attack on the tail.
-  const middle = Math.max(1, Math.min(Math.floor(size / 2), size - 4));
-  return { attacker: new Attacker(copy), origin, size, middle, next: middle + 1, signer, key, old };
+  const attacker = new Attacker(copy);
+  // Never the genesis, nothing that was pruned, and never the last two: those are for the attack on the tail.
+  const from = attacker.unbrokenFrom();
+  const middle = Math.max(1, from, Math.min(from + Math.floor((size - from) / 2), size - 4));
+  return { attacker, origin, size, middle, next: middle + 1, signer, key, old };
 }
 
 /** Throws if a file of the log changed, unless the log grew: then somebody else was recording meanwhile. */

@@ -158,7 +158,16 @@ const logShapes = {
     ),
     'witnessed?': object({ size: count, names: list(text), ageMs: count }),
     stamped: list(object({ authority: text, size: count, time, ageMs: count, isVerified: flag })),
-    published: list(object({ url: text, size: count, at: time, 'retainUntil?': time })),
+    published: list(
+      object({
+        url: text,
+        size: count,
+        at: time,
+        'retainUntil?': time,
+        'seen?': object({ size: count, 'lockedUntil?': time }),
+        'problem?': text,
+      }),
+    ),
     contradictions: list(text),
     warnings: list(text),
     exposure: list(

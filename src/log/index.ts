@@ -147,6 +147,7 @@ export {
   watchSources,
 } from './source-watch.ts';
 export type { TierCircumstances } from './tier-model.ts';
+export { lookInFolders, type PlaceLook, type PlaceSight } from './tier-places.ts';
 export type { TimestampResult } from './timestamps.ts';
 export { type PrunedEntry, walkTree } from './walk.ts';
 export { type PublishOptions, WITNESSED_WAIT_MS_DEFAULT } from './witnessing.ts';

@@ -1,4 +1,3 @@
-import { publicationsIn } from '../anchor/index.ts';
 import { base64Encode } from '../bytes/index.ts';
 import type { ContextualEvent } from '../context/index.ts';
 import {
@@ -28,7 +27,7 @@ import {
   Holds,
 } from './erasure/index.ts';
 import { type EvidenceSelection, type EvidenceWriting, takeEvidence } from './evidence/index.ts';
-import { FollowerRunner } from './followers/index.ts';
+import { FollowerRunner, type FollowerStatus } from './followers/index.ts';
 import type { KeyHistory } from './log-timeline.ts';
 import { type OpenOptions, warnOf } from './options.ts';
 import type { LogHome } from './paths.ts';
@@ -48,6 +47,7 @@ import { Retention } from './retention/index.ts';
 import { tierOf } from './tier.ts';
 import { tierFacts } from './tier-facts.ts';
 import type { TierCircumstances } from './tier-model.ts';
+import { lookInFolders, type PlaceLook } from './tier-places.ts';
 import { type TimestampResult, Timestamps } from './timestamps.ts';
 import { walk } from './walk.ts';
 import { WITNESSED_WAIT_MS_DEFAULT, type WitnessedBy, Witnessing } from './witnessing.ts';
@@ -99,12 +99,9 @@ export class Log {
     const removing = { reader, writer, followers: this.followers, outOfReach: home.outOfReach };
     const requireOpen = (): void => this.#recording.requireOpen();
     this.#erasures = new Erasures({ ...removing, keys: archiveKeysOf(home.dir, options.subjectKeys) });
-    this.retention = new Retention({
-      ...{ ...removing, record, requireOpen },
-      publications: () => publicationsIn(home.anchors),
-    });
+    this.retention = new Retention({ ...removing, record, requireOpen, anchors: home.anchors });
     this.#witnessing =
-      settings && new Witnessing(settings, { home, reader, isWritten: writer !== undefined });
+      settings && new Witnessing(settings, { home, reader, warn, isWritten: writer !== undefined });
     this.#witnessing?.start(this.followers, settings!, { options, record, warn });
     this.#recording = new Recording({
       ...{ options, instance, writer, personalIds: reader.identity.personalIds, wake: () => reader.wake() },
@@ -350,18 +347,21 @@ export class Log {
   /**
    * What vouches for this log, and what each adversary could still do to it unseen: computed out of what is there, never claimed. It
    * verifies what outside parties signed, and holds it against the log; it does not read every entry, which {@link verify} does. A
-   * server says what else it knows of the log.
+   * server says what else it knows of the log. Of places where it is published, `look` looks at what they hold: folders if not given.
    */
-  async tier(served?: TierCircumstances): Promise<Tier> {
+  async tier(served?: TierCircumstances, look: PlaceLook = lookInFolders): Promise<Tier> {
     const facts = await tierFacts({
-      home: this.#home,
-      origin: this.origin,
+      ...{ home: this.#home, reader: this.#reader, origin: this.origin, look },
       checkpoint: await this.checkpoint(),
       settings: () => this.#timestamps.settings(),
-      checkContinues: (state) => this.#reader.checkContinues(state),
       now: systemClock.wall(),
     });
     return tierOf(facts, served);
+  }
+
+  /** Shows the newest checkpoint to every witness now, once; also where the log is open for reading. Throws `LogError` `no_witnesses`. */
+  witnessNow(options: Parameters<Witnessing['now']>[0] = {}): Promise<FollowerStatus[]> {
+    return this.#witnesses().now(options);
   }
 
   /**

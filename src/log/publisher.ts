@@ -35,8 +35,8 @@ export interface PublisherParts {
     proveGrowth(growth: Growth): Promise<Hash[]>;
     keys(): Promise<{ readonly vkey: string }>;
   };
-  /** Records an entry of the log's own. */
-  readonly record: (event: AuditEvent) => Promise<unknown>;
+  /** Records an entry of the log's own; absent where only reading is allowed: whoever opens the log to write records it then. */
+  readonly record?: (event: AuditEvent) => Promise<unknown>;
   /** The log's own ML-DSA-44 signature under a checkpoint, where it has a key for it: a line. */
   readonly cosign?: ((text: string) => string) | undefined;
   readonly fetch: WitnessFetch;
@@ -113,6 +113,25 @@ export class Publisher implements LeaseTask {
 
   list(): FollowerStatus[] {
     return this.#parties.map((party) => party.status(this.#logSize, this.#isHolding, this.#isFailing));
+  }
+
+  /** Shows the newest checkpoint to every witness now, once, and says how each stands then. Not beside {@link run}. */
+  async once(): Promise<FollowerStatus[]> {
+    const store = await this.#opened();
+    try {
+      for (const party of this.#parties) await party.load(store);
+      const head = await this.#parts.source.checkpoint();
+      this.#logSize = head.size;
+      this.#isHolding = true;
+      const target = await this.#publish(store, head);
+      const { signal } = new AbortController();
+      const asked = this.#parties.filter(({ isFinal }) => !isFinal);
+      await Promise.all(asked.map((party) => this.#ask(party, target, signal)));
+      return this.list();
+    } finally {
+      await store.close();
+      this.#store = undefined;
+    }
   }
 
   /** Shows one checkpoint to every witness that is free and has not signed it. */
@@ -252,13 +271,15 @@ export class Publisher implements LeaseTask {
   async #recordRefusal(party: Party): Promise<void> {
     const { refusal, name, url } = party;
     if (refusal === undefined || party.isRecorded) return;
+    const { record } = this.#parts;
+    if (record === undefined) return;
     // Whoever never knew the log has not changed its mind.
     if (refusal.kind === 'unknown' && party.size === 0) return;
     const [, size = '', root = ''] = parseNote(refusal.note).text.split('\n');
     const { kind, entry } = refusal;
     try {
       const event = witnessRefusedEvent({ witness: name, url, kind, size: Number(size), root });
-      await this.#parts.record({ ...event, id: entry });
+      await record({ ...event, id: entry });
     } catch (error) {
       // It was recorded before, in other words: by a process that died before it knew.
       if (!isLogError(error, 'id_conflict')) return;

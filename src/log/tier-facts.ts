@@ -22,7 +22,9 @@ import { isLogError, LogError } from '../store/index.ts';
 import type { Stamped } from '../verify/index.ts';
 import type { LogHome } from './paths.ts';
 import type { SignedCheckpoint } from './reader.ts';
-import type { TierFacts } from './tier-model.ts';
+import type { ReaderHandle } from './reader-thread.ts';
+import type { History, TierFacts } from './tier-model.ts';
+import { type PlaceLook, placesOf } from './tier-places.ts';
 
 /** The name of the file with the policy of a log: which witnesses its owner asks for (c2sp.org/tlog-policy). */
 const POLICY_FILE = 'policy';
@@ -42,8 +44,8 @@ export interface TierSources {
   readonly checkpoint: SignedCheckpoint;
   /** The settings of its time-stamps; undefined where there are none. Throws a misuse where the file is wrong. */
   readonly settings: () => TimestampSettings | undefined;
-  /** Throws `LogError` `rolled_back` where the log does not continue this state. */
-  readonly checkContinues: (state: { readonly size: number; readonly root: string }) => Promise<void>;
+  readonly reader: Pick<ReaderHandle, 'checkContinues' | 'keys'>;
+  readonly look: PlaceLook;
   /** The wall clock, milliseconds since the epoch. */
   readonly now: number;
 }
@@ -90,7 +92,7 @@ async function anchorsOf(sources: TierSources, { contradictions, warnings }: Tol
         contradictions,
       ),
       stamped: await stampsOf(store, sources, contradictions),
-      published: store.publications(),
+      published: await publishedOf(store, sources, { contradictions, warnings }),
     };
   } catch (error) {
     if (!(error instanceof LogError)) throw error;
@@ -99,6 +101,30 @@ async function anchorsOf(sources: TierSources, { contradictions, warnings }: Tol
   } finally {
     store?.close();
   }
+}
+
+/** Where it is noted to be published, and what lies there now. */
+async function publishedOf(
+  store: AnchorStore,
+  sources: TierSources,
+  { contradictions, warnings }: Told,
+): Promise<TierFacts['published']> {
+  const noted = store.publications();
+  if (noted.length === 0) return [];
+  const { origin, look } = sources;
+  const places = await placesOf(noted, {
+    origin,
+    keys: (await sources.reader.keys()).keys,
+    historyOf: (state) => compare(sources, state),
+    look,
+    contradictions,
+  });
+  for (const { url, size, seen, problem } of places) {
+    const isBehind = seen !== undefined && seen.size < size;
+    const words = isBehind ? `up to size ${size}, and what lies there ends at ${seen.size}` : problem;
+    if (words !== undefined) warnings.push(`The log is noted to be published at ${url}: ${words}.`);
+  }
+  return places;
 }
 
 /** The witnesses that do not cosign, and why, as whoever shows them checkpoints has noted. */
@@ -251,15 +277,13 @@ async function stampFact(
   return undefined;
 }
 
-/** Of which history a signed state is: this one, or another one in words. */
+/** Holds a signed state against the log. */
 async function compare(
-  { checkContinues }: TierSources,
+  { reader }: TierSources,
   state: { readonly size: number; readonly root: string },
-): Promise<
-  'this' | 'another history than this one' | 'a history with which this damaged log cannot be compared'
-> {
+): Promise<History> {
   try {
-    await checkContinues(state);
+    await reader.checkContinues(state);
     return 'this';
   } catch (error) {
     if (isLogError(error, 'rolled_back')) return 'another history than this one';

@@ -23,10 +23,28 @@ export interface TierFacts {
     readonly timeMs: number;
     readonly isVerified: boolean;
   }[];
-  readonly published: readonly Publication[];
+  readonly published: readonly PlaceFact[];
   readonly contradictions: readonly string[];
   readonly warnings: readonly string[];
 }
+
+/** A place where the log is noted to be published, and what was found there; neither where nobody has looked. */
+export interface PlaceFact extends Publication {
+  /** A checkpoint of this log, by a key of it, that this log continues. */
+  readonly seen?: {
+    readonly size: number;
+    /** Until when the place itself says that nobody deletes it, milliseconds since the epoch. */
+    readonly lockedUntil?: number;
+  };
+  /** Why nothing of it is there, or nobody can tell. */
+  readonly problem?: string;
+}
+
+/** Of which history a signed state is: this one, or another one in words. */
+export type History =
+  | 'this'
+  | 'another history than this one'
+  | 'a history with which this damaged log cannot be compared';
 
 /** What a server knows of a log beside what lies there. */
 export interface TierCircumstances {
@@ -38,14 +56,23 @@ export interface TierCircumstances {
   readonly gaps: number;
 }
 
-/** The places that refuse to change what lies there, now. */
-export function lockedOf(
-  published: readonly Publication[],
-  now: number,
-): (Publication & { readonly retainUntil: number })[] {
-  return published.flatMap(({ retainUntil, ...place }) =>
-    retainUntil !== undefined && retainUntil > now ? [{ ...place, retainUntil }] : [],
-  );
+/** A copy that its place refuses to change. */
+export interface LockedPlace {
+  readonly url: string;
+  readonly size: number;
+  readonly until: number;
+}
+
+/**
+ * The places that refuse to change what lies there, now: by their own word for the checkpoint, and by the note for all that it covers.
+ * The earlier of the two dates counts.
+ */
+export function lockedOf(published: readonly PlaceFact[], now: number): LockedPlace[] {
+  return published.flatMap(({ url, retainUntil, seen }) => {
+    if (retainUntil === undefined || seen?.lockedUntil === undefined) return [];
+    const until = Math.min(retainUntil, seen.lockedUntil);
+    return until > now ? [{ url, size: seen.size, until }] : [];
+  });
 }
 
 /** A number of entries in words. */

@@ -1,6 +1,13 @@
-import type { Tier, TierLayer } from '../wire/index.ts';
+import type { Tier, TierLayer, TierPublication } from '../wire/index.ts';
 import { exposureOf } from './exposure.ts';
-import { entries, lockedOf, people, type TierCircumstances, type TierFacts } from './tier-model.ts';
+import {
+  entries,
+  lockedOf,
+  type PlaceFact,
+  people,
+  type TierCircumstances,
+  type TierFacts,
+} from './tier-model.ts';
 
 /** What vouches for a log, and what each adversary could still do to it, out of the facts alone. */
 export function tierOf(facts: TierFacts, served?: TierCircumstances): Tier {
@@ -22,15 +29,26 @@ export function tierOf(facts: TierFacts, served?: TierCircumstances): Tier {
       ageMs: Math.max(0, now - timeMs),
       isVerified,
     })),
-    published: published.map(({ url, size: there, at, retainUntil }) => ({
-      url,
-      size: there,
-      at: iso(at),
-      ...(retainUntil !== undefined && { retainUntil: iso(retainUntil) }),
-    })),
+    published: published.map(publicationOf),
     contradictions,
     warnings,
     exposure: exposureOf(facts, served),
+  };
+}
+
+function publicationOf({ url, size, at, retainUntil, seen, problem }: PlaceFact): TierPublication {
+  return {
+    url,
+    size,
+    at: iso(at),
+    ...(retainUntil !== undefined && { retainUntil: iso(retainUntil) }),
+    ...(seen !== undefined && {
+      seen: {
+        size: seen.size,
+        ...(seen.lockedUntil !== undefined && { lockedUntil: iso(seen.lockedUntil) }),
+      },
+    }),
+    ...(problem !== undefined && { problem }),
   };
 }
 
@@ -82,25 +100,42 @@ function stampedLayer({ size, now, stamped }: TierFacts): TierLayer {
 }
 
 function publishedLayer({ size, published }: TierFacts): TierLayer {
-  const says = published.map(
-    ({ url, size: there, at }) => `${url} up to size ${there}${behind(size, there)}, ${iso(at)}`,
-  );
+  const says = published.map(({ url, size: noted, at, seen, problem }) => {
+    if (seen !== undefined) return `${url} up to size ${seen.size}${behind(size, seen.size)}`;
+    const note = `noted up to size ${noted}, ${iso(at)}`;
+    return problem === undefined ? `${url}: ${note}, not looked at` : `${url}: ${note}, but ${problem}`;
+  });
+  const holds = published.some(({ seen }) => seen !== undefined);
+  const whole = holds ? '; the checkpoint was looked at, and whether all is there verify URL finds out' : '';
   return {
     name: 'published',
-    holds: published.length > 0,
-    says:
-      published.length === 0
-        ? 'nowhere that the log knows of'
-        : `${says.join('; ')}; as whoever publishes has noted`,
+    holds,
+    says: published.length === 0 ? 'nowhere that the log knows of' : `${says.join('; ')}${whole}`,
   };
 }
 
 function lockedLayer({ now, published }: TierFacts): TierLayer {
   const locked = lockedOf(published, now);
-  const ended = published.filter(({ retainUntil }) => retainUntil !== undefined && retainUntil <= now);
-  const says = locked.map(({ url, retainUntil }) => `${url} until ${iso(retainUntil)}`);
-  const none = ended.length === 0 ? 'nothing is locked against deletion' : 'the lock has run out';
-  return { name: 'locked', holds: locked.length > 0, says: locked.length === 0 ? none : says.join('; ') };
+  const says =
+    locked.length > 0
+      ? locked.map(({ url, until }) => `${url} until ${iso(until)}, as it says itself`)
+      : published.flatMap((place) => unlockedWords(place, now) ?? []);
+  return {
+    name: 'locked',
+    holds: locked.length > 0,
+    says: says.length === 0 ? 'nothing is locked against deletion' : says.join('; '),
+  };
+}
+
+/** Why a lock that is noted is none; undefined where none is noted. */
+function unlockedWords({ url, retainUntil, seen, problem }: PlaceFact, now: number): string | undefined {
+  if (retainUntil === undefined) return undefined;
+  if (retainUntil <= now) return `${url}: the lock has run out`;
+  const note = `${url}: noted until ${iso(retainUntil)}`;
+  if (problem !== undefined) return `${note}, but ${problem}`;
+  if (seen === undefined) return `${note}, not looked at`;
+  if (seen.lockedUntil === undefined) return `${note}, which the place does not say itself`;
+  return `${note}, but by the place's own word the lock has run out`;
 }
 
 function behind(size: number, covered: number): string {

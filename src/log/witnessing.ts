@@ -19,7 +19,7 @@ import {
 import { readTextFile, systemClock } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
 import { type AnchorHandle, anchorsHere, openAnchors } from './anchor-thread.ts';
-import type { FollowerRunner, LeaseTask } from './followers/index.ts';
+import type { FollowerRunner, FollowerStatus, LeaseTask } from './followers/index.ts';
 import { readCosigner } from './keys.ts';
 import type { OpenOptions } from './options.ts';
 import type { LogHome } from './paths.ts';
@@ -106,6 +106,14 @@ function checkedPolicy(text: string): Policy {
   return policy;
 }
 
+/** What a {@link Witnessing} needs of its log. */
+interface LogSide {
+  readonly home: LogHome;
+  readonly reader: ReaderHandle;
+  readonly isWritten: boolean;
+  readonly warn: (message: string) => void;
+}
+
 /** The witnessed side of an open log: which of its checkpoints a quorum has cosigned. */
 export class Witnessing {
   /** Absent where the file of the policy cannot be used. */
@@ -116,12 +124,13 @@ export class Witnessing {
   readonly #home: LogHome;
   readonly #reader: ReaderHandle;
   readonly #isWritten: boolean;
+  readonly #warn: (message: string) => void;
   #publisher: Publisher | undefined;
   #store: AnchorStore | undefined;
   /** Notes that were looked at, and whether the quorum has signed them: cosignatures are verified once. */
   readonly #judged = new Map<string, SignedCheckpoint | undefined>();
 
-  constructor(settings: WitnessedBy, log: { home: LogHome; reader: ReaderHandle; isWritten: boolean }) {
+  constructor(settings: WitnessedBy, log: LogSide) {
     if ('problem' in settings) this.#problem = settings.problem;
     else {
       this.policy = settings.policy;
@@ -130,6 +139,7 @@ export class Witnessing {
     this.#home = log.home;
     this.#reader = log.reader;
     this.#isWritten = log.isWritten;
+    this.#warn = log.warn;
   }
 
   /** Begins to show checkpoints to the witnesses, where this process may write. */
@@ -165,6 +175,29 @@ export class Witnessing {
       warn,
     });
     followers.addTask(this.#publisher);
+  }
+
+  /**
+   * Shows the newest checkpoint to every witness that has an address, once, and says how each stands then. Throws what is wrong with
+   * the policy, where it cannot be used.
+   */
+  async now({ fetch, timeoutMs }: Pick<PublishOptions, 'fetch' | 'timeoutMs'>): Promise<FollowerStatus[]> {
+    if (this.#problem !== undefined) throw this.#problem;
+    const { mldsaKey } = this.#home;
+    const cosigner = mldsaKey !== '' && existsSync(mldsaKey) ? readCosigner(mldsaKey) : undefined;
+    const publisher = new Publisher({
+      policy: this.policy!,
+      openStore: () => this.#openWritten(true, this.#warn),
+      source: this.#reader,
+      cosign: cosigner && ((text) => cosigner.cosign(text, 0n)),
+      fetch: fetch ?? globalThis.fetch,
+      timeoutMs: timeoutMs ?? WITNESS_TIMEOUT_MS_DEFAULT,
+      everyMs: PUBLISH_MS_DEFAULT,
+      refreshMs: COSIGN_REFRESH_MS_DEFAULT,
+      clock: systemClock,
+      warn: this.#warn,
+    });
+    return publisher.once();
   }
 
   /** The newest checkpoint that the quorum has cosigned, of at least `size` entries, and at most `sizeMax`. */

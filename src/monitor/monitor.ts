@@ -16,6 +16,7 @@ import { isLasting, standingTellings } from './flaws.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
+import { beginnings, unreadWhole } from './notices.ts';
 import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
   isDamage,
@@ -369,21 +370,6 @@ export class Monitor {
 export function rootOfState({ note }: Pick<MonitorState, 'note'>): string {
   const head = note === '' ? undefined : readHead(utf8Encode(note));
   return head === undefined ? '' : base64Encode(head.root);
-}
-
-/** A monitor that remembered nothing says so: whoever takes its memory away can show it another history. */
-function beginnings(before: MonitorState, now: MonitorState, nowMs: number): Telling[] {
-  if (before.note !== '' || now.note === '') return [];
-  const message = `Nothing was seen of ${now.origin} before: the ${now.base.size} entries that are there now become the measure.`;
-  return [
-    { code: 'monitor_began', from: 0, to: Math.max(now.base.size - 1, 0), message, key: String(nowMs) },
-  ];
-}
-
-/** A server has not everything any more: what was read before cannot be read again there. */
-function unreadWhole({ base }: MonitorState, { message }: Error): Telling {
-  const told = `Not everything can be read again: ${message}.`;
-  return { code: 'log_pruned', from: 0, to: Math.max(base.size - 1, 0), message: told };
 }
 
 function tellingsOf({ findings }: AuditReport): Telling[] {

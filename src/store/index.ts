@@ -43,6 +43,7 @@ export {
   sqliteCode,
   sqliteFailure,
 } from './sqlite-failure.ts';
+export { OpenFile } from './sqlite-open-file.ts';
 export { packDisclosures, type RawRow, SqliteReader, unpackDisclosures } from './sqlite-reader.ts';
 export { checkSchema, pragma, SCHEMA_VERSION, schemaDrift } from './sqlite-schema.ts';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';

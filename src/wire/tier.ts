@@ -30,13 +30,20 @@ export interface TierStamp {
   readonly isVerified: boolean;
 }
 
-/** A place where a log is published, as whoever publishes it has noted. */
+/**
+ * A place where a log is published: `size`, `at` and `retainUntil` as whoever publishes it has noted, which proves nothing; and what
+ * was found there. Without `seen` and `problem` nobody has looked.
+ */
 export interface TierPublication {
   readonly url: string;
   readonly size: number;
   readonly at: string;
-  /** Until when the place refuses to change what lies there. */
+  /** Until when the place is noted to refuse to change what lies there. */
   readonly retainUntil?: string;
+  /** The checkpoint that lay there, signed by this log and continued by it; `lockedUntil` by the word of the place itself. */
+  readonly seen?: { readonly size: number; readonly lockedUntil?: string };
+  /** Why nothing of this log is there, or nobody can tell. */
+  readonly problem?: string;
 }
 
 /** What vouches for a log, computed out of what is there and never claimed; and what each adversary could still do. */

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { LogError, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import { LogError, OpenFile, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
 
 /** How long a statement waits for another process, milliseconds: a check and its answer take a few. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -34,9 +34,13 @@ export interface SeenCheckpoint {
  */
 export class WitnessStore {
   readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #files: readonly OpenFile[];
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, path: string) {
     this.#db = db;
+    this.#path = path;
+    this.#files = [new OpenFile(path), new OpenFile(`${path}-wal`)];
   }
 
   /** Makes the file. Throws `LogError` `witness_exists` where there is one. */
@@ -69,7 +73,7 @@ export class WitnessStore {
       try {
         db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF');
         check(db);
-        return new WitnessStore(db);
+        return new WitnessStore(db, path);
       } catch (error) {
         db.close();
         throw error;
@@ -77,20 +81,23 @@ export class WitnessStore {
     });
   }
 
-  /** The largest checkpoint of a log; undefined where none was ever cosigned. */
+  /** The largest checkpoint of a log; undefined where none was ever cosigned. Throws as {@link advance}. */
   seen(origin: string): SeenCheckpoint | undefined {
+    this.#requireInPlace();
     return guarded(() => this.#read(origin));
   }
 
   /**
    * Judges and keeps in one step that nobody else can come between, in this process or another. `judge` is shown what the log was
-   * last, and answers what it is now, or throws, and then nothing changes. When this returns, what it returns is on the disk.
+   * last, and answers what it is now, or throws, and then nothing changes. When this returns, what it returns is on the disk, in the
+   * file that will be opened the next time. Throws `LogError` `witness_missing` where that file was removed or replaced meanwhile.
    */
   advance(
     origin: string,
     at: number,
     judge: (last: SeenCheckpoint | undefined) => SeenCheckpoint,
   ): SeenCheckpoint {
+    this.#requireInPlace();
     return guarded(() => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
@@ -99,6 +106,7 @@ export class WitnessStore {
         if (last === undefined) this.#insert(origin, next, at);
         else this.#replace(origin, last.size, next, at);
         this.#db.exec('COMMIT');
+        this.#requireInPlace();
         return next;
       } finally {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -108,6 +116,14 @@ export class WitnessStore {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** What is cosigned and then lost with a file that nobody finds again would be cosigned otherwise later. */
+  #requireInPlace(): void {
+    if (this.#files.every((file) => file.isInPlace())) return;
+    throw new LogError('witness_missing', `the witness's database ${this.#path} was removed or replaced`, {
+      hint: 'stop the witness and restore the file as it was last; without it this key must never sign again',
+    });
   }
 
   #read(origin: string): SeenCheckpoint | undefined {

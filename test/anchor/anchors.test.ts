@@ -127,6 +127,60 @@ describe('the policy of a log', () => {
     assert.equal(none, `# ours\n${empty}`);
   });
 
+  const quorumOf = (text: string): string => {
+    const { threshold, members } = parsePolicy(text).groups[0]!;
+    return `${threshold} of ${members.length}`;
+  };
+
+  test('keeps a quorum that was asked for: all stay all, and no number becomes less', () => {
+    const three = add(add(empty, 0), 1, { quorum: 2 });
+    assert.equal(quorumOf(add(three, 2)), '3 of 3');
+    const all = add(add(add(empty, 0), 1), 2, { quorum: 3 });
+    assert.equal(quorumOf(all), '3 of 3');
+    assert.equal(quorumOf(removePolicyWitness(all, 'W1')), '2 of 2');
+    assert.equal(quorumOf(add(removePolicyWitness(all, 'W2'), 2)), '3 of 3');
+    // As earlier versions wrote it, in a number.
+    const numbered = all.replace('group witnesses all', 'group witnesses 3');
+    assert.notEqual(numbered, all);
+    assert.equal(quorumOf(removePolicyWitness(numbered, 'W1')), '2 of 2');
+    const one = add(add(empty, 0), 1, { quorum: 1 });
+    assert.equal(quorumOf(add(one, 2)), '1 of 3');
+    const usual = add(add(add(empty, 0), 1), 2);
+    assert.equal(quorumOf(usual), '2 of 3');
+    assert.equal(quorumOf(removePolicyWitness(usual, 'W1')), '2 of 2');
+    assert.equal(quorumOf(removePolicyWitness(usual, 'W1', 1)), '1 of 2');
+    assert.equal(quorumOf(removePolicyWitness(removePolicyWitness(usual, 'W1'), 'W0')), '1 of 1');
+    assert.throws(() => removePolicyWitness(usual, 'W1', 3), { code: 'option_invalid' });
+    // That one of two has to sign is no number of them.
+    const depends = usual.replace(/group .*\nquorum .*\n/, 'quorum W0\n');
+    assert.throws(() => removePolicyWitness(depends, 'W1'), { code: 'option_invalid' });
+  });
+
+  test('a number of many stays or grows, and never shrinks', () => {
+    const members = [0, 1, 2, 3, 4, 5, 6];
+    const vkeyOf = (at: number): string =>
+      parseCosignerKey(
+        cosignerKeyFromSeed(`m${at}.example`, keyTypes.cosignatureV1, new Uint8Array(32).fill(at + 40)),
+      ).key.text;
+    const many = (count: number, quorum: number): string =>
+      members.slice(0, count).reduce(
+        (text, at) =>
+          addPolicyWitness(text, {
+            name: `M${at}`,
+            vkey: vkeyOf(at),
+            ...(at === count - 1 && { quorum }),
+          }),
+        empty,
+      );
+    const next = (text: string, at: number): string =>
+      quorumOf(addPolicyWitness(text, { name: `M${at}`, vkey: vkeyOf(at) }));
+    assert.equal(next(many(4, 4), 4), '5 of 5');
+    assert.equal(next(many(5, 4), 5), '4 of 6');
+    assert.equal(next(many(5, 3), 5), '4 of 6');
+    assert.equal(quorumOf(removePolicyWitness(many(4, 4), 'M0')), '3 of 3');
+    assert.equal(quorumOf(removePolicyWitness(many(5, 3), 'M0')), '3 of 4');
+  });
+
   test('takes a quorum that fits, and no other', () => {
     const text = add(add(empty, 0), 1, { quorum: 1 });
     assert.equal(parsePolicy(text).groups[0]!.threshold, 1);

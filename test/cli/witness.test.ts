@@ -48,6 +48,32 @@ test('a witness is added in one line, and proofs and verify demand it from then 
   assert.match(readFileSync(join(cwd, 'audit/policy'), 'utf8'), /quorum none/);
 });
 
+test('now: commands alone have a log witnessed, and are told where a witness has not cosigned', async (t) => {
+  const { cwd, ok, run, vkey } = await world(t);
+  makeWitness(join(cwd, 'w'), 'w.example');
+  const witness = await serveWitness(t, join(cwd, 'w'), vkey);
+  assert.equal(run('witness now --log audit').status, 3);
+  const added = run(`witness add ${witness.url} ${witness.vkey} --log audit`);
+  assert.match(added.stderr, /Show it one now: indelible witness now --log audit/);
+  assert.match(ok('witness now --log audit'), /^w\.example {2}cosigned up to size 1\n$/);
+  ok('verify audit --policy audit/policy');
+  {
+    await using log = await openLog(join(cwd, 'audit'), { readOnly: true });
+    assert.equal((await log.checkpoint({ witnessed: true })).size, 1);
+  }
+  // Again, though nothing has grown: the witness is asked, and signs anew.
+  assert.deepEqual(JSON.parse(ok('witness now --log audit --json')), {
+    witness: 'w.example',
+    cosigned: true,
+    size: 1,
+    lag: 0,
+  });
+  await witness.kill();
+  const away = run('witness now --log audit');
+  assert.equal(away.status, 3);
+  assert.match(away.stderr, /^w\.example {2}has not cosigned: \S+/m);
+});
+
 test('serve: its statuses, a stop that is graceful, and no start without its database', async (t) => {
   const { cwd, run, vkey } = await world(t);
   makeWitness(join(cwd, 'w'), 'w.example');
@@ -142,7 +168,7 @@ describe('by hand', () => {
     // One with an address that has not answered is told by it; a quorum that is there waits for nobody.
     ok(`witness add http://127.0.0.1:9 ${makeWitness(join(cwd, 'x'), 'x.example')} --log audit --quorum 2`);
     assert.match(publish().said, /Waiting for x\.example \(http:\/\/127\.0\.0\.1:9\) to cosign size 3/);
-    const policy = readFileSync(join(cwd, 'audit/policy'), 'utf8').replace('witnesses 2', 'witnesses 1');
+    const policy = readFileSync(join(cwd, 'audit/policy'), 'utf8').replace('witnesses all', 'witnesses 1');
     writeFileSync(join(cwd, 'audit/policy'), policy);
     assert.deepEqual(publish(), { said: '', waits: { entries: 0, witnesses: [] } });
   });

@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, test } from 'node:test';
-import { createLog } from 'indelible';
+import { createLog, openLog } from 'indelible';
+import { CannotStage } from '#dist/drill/attack.js';
+import { Attacker } from '#dist/drill/attacker.js';
 import { type DrillRow, drill } from '#dist/drill/index.js';
 import { indelible } from '../cli/cli-process.ts';
+import { recordInThePast } from '../log/past-log.ts';
 import { signIn, temporaryFolder } from '../support/folders.ts';
 
 /** A log with `count` events in a folder. */
@@ -104,6 +107,41 @@ describe('the drill', () => {
       if (row.attack === 'put a view in place of a table') assert.match(row.by, /schema_changed/);
       else assert.doesNotMatch(row.by, /schema_changed/, row.attack);
     }
+  });
+
+  test('on a pruned log it attacks what is left, and all of it is caught', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    const actions = (count: number): string[] => Array.from({ length: count }, () => 'record.written');
+    recordInThePast({ dir, daysAgo: 100, actions: actions(700) });
+    {
+      await using log = await openLog(dir, { heartbeatMs: 0 });
+      const rules = [{ match: '*', keep: '90d' }];
+      await log.retention.set(rules, { approvedBy: ['p_1', 'p_2'], delayMs: 0, entries: 'delete' });
+      assert.equal((await log.retention.prune()).minimum, 512);
+    }
+    const rows = await drill(dir);
+    const told = rows.map(({ attack, caught, expected, by, skipped }) => ({
+      attack,
+      caught,
+      expected,
+      by,
+      skipped,
+    }));
+    assert.deepEqual(
+      told.filter(({ caught, expected }) => caught !== expected),
+      [],
+    );
+    assert.deepEqual(
+      told.filter(({ skipped }) => skipped !== undefined),
+      [],
+    );
+  });
+
+  test('what changes nothing is no attack', async (t) => {
+    const attacker = new Attacker(await makeLog(temporaryFolder(t), 3));
+    assert.equal(attacker.unbrokenFrom(), 0);
+    assert.throws(() => attacker.run('DELETE FROM entries WHERE idx = 99'), CannotStage);
+    attacker.run('DELETE FROM entries WHERE idx = 2');
   });
 
   test('without a key it says which attacks it could not stage', async (t) => {

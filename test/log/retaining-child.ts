@@ -30,6 +30,6 @@ const retention = new Retention({
   followers: new FollowerRunner(reader, paths.followers),
   record: () => Promise.reject(new Error('nothing is set here')),
   requireOpen: () => {},
-  publications: () => [],
+  anchors: '',
 });
 await retention[what]();

@@ -1,9 +1,10 @@
 // What vouches for a log, and what each adversary could still do: the table for every combination, and the facts behind it.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { createLog, type Exposure, type Tier } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import {
@@ -18,6 +19,7 @@ import {
   signerKeyFromSeed,
   signNote,
 } from 'indelible/note';
+import { publishLog } from 'indelible/publish';
 import { tierOf } from '#dist/log/tier.js';
 import type { TierFacts } from '#dist/log/tier-model.js';
 import { signIn, temporaryFolder } from '../support/folders.ts';
@@ -50,7 +52,15 @@ const stamped = (size: number, isVerified = true): Partial<TierFacts> => ({
   stamped: [{ authority: 'tsa', size, timeMs: now - 3 * HOUR_MS, isVerified }],
 });
 const locked = (size: number, retainUntil = now + HOUR_MS): Partial<TierFacts> => ({
-  published: [{ url: 's3://bucket/log', size, at: now - HOUR_MS, retainUntil }],
+  published: [
+    {
+      url: 's3://bucket/log',
+      size,
+      at: now - HOUR_MS,
+      retainUntil: now + 2 * HOUR_MS,
+      seen: { size, lockedUntil: retainUntil },
+    },
+  ],
 });
 
 const rowOf = ({ exposure }: Tier, part: string): Exposure => exposure.find(({ who }) => who.includes(part))!;
@@ -78,7 +88,43 @@ describe('the table', () => {
     ['a stamp that nobody vouches for', stamped(100, false), 'chained signed', 'none', 'none', 'none'],
     [
       'published, not locked',
-      { published: [{ url: 'file:///a', size: 100, at: now }] },
+      { published: [{ url: 'file:///a', size: 100, at: now, seen: { size: 100 } }] },
+      'chained signed published',
+      'none',
+      'none',
+      'none',
+    ],
+    [
+      'published and locked by a note alone',
+      { published: [{ url: 's3://no-such-bucket/x', size: 100, at: now, retainUntil: now + HOUR_MS }] },
+      'chained signed',
+      'none',
+      'none',
+      'none',
+    ],
+    [
+      'a lock by a note, of which the place says nothing',
+      {
+        published: [{ url: 's3://b/x', size: 100, at: now, retainUntil: now + HOUR_MS, seen: { size: 100 } }],
+      },
+      'chained signed published',
+      'none',
+      'none',
+      'none',
+    ],
+    [
+      'a lock by the word of the place, longer than the note says',
+      {
+        published: [
+          {
+            url: 's3://b/x',
+            size: 100,
+            at: now,
+            retainUntil: now - HOUR_MS,
+            seen: { size: 100, lockedUntil: now + HOUR_MS },
+          },
+        ],
+      },
       'chained signed published',
       'none',
       'none',
@@ -270,7 +316,8 @@ describe('the facts', () => {
     await log.record(signIn('b'));
     const tier = await log.tier();
     assert.deepEqual(tier.contradictions, []);
-    assert.equal(layersOf(tier), 'chained signed time-stamped published locked');
+    // Both places are notes alone: nothing lies in the one, and nobody has looked at the other.
+    assert.equal(layersOf(tier), 'chained signed time-stamped');
     assert.deepEqual(
       tier.stamped.map(({ authority, isVerified, size: covered }) => [authority, isVerified, covered]).sort(),
       [
@@ -328,5 +375,79 @@ describe('the facts', () => {
     const contradicted = await log.tier();
     assert.match(contradicted.contradictions.join(), /Witnesses have cosigned 2 entries of another history/);
     assert.equal(contradicted.witnessed, undefined);
+  });
+
+  test('where it is published is looked at: what is gone, another log or another history counts for nothing', async (t) => {
+    const folder = temporaryFolder(t);
+    const dir = join(folder, 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    const { note: born } = await log.checkpoint();
+    await log.record(signIn('a'));
+    const there = join(folder, 'public');
+    const to = pathToFileURL(there).href;
+    const { size } = await publishLog(log, { to });
+    await log.record(signIn('b'));
+    const published = (tier: Tier) => tier.layers[4]!;
+    const held = await log.tier();
+    assert.deepEqual([held.published[0]?.seen, held.warnings], [{ size }, []]);
+    assert.equal(published(held).holds, true);
+    assert.match(published(held).says, /up to size 2 of 3; the checkpoint was looked at/);
+
+    const file = join(there, 'checkpoint');
+    const good = readFileSync(file);
+    writeFileSync(file, born);
+    const older = await log.tier();
+    assert.deepEqual(older.published[0]?.seen, { size: 1 });
+    assert.match(older.warnings.join(), /up to size 2, and what lies there ends at 1/);
+    const signer = parseSignerKey(readFileSync(join(dir, 'log.key'), 'utf8').trim());
+    writeFileSync(file, signNote(`${origin}\n${size}\n${'A'.repeat(43)}=\n`, [signer]));
+    const forked = await log.tier();
+    assert.equal(published(forked).holds, false);
+    assert.match(
+      forked.contradictions.join(),
+      /lie 2 entries of another history.*signed by a key of this log/,
+    );
+    const stranger = parseSignerKey(signerKeyFromSeed(origin, new Uint8Array(32).fill(9)));
+    writeFileSync(file, signNote(parseNote(good).text, [stranger]));
+    const unsigned = await log.tier();
+    assert.equal(published(unsigned).holds, false);
+    assert.match(
+      published(unsigned).says,
+      /noted up to size 2, .*, but what lies there is no checkpoint of this log/,
+    );
+    rmSync(there, { recursive: true });
+    const gone = await log.tier();
+    assert.equal(published(gone).holds, false);
+    assert.match(published(gone).says, /noted up to size 2/);
+    assert.match(gone.warnings.join(), /is noted to be published at/);
+    assert.equal(gone.published[0]?.seen, undefined);
+  });
+
+  test('a lock that is noted and that nobody looked at improves no row', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    const before = await log.tier();
+    const url = 's3://no-such-bucket/x';
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    store.putPublication({ url, size: 1, at: Date.now(), retainUntil: Date.parse('2099-01-01') });
+    store.close();
+    const noted = await log.tier();
+    assert.equal(layersOf(noted), 'chained signed');
+    assert.deepEqual(noted.exposure, before.exposure);
+    assert.match(noted.layers[4]!.says, /^s3:\S+: noted up to size 1, \S+, not looked at$/);
+    assert.match(noted.layers[5]!.says, /^s3:\S+: noted until 2099-\S+, not looked at$/);
+    const away = await log.tier(undefined, async () => {
+      throw new Error('no such bucket');
+    });
+    assert.deepEqual(away.exposure, before.exposure);
+    assert.match(away.warnings.join(), /cannot be read: no such bucket/);
+    const { note } = await log.checkpoint();
+    const lockedUntil = Date.parse('2050-01-01');
+    const here = await log.tier(undefined, async () => ({ checkpoint: Buffer.from(note), lockedUntil }));
+    assert.equal(layersOf(here), 'chained signed published locked');
+    assert.match(here.layers[5]!.says, /until 2050-01-01T\S+, as it says itself$/);
+    const replica = Buffer.from(note.replace(/\n\n.*$/s, '\n\n'));
+    const torn = await log.tier(undefined, async () => ({ checkpoint: replica, lockedUntil }));
+    assert.deepEqual(torn.exposure, before.exposure);
   });
 });

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { publishLog } from 'indelible/publish';
+import { S3TileStore } from '#dist/store/index.js';
 import { temporaryFolder } from '../support/folders.ts';
 import { S3Double } from '../support/s3-double.ts';
 import { grow, smallLog, urlOf } from './world.ts';
@@ -84,4 +85,19 @@ test('in a locked bucket: every file before the checkpoint, the sealed values lo
   assert.ok(ends.length >= 6 && until.length >= 6);
   const early = Math.min(...ends) - Date.parse(locked!);
   assert.ok(early >= 0 && early < 60_000, `${locked} is ${early} ms before the first end`);
+});
+
+test('a bucket is asked for the lock of its checkpoint, and says none where there is none', async (t) => {
+  const double = await S3Double.start(t);
+  const client = double.client(t);
+  const log = await smallLog(t, 3);
+  const lockedAt = async (to: string, retention: { days: number; mode?: 'GOVERNANCE' } | undefined) => {
+    await publishLog(log, { to, s3: { client, ...(retention && { retention }) }, disclosures: false });
+    const bucket = await S3TileStore.reading(to, { client });
+    return bucket.lockedUntil('checkpoint');
+  };
+  const until = await lockedAt('s3://archive/locked', { days: 10 });
+  assert.ok(Math.abs(until! - Date.now() - 10 * DAY_MS) < 60_000);
+  assert.equal(await lockedAt('s3://archive/soft', { days: 10, mode: 'GOVERNANCE' }), undefined);
+  assert.equal(await lockedAt('s3://archive/open', undefined), undefined);
 });

@@ -46,6 +46,31 @@ describe('the database', () => {
     assert.equal(log.leaves.length, 0);
   });
 
+  test('is missed at once when it is taken away, or another is put in its place, while the witness serves', async (t) => {
+    const log = new TestLog().grow(5);
+    const logs = watchedLogs([{ vkey: log.signer.vkey }]);
+    for (const isReplaced of [false, true]) {
+      const errors: object[] = [];
+      const logger = { info: () => {}, warn: () => {}, error: (fields: object) => void errors.push(fields) };
+      const dir = temporaryFolder(t);
+      createWitness(dir, { name: 'witness.example', mldsa: true });
+      const witness = startWitness(t, logs, { dir, logger });
+      const copy = join(dir, 'copy.db');
+      copyFileSync(join(dir, 'witness.db'), copy);
+      assert.equal((await witness.ask(log.request(0, 3))).status, 200);
+      for (const end of ['', '-wal', '-shm']) rmSync(join(dir, `witness.db${end}`), { force: true });
+      if (isReplaced) copyFileSync(copy, join(dir, 'witness.db'));
+      const answer = await witness.ask(log.request(3));
+      assert.equal(answer.status, 503);
+      assert.doesNotMatch(await answer.text(), /—/);
+      await assert.rejects(witness.seen(log.signer.name), /503/);
+      assert.deepEqual(
+        errors.map((fields) => (fields as { code?: string }).code),
+        ['witness_missing', 'witness_missing'],
+      );
+    }
+  });
+
   test('is remembered over a restart', async (t) => {
     const log = new TestLog().grow(5);
     const logs = watchedLogs([{ vkey: log.signer.vkey }]);

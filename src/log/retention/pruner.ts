@@ -1,3 +1,4 @@
+import { publicationsIn } from '../../anchor/index.ts';
 import { equalBytes, misuse } from '../../bytes/index.ts';
 import {
   type Actor,
@@ -72,8 +73,8 @@ export interface PrunerParts {
   readonly reader: ReaderHandle;
   readonly writer: WriterHandle | undefined;
   readonly followers: FollowerRunner;
-  /** Where the log is published, and how far. */
-  readonly publications: () => readonly { readonly url: string; readonly size: number }[];
+  /** The file that says where the log is published, and how far; '' where there is none. */
+  readonly anchors: string;
   readonly outOfReach: readonly string[];
   /** What was said of the policy and of holds among the first entries. */
   readonly known: {
@@ -199,13 +200,17 @@ async function reachOf(parts: PrunerParts, options: PruneOptions): Promise<Reach
 
 /** Who is furthest behind a size: a follower, or a place where the log is published, which could never be published on. */
 function behindOf(
-  { followers, publications }: PrunerParts,
+  { followers, anchors }: PrunerParts,
   size: number,
   despite: readonly string[],
 ): { readonly kind: 'follower' | 'publication'; readonly name: string; readonly size: number } | undefined {
   const all = [
     ...followers.behind(size).map((one) => ({ kind: 'follower' as const, ...one })),
-    ...publications().map((one) => ({ kind: 'publication' as const, name: one.url, size: one.size })),
+    ...publicationsIn(anchors).map((one) => ({
+      kind: 'publication' as const,
+      name: one.url,
+      size: one.size,
+    })),
   ];
   return all
     .filter((one) => one.size < size && !despite.includes(one.name))

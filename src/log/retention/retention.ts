@@ -33,8 +33,8 @@ export interface RetentionParts {
   readonly reader: ReaderHandle;
   readonly writer: WriterHandle | undefined;
   readonly followers: FollowerRunner;
-  /** Where the log is published, and how far. */
-  readonly publications: () => readonly { readonly url: string; readonly size: number }[];
+  /** The file that says where the log is published, and how far; '' where there is none. */
+  readonly anchors: string;
   readonly outOfReach: readonly string[];
   readonly record: (event: AuditEvent) => Promise<Receipt>;
   /** Throws where the log is closed. */

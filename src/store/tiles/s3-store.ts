@@ -49,6 +49,8 @@ export interface S3Options extends S3Connection {
   readonly oldestVersions?: boolean;
   /** How long a request may take, milliseconds; {@link S3_TIMEOUT_MS_DEFAULT} by default. */
   readonly timeoutMs?: number;
+  /** How often a request is made before its failure is thrown; 8 by default. */
+  readonly attempts?: number;
   /** Milliseconds of the wall clock. */
   readonly now?: () => number;
 }
@@ -158,6 +160,18 @@ export class S3TileStore implements TileStore {
       mayBeOurs ||= failure === 'unknown';
       await this.#pause(attempt, error);
     }
+  }
+
+  /**
+   * Until when the bucket itself says that nobody deletes the newest version of a file, milliseconds since the epoch: Object Lock in
+   * `COMPLIANCE` mode. Undefined where it says none. Throws as {@link read}.
+   */
+  async lockedUntil(path: string): Promise<number | undefined> {
+    const command = new this.#s3.commands.HeadObjectCommand(this.#keyOf(path) as never);
+    const { ObjectLockMode: mode, ObjectLockRetainUntilDate: until } = await this.#again(() =>
+      this.#send(command),
+    );
+    return mode === 'COMPLIANCE' && until instanceof Date ? until.getTime() : undefined;
   }
 
   async close(): Promise<void> {
@@ -284,7 +298,7 @@ export class S3TileStore implements TileStore {
   }
 
   async #pause(attempt: number, error: unknown): Promise<void> {
-    if (attempt + 1 >= ATTEMPTS_MAX) throw inS3Words(error, this.place);
+    if (attempt + 1 >= (this.#options.attempts ?? ATTEMPTS_MAX)) throw inS3Words(error, this.place);
     await sleep(PAUSE_MS_MIN * 2 ** attempt);
   }
 }
