@@ -39,7 +39,8 @@ export interface Window {
 export async function openWindow(browser: Browser, test: TestContext, options: object = {}): Promise<Window> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   test.after(() => context.close());
-  context.setDefaultTimeout(10_000);
+  // How long is waited for what has to come: a machine that is busy with other tests takes its time.
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const troubles: string[] = [];
   await context.exposeBinding('reportTrouble', (_, text: string) => void troubles.push(text));

@@ -37,7 +37,7 @@ const morning = [
 
 /** Changes an entry in the database of a running server. */
 function tamper(data: string, id: string): number {
-  const database = new DatabaseSync(path.join(data, 'logs/main/log.db'));
+  const database = new DatabaseSync(path.join(data, 'logs/main/log.db'), { timeout: 10_000 });
   for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").all()) {
     database.exec(`DROP TRIGGER "${name}"`);
   }
@@ -62,6 +62,7 @@ test('record, see it, open it, verify it; tamper with the database, and see it b
   const drawer = page.getByRole('complementary', { name: 'Event' });
   await drawer.getByRole('heading', { name: 'Ada Example gave a role to Ben Example.' }).waitFor();
   await drawer.getByText('Sealed', { exact: true }).waitFor();
+  await drawer.locator('.step.yes').nth(2).waitFor();
   assert.equal(await drawer.locator('.step.yes').count(), 3);
   await drawer.locator('blockquote').getByText('Covers for Chi this week.').waitFor();
   await picture(page, 'e2e-sealed');

@@ -622,7 +622,7 @@ describe('a log that was changed under the server', () => {
       await routes.logs.audits.all();
       await routes.call('recordEvents', { log: 'main', json: [event('c'), event('d')] });
       await routes.logs.close();
-      const db = new DatabaseSync(join(routes.dataDir, 'logs', 'main', 'log.db'));
+      const db = new DatabaseSync(join(routes.dataDir, 'logs', 'main', 'log.db'), { timeout: 10_000 });
       const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
       for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
       const changed = "CAST(replace(CAST(entry AS TEXT), 'u_1', 'u_9') AS BLOB)";
@@ -647,7 +647,7 @@ describe('a log that was changed under the server', () => {
     await routes.call('recordEvents', { log: 'main', json });
     const database = join(routes.dataDir, 'logs', 'main', 'log.db');
     assert.ok(existsSync(database));
-    const db = new DatabaseSync(database);
+    const db = new DatabaseSync(database, { timeout: 10_000 });
     // Whoever owns the disk takes the triggers away, and puts them back.
     const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
     for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);

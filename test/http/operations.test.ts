@@ -9,7 +9,7 @@ import { codeOf, requestOf, startHandler } from './server.ts';
 
 /** What an attacker with the database and without the key does: triggers go, the deed is done, triggers return. */
 function tamper(data: string, log: string, deed: string): void {
-  const db = new DatabaseSync(path.join(data, 'logs', log, 'log.db'));
+  const db = new DatabaseSync(path.join(data, 'logs', log, 'log.db'), { timeout: 10_000 });
   const triggers = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").all();
   for (const { name } of triggers) db.exec(`DROP TRIGGER ${name}`);
   db.exec(deed);
@@ -79,7 +79,7 @@ test('a log that cannot be opened any more is audited all the same, and keeps no
   const first = await startHandler(context);
   const key = await first.key(['audit', 'read']);
   await first.handler.close();
-  const db = new DatabaseSync(path.join(first.data, 'logs/alpha/log.db'));
+  const db = new DatabaseSync(path.join(first.data, 'logs/alpha/log.db'), { timeout: 10_000 });
   db.exec('DROP TRIGGER entries_no_update');
   db.close();
   const again = createHandler({ data: first.data });
@@ -158,7 +158,7 @@ test('no answer names a place on the disk of the server, and only the root is th
   const first = await startHandler(context);
   const key = await first.key(['read', 'write', 'admin', 'audit']);
   await first.handler.close();
-  const db = new DatabaseSync(path.join(first.data, 'logs/beta/log.db'));
+  const db = new DatabaseSync(path.join(first.data, 'logs/beta/log.db'), { timeout: 10_000 });
   db.exec('DROP TRIGGER entries_no_update');
   db.close();
   rmSync(path.join(first.data, 'logs/alpha/log.key'));

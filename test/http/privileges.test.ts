@@ -78,7 +78,7 @@ test('keys of a data directory that is older than this note are listed without i
     using keys = new ServerKeys(data);
     return keys.create({ name: 'old', scopes: ['read'] });
   })();
-  const database = new DatabaseSync(path.join(data, 'server.db'));
+  const database = new DatabaseSync(path.join(data, 'server.db'), { timeout: 10_000 });
   database.exec(`ALTER TABLE api_key DROP COLUMN created_by; DROP TABLE erasure; DROP TABLE retention_run;
     PRAGMA user_version = 1`);
   database.close();

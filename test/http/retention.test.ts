@@ -139,7 +139,7 @@ describe('retention on a server', () => {
     const made = createHandler({ data });
     await made.desk.ensureLog('alpha');
     await made.close();
-    const db = new DatabaseSync(path.join(data, 'server.db'));
+    const db = new DatabaseSync(path.join(data, 'server.db'), { timeout: 10_000 });
     db.exec(`ALTER TABLE erasure DROP COLUMN kind; ALTER TABLE erasure DROP COLUMN policy; DROP TABLE retention_run;
       INSERT INTO erasure (id, log, subject, basis, request_id, state, requested_by, requested_hand, requested_at)
         VALUES ('x', 'alpha', 'user/u_1', 'b', 'r', 'pending', 'a', 'h', 1);
