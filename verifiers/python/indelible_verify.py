@@ -17,7 +17,6 @@ import argparse, base64, contextlib, datetime, decimal as decimals, hashlib, jso
 SIZE_MAX, WIDTH, HASH = 2**53 - 1, 256, 32
 
 class Refused(Exception): """What was handed over is not what it claims to be."""
-
 # What Python itself says of data that are not what they should be is a refusal, too.
 REFUSALS = (Refused, ValueError, RecursionError, TypeError, AttributeError, KeyError, IndexError, zlib.error)
 
