@@ -78,7 +78,7 @@ test('attack-42: no door takes a record of an erasure that was not made, and a v
   assert.equal(sent.status, 422);
   assert.equal(((await sent.json()) as { code: string }).code, 'action_reserved');
   {
-    using db = new DatabaseSync(join(dir, 'log.db'));
+    using db = new DatabaseSync(join(dir, 'log.db'), { timeout: 10_000 });
     db.exec('DELETE FROM disclosures WHERE idx = 2');
   }
   await using again = await openLog(dir, { heartbeatMs: 0 });

@@ -128,7 +128,7 @@ test('a value that retention removed is gone by a record in the tree; one that i
     events.map(({ action, withheld }) => [action, withheld.length > 0]),
     actions.toReversed().map((action) => [action, action === 'record.read']),
   );
-  const db = new DatabaseSync(path.join(dir, 'log.db'));
+  const db = new DatabaseSync(path.join(dir, 'log.db'), { timeout: 10_000 });
   db.exec('DROP TRIGGER IF EXISTS disclosures_no_delete');
   db.exec(`DELETE FROM disclosures WHERE idx IN (${events[0]!.index}, ${young!.index})`);
   db.close();

@@ -320,7 +320,7 @@ test('an erasure destroys the keys of the subject by itself, also where its proc
   await log.close();
   const fresh = SubjectKeys.open(keys, () => new Uint8Array(32).fill(7));
   fresh.close();
-  const db = new DatabaseSync(keys);
+  const db = new DatabaseSync(keys, { timeout: 10_000 });
   db.exec("DELETE FROM destroyed WHERE subject = 'user/u_2'");
   db.prepare("INSERT INTO keys (subject, key) VALUES ('user/u_2', ?)").run(new Uint8Array(32).fill(7));
   db.close();

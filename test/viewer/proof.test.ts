@@ -73,7 +73,7 @@ const statesOf = async (verifier: LogVerifier, rows: readonly Row[]): Promise<st
 
 /** Changes an entry behind the log's back, as somebody with the disk can. */
 function tamper(folder: string, index: number): void {
-  const database = new DatabaseSync(path.join(folder, 'log.db'));
+  const database = new DatabaseSync(path.join(folder, 'log.db'), { timeout: 10_000 });
   for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").all()) {
     database.exec(`DROP TRIGGER "${name}"`);
   }
@@ -212,7 +212,7 @@ test('attack 10 and 11: two histories under one key are an alarm, at one size an
 test('attack 48: a tile that was forged to fit a forged entry condemns its rows', async (context) => {
   const { log, folder, rows } = await worldOf(context, 300);
   tamper(folder, 5);
-  const database = new DatabaseSync(path.join(folder, 'log.db'));
+  const database = new DatabaseSync(path.join(folder, 'log.db'), { timeout: 10_000 });
   database.prepare('UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND idx = 0').run();
   database.close();
   const reopened = await openLog(folder, { readOnly: true }).catch(() => log);

@@ -166,7 +166,7 @@ test('a database that fails is 503, and nothing is signed', async (t) => {
   blocker.close();
   // Another process that holds the lock for longer than anybody waits: here, one that never gives it back.
   const { DatabaseSync } = await import('node:sqlite');
-  const db = new DatabaseSync(join(witness.dir, 'witness.db'));
+  const db = new DatabaseSync(join(witness.dir, 'witness.db'), { timeout: 10_000 });
   db.exec('BEGIN IMMEDIATE');
   assert.equal((await witness.ask(log.request(0))).status, 503);
   db.exec('ROLLBACK');
