@@ -73,7 +73,12 @@ function firstMissing(
   return missing.length === 0 ? undefined : { first: missing[0]!, last: missing.at(-1)! };
 }
 
-async function* prunedBetween(reader: ReaderHandle, from: number, to: number): AsyncGenerator<PrunedEntry> {
+/** The leaf hashes of a span of full tiles, one after the other. Throws `LogError` `log_damaged` where a tile is missing. */
+export async function* prunedBetween(
+  reader: Pick<ReaderHandle, 'tile'>,
+  from: number,
+  to: number,
+): AsyncGenerator<PrunedEntry> {
   let tile: Uint8Array | undefined;
   for (let index = from; index < to; index += 1) {
     const at = index % TILE_WIDTH;

@@ -1,7 +1,8 @@
 import { base64Encode } from '../../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../../event/index.ts';
-import { type Frontier, HASH_BYTES, hashLeaf, TILE_WIDTH } from '../../merkle/index.ts';
+import { type Frontier, hashLeaf } from '../../merkle/index.ts';
 import { isLogError, LogError, type StoredEntry } from '../../store/index.ts';
+import { prunedBetween } from '../walk.ts';
 import type { CursorStore } from './cursors.ts';
 import {
   BATCH_ENTRIES_DEFAULT,
@@ -150,14 +151,7 @@ export class Tail {
   /** Takes the hashes of entries before an index that are not there, if the log was pruned of them, out of its tiles. */
   async #passPruned(frontier: Frontier, to: number): Promise<void> {
     if (frontier.size >= to || (await this.#parts.source.minimum()) < to) return;
-    while (frontier.size < to) {
-      const index = Math.floor(frontier.size / TILE_WIDTH);
-      const tile = await this.#parts.source.tile({ level: 0, index, width: TILE_WIDTH });
-      if (tile === undefined) return;
-      const end = Math.min(to, (index + 1) * TILE_WIDTH);
-      for (let at = frontier.size % TILE_WIDTH; frontier.size < end; at += 1)
-        frontier.append(tile.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES));
-    }
+    for await (const { hash } of prunedBetween(this.#parts.source, frontier.size, to)) frontier.append(hash);
   }
 
   #moved(seen: Frontier, to: Frontier): void {

@@ -34,9 +34,12 @@ export interface PruneArchive {
 export interface PruneOptions {
   /** Who prunes it; the log itself by default. */
   readonly by?: Actor;
-  /** The archive, opened; needed where the policy prunes what is archived. Every byte that goes is read there first. */
+  /** The archive, opened; needed where the policy prunes what is archived. Every entry that goes is read there first. */
   readonly archive?: PruneArchive;
-  /** Where the archive is, as the entry is to say it: a URL without credentials, query and fragment, since it stands in the log for ever. Goes with `archive`. */
+  /**
+   * Where the archive is, as the entry is to say it: a URL without credentials, query and fragment, since it stands in the log for
+   * ever. Goes with `archive`.
+   */
   readonly archiveUrl?: string;
   /**
    * Names of followers that need not have seen what goes, since nobody runs them any more, and addresses of publications that need not
