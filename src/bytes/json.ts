@@ -155,8 +155,8 @@ class Scanner {
       } while (this.#continues(CLOSE_OBJECT));
     }
     this.#depth -= 1;
-    // An equal name overwrote its twin: counting once per object is cheaper than asking once per name.
-    if (Object.keys(object).length !== members) this.#failAtTwin(start);
+    // An equal name overwrote its twin: counting once per object is cheaper than asking once per name. In canonical order there is none.
+    if (!this.#canonical && Object.keys(object).length !== members) this.#failAtTwin(start);
     return object;
   }
 
