@@ -13,4 +13,4 @@
 
 export { type ExitStatus, exitStatus } from './exit.ts';
 export { type Io, processIo } from './io.ts';
-export { createProgram, runCommandLine } from './program.ts';
+export { runCommandLine } from './program.ts';

@@ -1,63 +1,41 @@
 import { Command, CommanderError } from 'commander';
-import { apiKeyCommand } from './api-key.ts';
-import { backupCommand } from './backup.ts';
-import { coverageCommand } from './coverage.ts';
-import { drillCommand } from './drill.ts';
-import { eraseCommand } from './erase.ts';
-import { evidenceCommand } from './evidence.ts';
 import { reportFailure } from './exit.ts';
-import { exportCommand } from './export.ts';
-import { forkCommand } from './fork.ts';
-import { holdCommand } from './hold.ts';
-import { importCommand } from './import.ts';
-import { initCommand } from './init.ts';
 import type { Io } from './io.ts';
-import { keyCommand } from './key.ts';
-import { monitorCommand } from './monitor.ts';
-import { pgCommand } from './pg.ts';
-import { proveCommand } from './prove.ts';
-import { publishCommand } from './publish.ts';
-import { queryCommand } from './query.ts';
-import { recordCommand } from './record.ts';
-import { restoreCommand } from './restore.ts';
-import { retentionCommand } from './retention.ts';
-import { serveCommand } from './serve.ts';
-import { showCommand } from './show.ts';
 import { escapeText } from './terminal.ts';
-import { tierCommand } from './tier.ts';
-import { timestampCommand } from './timestamp.ts';
-import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
-import { witnessCommand } from './witness.ts';
 
-const commands = [
-  initCommand,
-  recordCommand,
-  importCommand,
-  queryCommand,
-  showCommand,
-  proveCommand,
-  evidenceCommand,
-  verifyCommand,
-  exportCommand,
-  eraseCommand,
-  holdCommand,
-  retentionCommand,
-  backupCommand,
-  publishCommand,
-  restoreCommand,
-  drillCommand,
-  forkCommand,
-  keyCommand,
-  timestampCommand,
-  tierCommand,
-  monitorCommand,
-  pgCommand,
-  coverageCommand,
-  serveCommand,
-  witnessCommand,
-  apiKeyCommand,
-];
+/**
+ * Every command by its name, in the order of the help text. Each is read when it is asked for: what all of them need together is ten times
+ * what Node itself takes to start.
+ */
+const commands: Readonly<Record<string, () => Promise<(io: Io) => Command>>> = {
+  init: async () => (await import('./init.ts')).initCommand,
+  record: async () => (await import('./record.ts')).recordCommand,
+  import: async () => (await import('./import.ts')).importCommand,
+  query: async () => (await import('./query.ts')).queryCommand,
+  show: async () => (await import('./show.ts')).showCommand,
+  prove: async () => (await import('./prove.ts')).proveCommand,
+  evidence: async () => (await import('./evidence.ts')).evidenceCommand,
+  verify: async () => (await import('./verify.ts')).verifyCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
+  erase: async () => (await import('./erase.ts')).eraseCommand,
+  hold: async () => (await import('./hold.ts')).holdCommand,
+  retention: async () => (await import('./retention.ts')).retentionCommand,
+  backup: async () => (await import('./backup.ts')).backupCommand,
+  publish: async () => (await import('./publish.ts')).publishCommand,
+  restore: async () => (await import('./restore.ts')).restoreCommand,
+  drill: async () => (await import('./drill.ts')).drillCommand,
+  fork: async () => (await import('./fork.ts')).forkCommand,
+  key: async () => (await import('./key.ts')).keyCommand,
+  timestamp: async () => (await import('./timestamp.ts')).timestampCommand,
+  tier: async () => (await import('./tier.ts')).tierCommand,
+  monitor: async () => (await import('./monitor.ts')).monitorCommand,
+  pg: async () => (await import('./pg.ts')).pgCommand,
+  coverage: async () => (await import('./coverage.ts')).coverageCommand,
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  witness: async () => (await import('./witness.ts')).witnessCommand,
+  'api-key': async () => (await import('./api-key.ts')).apiKeyCommand,
+};
 
 const exitHelp = `
 Exit status:
@@ -81,8 +59,8 @@ function escapeLines(text: string): string {
   return text.split('\n').map(escapeText).join('\n');
 }
 
-/** The whole command line as commander knows it. */
-export function createProgram(io: Io): Command {
+/** The command line as commander knows it, as far as these words ask for it: one command, or all of them where none is named. */
+async function programFor(argv: readonly string[], io: Io): Promise<Command> {
   const program = new Command('indelible')
     .description('The immutable audit log: record, search, prove, verify, and try to break it.')
     .version(version(), '-V, --version', 'print the version')
@@ -97,13 +75,22 @@ export function createProgram(io: Io): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'indelible: ')),
     })
     .addHelpText('after', firstSteps + exitHelp);
-  for (const make of commands) {
+  for (const load of asked(argv)) {
+    const make = await load();
     const command = make(io);
     command.addHelpText('after', exitHelp);
     inherit(program, command);
     program.addCommand(command);
   }
   return program;
+}
+
+/** The commands that these words need: the one that they name, or none for the version; else all, to be listed or suggested. */
+function asked(argv: readonly string[]): (typeof commands)[string][] {
+  const [first = '', second = ''] = argv;
+  if (first === '-V' || first === '--version') return [];
+  const name = first === 'help' ? second : first;
+  return Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands);
 }
 
 /** What holds for the program holds for its commands, and for theirs: how they fail, and how they explain themselves. */
@@ -135,7 +122,8 @@ async function insteadOfHelp(error: unknown, io: Io): Promise<unknown> {
 /** Runs the command line on the words after the program's name and resolves to the exit status. Never throws. */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
   try {
-    await createProgram(io).parseAsync(shieldQuery(argv), { from: 'user' });
+    const program = await programFor(argv, io);
+    await program.parseAsync(shieldQuery(argv), { from: 'user' });
     await io.out.flush();
   } catch (error) {
     io.status = await reportFailure(await insteadOfHelp(error, io), io.words);
