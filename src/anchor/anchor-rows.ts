@@ -9,6 +9,13 @@ export interface PublishedCheckpoint {
   readonly at: number;
 }
 
+/** A signature line, and how many entries the log had once it was here: that was read after it had come. */
+export interface SignatureArrival {
+  /** The line, without its newline. */
+  readonly line: string;
+  readonly logSize: number;
+}
+
 /** A time-stamp token over the text of a checkpoint's note (RFC 3161). */
 export interface StampedCheckpoint {
   readonly size: number;

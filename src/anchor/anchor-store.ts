@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { sha256, utf8Encode } from '../bytes/index.ts';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
 import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
 import {
@@ -7,12 +8,13 @@ import {
   type PublishedCheckpoint,
   publicationOf,
   publishedOf,
+  type SignatureArrival,
   type StampedCheckpoint,
   stampedOf,
   type WitnessRecord,
   witnessOf,
 } from './anchor-rows.ts';
-import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { linesOf, linesOfNewKeys, withNewest } from './newest-signatures.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -28,6 +30,12 @@ CREATE TABLE IF NOT EXISTS refreshed (
   note BLOB NOT NULL,
   at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS arrivals (
+  size INTEGER NOT NULL,
+  line BLOB NOT NULL,
+  log_size INTEGER NOT NULL,
+  PRIMARY KEY (size, line)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS timestamps (
   size INTEGER NOT NULL,
   authority TEXT NOT NULL,
@@ -111,10 +119,11 @@ export class AnchorStore {
   /**
    * Puts signature lines under a published checkpoint, which is kept if it was not. In one transaction, so that nobody's lines are
    * lost. Of several lines by one key the first stays, which says since when the checkpoint was there; the newest of each key are
-   * kept beside it, as one more note over the same text. Answers the note with the newest of all. Throws `LogError` `rolled_back`
-   * where another checkpoint of this size was published.
+   * kept beside it, as one more note over the same text. `logSize` says how many entries the log had once the lines were here, where
+   * that was read after they had come. Answers the note with the newest of all. Throws `LogError` `rolled_back` where another
+   * checkpoint of this size was published.
    */
-  addSignatures(published: PublishedCheckpoint, lines: readonly string[]): Uint8Array {
+  addSignatures(published: PublishedCheckpoint, lines: readonly string[], logSize?: number): Uint8Array {
     const { size, note, at } = published;
     return guarded(() => {
       this.#db.exec('BEGIN IMMEDIATE');
@@ -130,11 +139,35 @@ export class AnchorStore {
         const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
         if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
         const newest = this.#refresh({ size, note: merged, at }, lines);
+        if (logSize !== undefined) this.#putArrivals(size, lines, logSize);
         this.#db.exec('COMMIT');
         return newest;
       } finally {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       }
+    });
+  }
+
+  /** A line that comes again was here since the first time. */
+  #putArrivals(size: number, lines: readonly string[], logSize: number): void {
+    const put = this.#db.prepare('INSERT OR IGNORE INTO arrivals (size, line, log_size) VALUES (?, ?, ?)');
+    for (const line of lines) put.run(size, sha256(utf8Encode(line)), logSize);
+  }
+
+  /**
+   * How many entries the log had once signature lines under published checkpoints were here; nothing of a line of which that was not
+   * noted.
+   */
+  arrivals(published: readonly Pick<PublishedCheckpoint, 'size' | 'note'>[]): SignatureArrival[] {
+    return guarded(() => {
+      if (!this.#has('arrivals')) return [];
+      const find = this.#db.prepare('SELECT log_size FROM arrivals WHERE size = ? AND line = ?');
+      return published.flatMap(({ size, note }) =>
+        linesOf(note).flatMap((line) => {
+          const row = find.get(size, sha256(utf8Encode(line)));
+          return row === undefined ? [] : { line, logSize: Number(row['log_size']) };
+        }),
+      );
     });
   }
 
@@ -168,6 +201,9 @@ export class AnchorStore {
                  AND newer.at / 3600000 = older.at / 3600000 AND length(newer.note) >= length(older.note)))`,
         )
         .run(PUBLISHED_KEPT_MIN);
+      this.#db.exec(
+        'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
+      );
     });
   }
 
@@ -211,7 +247,7 @@ export class AnchorStore {
    */
   newestPublished(limit = 1, size: number = Number.MAX_SAFE_INTEGER): PublishedCheckpoint[] {
     return guarded(() => {
-      const again = this.#hasRefreshed() ? 'UNION ALL SELECT 0, size, note, at FROM refreshed' : '';
+      const again = this.#has('refreshed') ? 'UNION ALL SELECT 0, size, note, at FROM refreshed' : '';
       const rows = this.#db.prepare(
         `SELECT size, note, at FROM (SELECT 1 AS place, size, note, at FROM published ${again})
          WHERE size <= ? ORDER BY size DESC, place LIMIT ?`,
@@ -221,8 +257,8 @@ export class AnchorStore {
   }
 
   /** A file that is only read may be of before there was such a table. */
-  #hasRefreshed(): boolean {
-    return this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'refreshed'").get() !== undefined;
+  #has(table: 'arrivals' | 'refreshed'): boolean {
+    return this.#db.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) !== undefined;
   }
 
   /** Keeps a token. */

@@ -15,7 +15,13 @@
  * Everything that comes from outside is an attacker's until it is verified. `timestamp/der.ts` refuses what is not strict DER before
  * any parser sees it, `timestamp/token.ts` takes apart without believing, `timestamp/verify-timestamp.ts` believes.
  */
-export type { Publication, PublishedCheckpoint, StampedCheckpoint, WitnessRecord } from './anchor-rows.ts';
+export type {
+  Publication,
+  PublishedCheckpoint,
+  SignatureArrival,
+  StampedCheckpoint,
+  WitnessRecord,
+} from './anchor-rows.ts';
 export { AnchorStore, PUBLISHED_KEPT_MIN } from './anchor-store.ts';
 export {
   addPolicyWitness,
@@ -24,7 +30,7 @@ export {
   removePolicyWitness,
   WITNESS_GROUP,
 } from './policy-file.ts';
-export { publicationsIn, readPublished } from './read-published.ts';
+export { publicationsIn, type ReadPublished, readPublished } from './read-published.ts';
 export { parseCertificates } from './timestamp/certificates.ts';
 export { answerAround } from './timestamp/messages.ts';
 export {

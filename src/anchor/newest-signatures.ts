@@ -1,3 +1,4 @@
+import { VerificationError } from '../bytes/index.ts';
 import { formatNote, type NoteSignature, parseNote, parseSignatureLine } from '../note/index.ts';
 
 /** Of these lines the first of each key, and none of a key that has signed the note already. Throws `malformed_note`. */
@@ -21,4 +22,14 @@ export function withNewest(note: Uint8Array, lines: readonly string[]): Uint8Arr
 
 function keyOf({ name, keyId }: NoteSignature): string {
   return `${name} ${keyId}`;
+}
+
+/** The signature lines of a note; none of what is no note. */
+export function linesOf(note: unknown): string[] {
+  try {
+    return note instanceof Uint8Array ? parseNote(note).signatures.map(({ line }) => line) : [];
+  } catch (error) {
+    if (error instanceof VerificationError) return [];
+    throw error;
+  }
 }

@@ -1,17 +1,29 @@
-import type { Publication } from './anchor-rows.ts';
+import type { Publication, SignatureArrival } from './anchor-rows.ts';
 import { AnchorStore } from './anchor-store.ts';
 
 /** Published checkpoints that an audit compares, newest first. */
 const AUDITED_MAX = 256;
 
+/** What was shown to witnesses, for an audit. */
+export interface ReadPublished {
+  /** The newest checkpoints that were published, as notes. */
+  readonly notes: readonly string[];
+  /** How large the log was once signature lines under them were here, as far as it was noted. */
+  readonly arrivals: readonly SignatureArrival[];
+}
+
 /**
- * The newest checkpoints that were published, as notes, for an audit; none where there is no such file. Nothing of them is believed.
- * Throws `LogError` `io_failed` where the file cannot be read.
+ * The newest checkpoints that were published, for an audit; none where there is no such file. Nothing of them is believed. Throws
+ * `LogError` `io_failed` where the file cannot be read.
  */
-export function readPublished(path: string): string[] {
+export function readPublished(path: string): ReadPublished {
   const store = AnchorStore.openReadable(path);
   try {
-    return (store?.newestPublished(AUDITED_MAX) ?? []).map(({ note }) => readText(note));
+    const published = store?.newestPublished(AUDITED_MAX) ?? [];
+    return {
+      notes: published.map(({ note }) => readText(note)),
+      arrivals: store?.arrivals(published) ?? [],
+    };
   } finally {
     store?.close();
   }

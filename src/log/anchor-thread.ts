@@ -9,7 +9,12 @@ export interface AnchorHandle {
   witness(url: string): Promise<WitnessRecord | undefined>;
   /** The smallest published checkpoint of at least that size; undefined where there is none. */
   publishedFrom(size: number): Promise<PublishedCheckpoint | undefined>;
-  addSignatures(published: PublishedCheckpoint, lines: readonly string[]): Promise<Uint8Array>;
+  /** `logSize`: how many entries the log had once the lines were here. */
+  addSignatures(
+    published: PublishedCheckpoint,
+    lines: readonly string[],
+    logSize?: number,
+  ): Promise<Uint8Array>;
   putWitness(record: WitnessRecord): Promise<void>;
   thinPublished(): Promise<void>;
   close(): Promise<void>;
@@ -20,7 +25,7 @@ export function anchorsHere(store: AnchorStore): AnchorHandle {
   return {
     witness: async (url) => store.witness(url),
     publishedFrom: async (size) => store.publishedFrom(size)[0],
-    addSignatures: async (published, lines) => store.addSignatures(published, lines),
+    addSignatures: async (published, lines, logSize) => store.addSignatures(published, lines, logSize),
     putWitness: async (record) => store.putWitness(record),
     thinPublished: async () => store.thinPublished(),
     close: async () => store.close(),
@@ -39,7 +44,7 @@ export async function openAnchors(path: string, warn: (message: string) => void)
   return {
     witness: (url) => remote.call('witness', url),
     publishedFrom: (size) => remote.call('publishedFrom', size),
-    addSignatures: (published, lines) => remote.call('addSignatures', published, lines),
+    addSignatures: (published, lines, logSize) => remote.call('addSignatures', published, lines, logSize),
     putWitness: (record) => remote.call('putWitness', record),
     thinPublished: () => remote.call('thinPublished'),
     close: async () => {
@@ -64,8 +69,8 @@ export function serveAnchors(port: MessagePort): void {
     },
     witness: (url: string) => store().witness(url),
     publishedFrom: (size: number) => store().publishedFrom(size),
-    addSignatures: (published: PublishedCheckpoint, lines: readonly string[]) =>
-      store().addSignatures(published, lines),
+    addSignatures: (published: PublishedCheckpoint, lines: readonly string[], logSize?: number) =>
+      store().addSignatures(published, lines, logSize),
     putWitness: (record: WitnessRecord) => store().putWitness(record),
     thinPublished: () => store().thinPublished(),
     close: () => store().close(),

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { readPublished } from '../anchor/index.ts';
+import { type ReadPublished, readPublished } from '../anchor/index.ts';
 import { misuse, VerificationError } from '../bytes/index.ts';
 import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
@@ -147,7 +147,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
     ...(options.seenOutside === undefined ? {} : { anchors: options.seenOutside }),
     ...(mark === undefined ? {} : { mark }),
     stamped: stamps.stamped,
-    ...(published.notes.length === 0 ? {} : { published: published.notes }),
+    ...(published.notes.length === 0 ? {} : { published: published.notes, arrivals: published.arrivals }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
   });
@@ -237,13 +237,14 @@ function markOf({ mark }: LogPaths): string | undefined {
 }
 
 /** What was shown to witnesses, and is kept beside the log. A file that cannot be read any more is a finding, and no reason to stop. */
-export function publishedOf(path: string): { notes: string[]; discoveries: Discovery[] } {
+export function publishedOf(path: string): ReadPublished & { readonly discoveries: readonly Discovery[] } {
   try {
-    return { notes: readPublished(path), discoveries: [] };
+    return { ...readPublished(path), discoveries: [] };
   } catch (error) {
     if (!isLogError(error, 'io_failed')) throw error;
     const what = `What witnesses have signed cannot be read: ${error.message}`;
-    return { notes: [], discoveries: [{ code: 'table_damaged', from: 0, to: 0, what, ofLog: true }] };
+    const damaged = { code: 'table_damaged', from: 0, to: 0, what, ofLog: true } as const;
+    return { notes: [], arrivals: [], discoveries: [damaged] };
   }
 }
 

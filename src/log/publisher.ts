@@ -217,12 +217,23 @@ export class Publisher implements LeaseTask {
   async #keep(party: Party, target: Target, lines: readonly string[]): Promise<Uint8Array> {
     const { clock } = this.#parts;
     const at = clock.wall();
+    // Read now that they are here: what is not in the log yet comes after them, however long they took.
+    const logSize = await this.#sizeNow();
     const store = await this.#opened();
-    const note = await store.addSignatures({ size: target.size, note: target.note, at }, lines);
+    const note = await store.addSignatures({ size: target.size, note: target.note, at }, lines, logSize);
     await store.putWitness({ url: party.url, size: target.size, at });
     if (party.refusal !== undefined) this.#parts.warn(`the witness ${party.name} cosigns the log again`);
     party.cosigned(target.size, at);
     return note;
+  }
+
+  /** How many entries the log has; undefined where that cannot be read, which costs no signature. */
+  async #sizeNow(): Promise<number | undefined> {
+    try {
+      return (await this.#parts.source.checkpoint()).size;
+    } catch {
+      return undefined;
+    }
   }
 
   /** It has seen more than it was shown: by another process of this log a moment ago, or of a history that is gone. */

@@ -1,8 +1,16 @@
 import { VerificationError } from '../bytes/index.ts';
 import { type OpenedCheckpoint, satisfiesPolicy } from '../note/index.ts';
-import { type Believed, CLOCKS_APART_MS_MAX, openBelieved, readHead, type Stamped } from '../verify/index.ts';
+import {
+  type Arrival,
+  type Believed,
+  CLOCKS_APART_MS_MAX,
+  cosignaturesApart,
+  openBelieved,
+  readHead,
+  type Stamped,
+} from '../verify/index.ts';
 import type { Telling } from './found.ts';
-import { type TimeMark, thereAt } from './times.ts';
+import { around, type TimeMark, thereAt } from './times.ts';
 
 /** How old things may be, milliseconds. What is not given is not asked for. */
 export interface Limits {
@@ -46,6 +54,38 @@ export function judgeArrival(index: number, recordedAt: string, seenAtMs: number
   const seenAt = new Date(seenAtMs).toISOString();
   const message = `Entry ${index} says that it was recorded at ${recordedAt}, and at ${seenAt} it was not there yet.`;
   return [{ code: 'time_contradicted', from: index, to: index, message }];
+}
+
+/** What of the witnesses is judged besides: of which log, and how large it was once their signatures were here. */
+interface WitnessFacts extends Facts {
+  readonly origin: string;
+  readonly arrivals: readonly Arrival[];
+}
+
+/** Whether the witnesses of the policy vouch for the log, and its clock agrees with theirs. */
+export function judgeWitnesses(
+  notes: readonly Uint8Array[],
+  believed: Believed,
+  facts: WitnessFacts,
+): Telling[] {
+  return [...judgeCosignatures(notes, believed, facts), ...judgeCosignedTimes(notes, believed, facts)];
+}
+
+/** Entries that say of their time what a witness contradicts, as far as times are remembered. */
+function judgeCosignedTimes(
+  notes: readonly Uint8Array[],
+  { policy: { witnesses } }: Believed,
+  { size, recordedAt, times, origin, arrivals }: WitnessFacts,
+): Telling[] {
+  if (recordedAt === '') return [];
+  const own = notes.filter((note) => {
+    const head = readHead(note);
+    return head !== undefined && head.origin === origin && head.size <= size;
+  });
+  const known = around(times, { index: size - 1, recordedAt });
+  return cosignaturesApart({ notes: own, witnesses, arrivals, ...known }).map(({ index, what }) => {
+    return { code: 'time_contradicted', from: index, to: index, message: `${what}.` };
+  });
 }
 
 /**

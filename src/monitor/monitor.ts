@@ -14,11 +14,12 @@ import {
 } from '../verify/index.ts';
 import { isLasting, standingTellings } from './flaws.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
-import { type Facts, judgeClock, judgeCosignatures, judgeStamps, type Limits } from './judge.ts';
+import { type Facts, judgeClock, judgeStamps, judgeWitnesses, type Limits } from './judge.ts';
 import { continues, type Looked, lookOnce } from './look.ts';
 import { beginnings, unreadWhole } from './notices.ts';
 import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
+  type Cosigned,
   isDamage,
   isFolder,
   openWatched,
@@ -81,7 +82,7 @@ interface Round {
 
 /** What outside parties have signed of a log, as it is kept beside it. */
 interface Outside {
-  readonly cosigned: readonly Uint8Array[];
+  readonly cosigned: Cosigned;
   readonly stamped: readonly Stamped[];
 }
 
@@ -255,8 +256,12 @@ export class Monitor {
     const { origin } = state;
     return [
       ...judgeClock(facts),
-      ...(await this.#compareCosigned(cosigned, state, place)),
-      ...judgeCosignatures([note, ...cosigned], believed, facts),
+      ...(await this.#compareCosigned(cosigned.notes, state, place)),
+      ...judgeWitnesses([note, ...cosigned.notes], believed, {
+        ...facts,
+        origin,
+        arrivals: cosigned.arrivals,
+      }),
       ...(tellings.some(({ code }) => code === 'forked')
         ? []
         : judgeStamps(stamped, { ...facts, origin }, utf8Encode)),

@@ -22,7 +22,7 @@ import {
   readTile,
 } from '../publish/index.ts';
 import { CHECKPOINT_PATH } from '../store/index.ts';
-import type { AuditReport, Held, Stamped } from '../verify/index.ts';
+import type { Arrival, AuditReport, Held, Stamped } from '../verify/index.ts';
 import type { NextEntry, PrunedNext } from './continuation.ts';
 import { firstOverdueIn, type OverdueAsked } from './overdue-entries.ts';
 
@@ -30,6 +30,13 @@ import { firstOverdueIn, type OverdueAsked } from './overdue-entries.ts';
 export interface WholeReading {
   readonly policy: Policy;
   readonly held: readonly Held[];
+}
+
+/** What witnesses have signed, as it is kept beside a log. */
+export interface Cosigned {
+  readonly notes: readonly Uint8Array[];
+  /** How large the log was once signature lines under them were here, as far as it was noted. */
+  readonly arrivals: readonly Arrival[];
 }
 
 /** A log as a monitor reads it. Nothing that comes from here is believed. */
@@ -44,7 +51,7 @@ export interface WatchedPlace {
   /** A tile, as far as it is there. */
   tile(tile: Tile): Promise<Uint8Array | undefined>;
   /** Checkpoints with cosignatures that are kept beside the log; none where they come with the checkpoint itself. */
-  cosigned(): readonly Uint8Array[];
+  cosigned(): Cosigned;
   /** What time-stamping authorities have signed; none where this place keeps none. */
   stamps(): Promise<readonly Stamped[]>;
   /** The first entry with sealed values that should have gone by the policy of retention; undefined where there is none. */
@@ -115,9 +122,9 @@ class FolderPlace implements WatchedPlace {
     return this.#log.reader.tile(tile);
   }
 
-  cosigned(): readonly Uint8Array[] {
-    const path = this.#settings.anchors ?? logPaths(this.#settings.place).anchors;
-    return publishedOf(path).notes.map((note) => utf8Encode(note));
+  cosigned(): Cosigned {
+    const { notes, arrivals } = publishedOf(this.#settings.anchors ?? logPaths(this.#settings.place).anchors);
+    return { notes: notes.map((note) => utf8Encode(note)), arrivals };
   }
 
   async stamps(): Promise<readonly Stamped[]> {
@@ -182,8 +189,8 @@ class PublishedPlace implements WatchedPlace {
     return readTile(this.#read, tile);
   }
 
-  cosigned(): readonly Uint8Array[] {
-    return [];
+  cosigned(): Cosigned {
+    return { notes: [], arrivals: [] };
   }
 
   async stamps(): Promise<readonly Stamped[]> {

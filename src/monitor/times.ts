@@ -1,3 +1,5 @@
+import type { EntryMoment } from '../verify/index.ts';
+
 /** An entry, and when it says that it was recorded, milliseconds since the epoch. */
 export type TimeMark = readonly [index: number, atMs: number];
 
@@ -40,6 +42,20 @@ export class TimeMarks {
     const mark = this.#marks.findLast(([at]) => at <= index);
     return mark === undefined || mark[0] < from ? undefined : mark[1];
   }
+}
+
+/** Of the entries up to an index, the last whose time is remembered; of those from it on, the first. The newest is given besides. */
+export function around(
+  marks: readonly TimeMark[],
+  newest: EntryMoment,
+): Record<'last' | 'next', (index: number) => EntryMoment | undefined> {
+  const momentOf = (mark: TimeMark | undefined): EntryMoment | undefined =>
+    mark && { index: mark[0], recordedAt: new Date(mark[1]).toISOString() };
+  return {
+    last: (index) => (index >= newest.index ? newest : momentOf(marks.findLast(([at]) => at <= index))),
+    next: (index) =>
+      momentOf(marks.find(([at]) => at >= index)) ?? (index <= newest.index ? newest : undefined),
+  };
 }
 
 /** How many entries were there for certain at a time. */

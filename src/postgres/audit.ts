@@ -105,7 +105,7 @@ class DatabaseAudit {
       ...(seenOutside === undefined ? {} : { anchors: seenOutside }),
       ...(mark === undefined ? {} : { mark }),
       stamped: stamps.stamped,
-      ...(published.notes.length === 0 ? {} : { published: published.notes }),
+      ...(published.notes.length === 0 ? {} : { published: published.notes, arrivals: published.arrivals }),
       ...(trust === undefined ? {} : { trust }),
       ...(depth === undefined ? {} : { depth }),
     });

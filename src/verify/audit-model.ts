@@ -3,6 +3,7 @@ import type { Hash, RangeParts } from '../merkle/index.ts';
 import type { ChunkPruning } from './audit-pruning.ts';
 import type { ChunkRetention } from './audit-retention.ts';
 import type { Anchor } from './believed.ts';
+import type { Arrival } from './cosigned.ts';
 import type { Discovery, FindingCode } from './finding.ts';
 import type { Held } from './held.ts';
 import type { KeyEntry } from './key-timeline.ts';
@@ -93,6 +94,8 @@ export interface AuditOptions {
    * log; whom of the witnesses to believe, and how many have to have signed, is what `trust` says.
    */
   readonly published?: readonly string[];
+  /** How large the log was once signature lines under those checkpoints were here, as far as it was noted. */
+  readonly arrivals?: readonly Arrival[];
   /** `full` unless said otherwise. */
   readonly depth?: AuditDepth;
   /**

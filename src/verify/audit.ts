@@ -8,8 +8,9 @@ import { type AuditReport, type Conclusion, concludeAudit } from './audit-report
 import { PolicyAudit } from './audit-retention.ts';
 import { RemovalRecords } from './audit-sealed.ts';
 import { compareUpperTiles, splitHashes, upperTiles } from './audit-tiles.ts';
+import { momentsOfCosigned } from './cosigned.ts';
 import { Discoveries, type Discovery } from './finding.ts';
-import { placesOfHeld } from './held.ts';
+import { noteOf, placesOfHeld } from './held.ts';
 import type { KeyEntry } from './key-timeline.ts';
 import { readHead } from './signed-head.ts';
 import { anchorsOfStamps, momentsOfStamps } from './stamped.ts';
@@ -86,13 +87,14 @@ export class Audit {
     const notes = [...mark, ...published, ...stamped.map(({ note }) => note)];
     const held = placesOfHeld([...(options.held ?? []), ...notes]);
     const anchored = anchors.map(({ size }) => size);
+    const cosigned = [head.checkpoint, ...published, ...(options.held ?? []).map(noteOf)];
     const sizes = [readHead(head.checkpoint)?.size ?? 0, ...held.sizes, ...anchored, this.end];
     this.request = {
       depth: options.depth ?? 'full',
       ...(options.sealed !== undefined && { sealed: options.sealed }),
       sizes: [...new Set(sizes)].filter((size) => size <= this.end).sort((a, b) => a - b),
       leaves: held.leaves,
-      moments: momentsOfStamps(stamped),
+      moments: [...momentsOfStamps(stamped), ...momentsOfCosigned(cosigned, options.trust)],
     };
     if (last >= this.end) {
       const what = `so far behind the rest that they were not read: only ${entries} entries are there`;

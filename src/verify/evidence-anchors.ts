@@ -9,6 +9,7 @@ import {
   type VerifierKey,
 } from '../note/index.ts';
 import { type Believed, openBelieved } from './believed.ts';
+import { cosignaturesApart } from './cosigned.ts';
 import type { Evidence } from './evidence-file.ts';
 import type { FindingCode } from './finding.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
@@ -70,7 +71,7 @@ type CarriedStamp = Pick<Stamped, 'authority' | 'note'> & Partial<Pick<Stamped, 
 export class EvidenceAnchors {
   readonly #evidence: Evidence;
   readonly #stamps: readonly CarriedStamp[];
-  /** The sizes that are stamped, ascending, and the entries on either side of each. */
+  /** The sizes that are stamped or cosigned, ascending, and the entries on either side of each. */
   readonly #sizes: readonly number[];
   readonly #moments = new Map<number, { last: EntryMoment | undefined; next: EntryMoment | undefined }>();
   readonly #witnessedSize: number;
@@ -83,8 +84,9 @@ export class EvidenceAnchors {
     this.#evidence = evidence;
     this.#stamps =
       judged ?? evidence.timestamps.map(({ authority, checkpoint }) => ({ authority, note: checkpoint }));
-    this.#sizes = [...new Set(this.#stamps.map(({ note }) => sizeOf(note)))].sort((a, b) => a - b);
     this.#witnessedSize = evidence.witnessed === null ? 0 : sizeOf(evidence.witnessed);
+    const sizes = [...this.#stamps.map(({ note }) => sizeOf(note)), this.#witnessedSize];
+    this.#sizes = [...new Set(sizes)].sort((a, b) => a - b);
   }
 
   /** An entry is here, and in the tree. Indexes rise. */
@@ -121,8 +123,24 @@ export class EvidenceAnchors {
 
   /** Of the entries here, those nearest to the stamp. */
   #compareClocks(size: number, authority: string, { time }: StampVerdict, { report }: AnchorFacts): void {
-    const { last, next } = this.#moments.get(size) ?? { last: this.#last, next: undefined };
-    for (const { what } of clocksApart({ authority, time, last, next })) report('time_contradicted', what);
+    const { last, next } = this.#around(size);
+    const stamp = { who: authority, how: 'time-stamped', time } as const;
+    for (const { what } of clocksApart({ ...stamp, last, next })) report('time_contradicted', what);
+  }
+
+  #around(size: number): { last: EntryMoment | undefined; next: EntryMoment | undefined } {
+    return this.#moments.get(size) ?? { last: this.#last, next: undefined };
+  }
+
+  /** Witnesses that were given, and not the operator’s own, say until when at the latest the entries here were there. */
+  #compareCosigned(opened: OpenedCheckpoint | undefined, { head, given, report }: AnchorFacts): void {
+    const { checkpoint, witnessed } = this.#evidence;
+    const texts = [head && checkpoint, opened && witnessed].filter((text) => typeof text === 'string');
+    const notes = texts.map((text) => utf8Encode(text));
+    const { witnesses = [] } = given ?? {};
+    const last = (index: number): EntryMoment | undefined => this.#around(index + 1).last;
+    const apart = cosignaturesApart({ notes, witnesses, arrivals: [], last, next: () => undefined });
+    for (const { what } of apart) report('time_contradicted', what);
   }
 
   #witnessed(facts: AnchorFacts): EvidenceWitnessed | null {
@@ -133,6 +151,7 @@ export class EvidenceAnchors {
     const [policy, whose] = this.#policy(given);
     const opened =
       note === null ? undefined : openCarried(note, 'The checkpoint of witnesses', policy, facts);
+    this.#compareCosigned(opened, facts);
     const isMet = ({ note }: OpenedCheckpoint): boolean => satisfiesPolicy(given!, note);
     const best = asked === undefined ? opened : [head, opened].find((one) => one !== undefined && isMet(one));
     if (asked !== undefined && best === undefined)

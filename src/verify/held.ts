@@ -188,7 +188,8 @@ function compareLeaf(
   return false;
 }
 
-function noteOf(item: Held): Uint8Array {
+/** The signed checkpoint of something that is held, as bytes. */
+export function noteOf(item: Held): Uint8Array {
   return utf8Encode(typeof item === 'string' ? item : item.checkpoint);
 }
 

@@ -53,6 +53,12 @@ export type { AuditReport } from './audit-report.ts';
 export { judgeApplied, judgePruned, retentionUnreadable } from './audit-retention.ts';
 export { RemovalRecords } from './audit-sealed.ts';
 export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
+export {
+  type Arrival,
+  type CosignatureApart,
+  type CosignedNotes,
+  cosignaturesApart,
+} from './cosigned.ts';
 export type { EvidenceCosignature, EvidenceStamp, EvidenceWitnessed } from './evidence-anchors.ts';
 export {
   EvidenceAudit,
@@ -116,6 +122,7 @@ export { PinnedKey, type PinnedKeyOptions } from './pinned-key.ts';
 export { findingOfSignature, readHead } from './signed-head.ts';
 export {
   CLOCKS_APART_MS_MAX,
+  type EntryMoment,
   type Stamped,
   type StampedUpTo,
   type StampedVerdict,

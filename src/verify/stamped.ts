@@ -5,7 +5,7 @@ import { compareOne } from './held.ts';
 import { readHead, withoutStop } from './signed-head.ts';
 
 /**
- * How far the clock of a log and that of a time-stamping authority may be apart before an audit says that one of them contradicts
+ * How far the clock of a log and that of an outside party, a time-stamping authority or a witness, may be apart before an audit says that one of them contradicts
  * the other, milliseconds.
  */
 export const CLOCKS_APART_MS_MAX = 300_000;
@@ -106,11 +106,12 @@ export function compareStamped(
   return { given: stamped.length, agree, newest: [...newest.values()] };
 }
 
-/** What {@link clocksApart} compares: a time-stamp with the entries on either side of the size that it covers. */
-export interface StampedMoments {
-  readonly authority: string;
+/** What {@link clocksApart} compares: the time at which an outside party signed, with entries from before and from after it. */
+export interface SignedMoments {
+  readonly who: string;
+  readonly how: 'time-stamped' | 'cosigned';
   readonly time: string;
-  /** The last entry that it covers, and the first that it does not, as far as they are known. */
+  /** The last entry that was signed, and the first that was not there yet, as far as they are known. */
   readonly last: EntryMoment | undefined;
   readonly next: EntryMoment | undefined;
 }
@@ -122,22 +123,23 @@ export interface EntryMoment {
 }
 
 /**
- * An entry that a time-stamp covers was there before it; one that it does not cover came, but for the moments that stamping takes,
- * after it. A log whose clock was set says otherwise: which entry does, and in what words.
+ * An entry that a signature covers was there before it; one that came after it is not recorded, but for the moments that signing takes,
+ * before it. A log whose clock was set says otherwise: which entry does, and in what words.
  */
 export function* clocksApart({
-  authority,
+  who,
+  how,
   time,
   last,
   next,
-}: StampedMoments): Generator<EntryMoment & { readonly what: string }, void, undefined> {
-  const stampedMs = Date.parse(time);
-  const words = ({ index, recordedAt }: EntryMoment, how: string): string =>
-    `Entry ${index} says that it was recorded at ${recordedAt}, and ${authority} has time-stamped ${how} at ${time}`;
-  if (last !== undefined && Date.parse(last.recordedAt) > stampedMs + CLOCKS_APART_MS_MAX) {
+}: SignedMoments): Generator<EntryMoment & { readonly what: string }, void, undefined> {
+  const signedMs = Date.parse(time);
+  const words = ({ index, recordedAt }: EntryMoment, signed: string): string =>
+    `Entry ${index} says that it was recorded at ${recordedAt}, and ${who} has ${how} ${signed} at ${time}`;
+  if (last !== undefined && Date.parse(last.recordedAt) > signedMs + CLOCKS_APART_MS_MAX) {
     yield { ...last, what: words(last, 'a checkpoint that covers it') };
   }
-  if (next !== undefined && Date.parse(next.recordedAt) < stampedMs - CLOCKS_APART_MS_MAX) {
+  if (next !== undefined && Date.parse(next.recordedAt) < signedMs - CLOCKS_APART_MS_MAX) {
     yield { ...next, what: words(next, 'the entries before it, when it was not there yet,') };
   }
 }
@@ -152,8 +154,9 @@ function compareClocks(
     const recordedAt = conclusion.moments.get(index);
     return recordedAt === undefined ? undefined : { index, recordedAt };
   };
-  const moments = { authority, time, last: momentAt(size - 1), next: momentAt(size) };
-  for (const { index, recordedAt, what } of clocksApart(moments))
+  const moments = { last: momentAt(size - 1), next: momentAt(size) };
+  const stamp = { who: authority, how: 'time-stamped', time } as const;
+  for (const { index, recordedAt, what } of clocksApart({ ...stamp, ...moments }))
     report('time_contradicted', what, { from: index, to: index, detail: { recordedAt, stampedAt: time } });
 }
 

@@ -2,6 +2,7 @@ import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../byte
 import { type OpenedCheckpoint, openNote, type Policy, satisfiesPolicy } from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
 import { type Anchor, type Believed, openBelieved } from './believed.ts';
+import { compareCosigned } from './cosigned.ts';
 import { compareOne } from './held.ts';
 import { readHead } from './signed-head.ts';
 
@@ -68,6 +69,7 @@ export function compareWitnessed(
       detail: { code: 'policy_unsatisfied' },
     });
   }
+  compareCosigned(conclusion, policy, report);
   return {
     size: Math.max(0, ...satisfied.map(({ checkpoint }) => checkpoint.size)),
     witnesses: policy.witnesses.flatMap(({ key }) => vouchingOf(key.text, opened)),

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, openLog, rotateKey, verifyLog } from 'indelible';
@@ -341,25 +342,42 @@ const inBucket =
     return codesOf((await verifyPublished(place, { ...trust, held, s3, threads: 0 })).findings);
   };
 
-/** A log whose clock stands two days back, also for what came after a stamp. */
-async function backdated(ground: Ground, verifier: Verifier): Promise<Verdict> {
-  const late = await lateGround(ground.t);
-  return look(late, verifier, copyFor(late, verifier, late.dir));
+/** A log whose clock stands two days from the true time, also for what came after it was anchored. */
+const misdated =
+  (days: number, attack: (copy: string) => void = () => {}) =>
+  async (ground: Ground, verifier: Verifier): Promise<Verdict> => {
+    const made = await misdatedGround(ground.t, days);
+    const copy = copyFor(made, verifier, made.dir);
+    attack(copy);
+    return look(made, verifier, copy);
+  };
+
+/** Takes away how large the log was when each cosignature came. */
+function forgetArrivals(copy: string): void {
+  const path = join(copy, 'anchors.db');
+  if (!existsSync(path)) return;
+  const db = new DatabaseSync(path);
+  assert.ok(db.prepare('DELETE FROM arrivals').run().changes > 0);
+  db.close();
 }
 
-let late: Promise<Ground> | undefined;
+const misdatedGrounds = new Map<number, Promise<Ground>>();
 
-function lateGround(t: TestContext): Promise<Ground> {
-  late ??= makeGround(t, async (work) => {
-    const real = Date.now;
-    Date.now = () => real() - 2 * 86_400_000;
-    try {
-      await work();
-    } finally {
-      Date.now = real;
-    }
-  });
-  return late;
+function misdatedGround(t: TestContext, days: number): Promise<Ground> {
+  const known = misdatedGrounds.get(days);
+  const made =
+    known ??
+    makeGround(t, async (work) => {
+      const real = Date.now;
+      Date.now = () => real() + days * 86_400_000;
+      try {
+        await work();
+      } finally {
+        Date.now = real;
+      }
+    });
+  misdatedGrounds.set(days, made);
+  return made;
 }
 
 const all = [true, true, true, true] as const;
@@ -478,8 +496,20 @@ const attacks: readonly Staged[] = [
   {
     number: '46',
     what: 'set the clock of the log two days back',
-    stage: backdated,
+    stage: misdated(-2),
+    seen: anchored,
+  },
+  {
+    number: '46',
+    what: 'the same, and take away what was noted of when cosignatures came',
+    stage: misdated(-2, forgetArrivals),
     seen: [false, true, false, true],
+  },
+  {
+    number: '46',
+    what: 'set the clock of the log two days ahead',
+    stage: misdated(2),
+    seen: anchored,
   },
   {
     number: '43',

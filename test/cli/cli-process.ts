@@ -14,10 +14,10 @@ export interface Ended {
 /** Runs the command line to its end in a process of its own, with nobody at the terminal. */
 export function indelible(
   words: readonly string[],
-  options: { input?: string | Uint8Array; cwd?: string } = {},
+  options: { input?: string | Uint8Array; cwd?: string; node?: readonly string[] } = {},
 ): Ended {
   const { NO_COLOR: _, FORCE_COLOR: __, NODE_OPTIONS: ___, ...env } = process.env;
-  const run = spawnSync(process.execPath, [program, ...words], {
+  const run = spawnSync(process.execPath, [...(options.node ?? []), program, ...words], {
     input: options.input ?? '',
     cwd: options.cwd,
     env,

@@ -45,7 +45,9 @@ async function page(t: TestContext, events = 30): Promise<{ file: string; vkey: 
   writeFileSync(path.join(dir, 'policy'), policyText(vkey, [{ vkey: witness.key.text }], 1));
   const store = AnchorStore.open(path.join(dir, 'anchors.db'));
   const published = { size, note: utf8Encode(note), at: 0 };
-  store.addSignatures(published, [witness.cosign(parseNote(published.note).text, 1_800_000_000n)]);
+  store.addSignatures(published, [
+    witness.cosign(parseNote(published.note).text, BigInt(Math.floor(Date.now() / 1000))),
+  ]);
   store.putTimestamp({ ...published, authority: '<b>tsa', token: Uint8Array.of(0x30, 0) });
   store.close();
   const file = path.join(folder, 'case.html');

@@ -23,16 +23,24 @@ export function makeWitness(dir: string, name: string, mldsa = false): string {
   return readFileSync(witnessFiles(dir).vkeys, 'utf8').split('\n')[0]!;
 }
 
+/** What Node is told before it runs a program, so that this has another clock. */
+export function clockAhead(ms: number): string[] {
+  return ms === 0 ? [] : ['--import', `data:text/javascript,const now=Date.now;Date.now=()=>now()+${ms}`];
+}
+
 /** Starts the witness in `dir`, for the log of this key, or of these; `port` 0 is any. */
 export async function serveWitness(
   t: Pick<TestContext, 'after'>,
   dir: string,
   logVkey: string | readonly string[],
   port = 0,
+  aheadMs = 0,
 ): Promise<WitnessProcess> {
   const vkeys = [logVkey].flat().flatMap((vkey) => ['--vkey', vkey]);
   const words = ['witness', 'serve', '--data', dir, ...vkeys, '--port', String(port)];
-  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...clockAhead(aheadMs), program, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');

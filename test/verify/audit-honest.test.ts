@@ -116,7 +116,8 @@ test('a witness that cosigned is an anchor, by its name', async () => {
   const { publicKey } = parseVerifierKey(signer.vkey);
   const key = createVerifierKey({ name: 'w.example', type: keyTypes.cosignatureV1, publicKey });
   const { text } = parseNote(log.checkpoint);
-  const time = new Uint8Array(8).fill(1, 4);
+  const time = new Uint8Array(8);
+  new DataView(time.buffer).setBigUint64(0, BigInt(Date.UTC(2026, 0, 2) / 1000));
   const signed = signer.sign(cosignatureV1Message(new DataView(time.buffer).getBigUint64(0), text));
   const line = formatSignatureLine({ ...key, signature: concatBytes(time, signed) });
   log.checkpoint = utf8Encode(`${log.note}${line}\n`);
