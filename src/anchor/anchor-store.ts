@@ -13,6 +13,7 @@ import {
   witnessOf,
 } from './anchor-rows.ts';
 import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { putStamp, type StampsAtPlace, stampOrderSchema, stampsInOrder } from './stamp-order.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -49,7 +50,8 @@ CREATE TABLE IF NOT EXISTS witnesses (
   entry TEXT,
   note BLOB,
   at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID`;
+) STRICT, WITHOUT ROWID;
+${stampOrderSchema}`;
 
 /** Most bytes of a stored token that are read: more than any has that is believed. */
 const TOKEN_BYTES_MAX = 150_000;
@@ -225,14 +227,54 @@ export class AnchorStore {
     return this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'refreshed'").get() !== undefined;
   }
 
-  /** Keeps a token. */
-  putTimestamp({ size, authority, token, note, at }: StampedCheckpoint): void {
+  /** Keeps a token: the newest of its authority over this size, and under a number of its own. */
+  putTimestamp(stamp: StampedCheckpoint): void {
+    guarded(() => putStamp(this.#db, stamp));
+  }
+
+  /** Every token that was ever kept, in the order in which they came, from this number on, at most `limit`. */
+  numberedTimestamps(from: number, limit = 1): (StampedCheckpoint & { readonly number: number })[] {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT number, ${stampColumns} FROM ${stampsInOrder(this.#db)} WHERE number >= ? ORDER BY number LIMIT ?`,
+      );
+      return rows.all(from, limit).map((row) => ({ ...stampedOf(row), number: Number(row['number']) }));
+    });
+  }
+
+  /** How many numbers are given to tokens. */
+  timestampNumbers(): number {
+    return guarded(() => {
+      const row = this.#db.prepare(`SELECT max(number) AS newest FROM ${stampsInOrder(this.#db)}`).get();
+      return Number(row?.['newest'] ?? -1) + 1;
+    });
+  }
+
+  /** The first number whose token is over a checkpoint of more entries than this; undefined where there is none. */
+  firstTimestampBeyond(size: number): number | undefined {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT min(number) AS number FROM ${stampsInOrder(this.#db)} WHERE size > ?`,
+      );
+      const number = rows.get(size)?.['number'];
+      return typeof number === 'number' ? number : undefined;
+    });
+  }
+
+  /** Keeps how far the tokens are published at one place. */
+  putTimestampsPublished({ url, handled, next }: StampsAtPlace): void {
     guarded(() => {
       this.#db
-        .prepare(
-          'INSERT OR REPLACE INTO timestamps (size, authority, token, note, at) VALUES (?, ?, ?, ?, ?)',
-        )
-        .run(size, authority, token, note, at);
+        .prepare('INSERT OR REPLACE INTO timestamps_published (url, handled, next) VALUES (?, ?, ?)')
+        .run(url, handled, next);
+    });
+  }
+
+  /** How far the tokens are published at a place; undefined where nobody remembers. */
+  timestampsPublished(url: string): StampsAtPlace | undefined {
+    return guarded(() => {
+      const row = this.#db.prepare('SELECT * FROM timestamps_published WHERE url = ?').get(url);
+      return row && { url, handled: Number(row['handled']), next: Number(row['next']) };
     });
   }
 

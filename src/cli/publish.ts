@@ -77,14 +77,17 @@ async function publish(io: Io, options: Options): Promise<void> {
     ...(given({ subjectKeys }) as Partial<PublishOptions>),
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
-  const { size, root, note, added, written, isHeld } = published;
+  const { size, root, note, added, written, timestamps, isHeld } = published;
   const logSize = (await log.checkpoint()).size;
   const soFar = { dir, policy: log.witnessPolicy, note, size, logSize, isHeld, shown: shownOf(log) };
   if (json === true)
-    await io.out.json({ origin: log.origin, to, size, root, added, written, waits: waitingOf(soFar) });
+    await io.out.json({
+      ...{ origin: log.origin, to, size, root, added, written, timestamps },
+      waits: waitingOf(soFar),
+    });
   else {
     await io.out.line(
-      show`${log.origin}: ${group(size)} entries are published at ${to}, ${group(added)} of them new, in ${group(written)} new files`,
+      show`${log.origin}: ${group(size)} entries are published at ${to}, ${group(added)} of them new, in ${group(written)} new files${timestamps === 0 ? '' : show`, ${group(timestamps)} time-stamps among them`}`,
     );
   }
   for (const line of waitingLines(soFar)) await io.words.line(line);
