@@ -15,7 +15,7 @@ Examples:
   indelible verify file:///srv/www/audit --vkey "$(cat audit/log.vkey)"
 
   Static files as c2sp.org/tlog-tiles has them: what is there already is compared and never written again, the checkpoint comes last.
-  The log may be in use; run it again for what was recorded since.
+  The log may be in use; run it again for what was recorded, or time-stamped, since.
   Sealed values are published encrypted, under a key for each subject that is kept in subject-keys.db: erasing a subject destroys its key.
   On S3 each file is put where there is none, under Object Lock where --retain is given; a bucket that does not honour that is refused.
   Keep that file out of the archive, and its backups short.

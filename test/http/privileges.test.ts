@@ -97,7 +97,11 @@ test('nobody changes the log of the server, nor opens its tree to everybody', as
   assert.equal(await codeOf(await ask('PATCH', '/v1/logs/_server', { key: all, json })), 'not_found');
   const summary = await ask('GET', '/v1/logs/_server', { key: all });
   assert.equal(((await summary.json()) as LogSummary).isPublic, false);
-  for (const path of ['/logs/_server/checkpoint', '/logs/_server/tile/0/000.p/1', '/logs/_server/timestamps/000']) {
+  for (const path of [
+    '/logs/_server/checkpoint',
+    '/logs/_server/tile/0/000.p/1',
+    '/logs/_server/timestamps/000',
+  ]) {
     assert.ok([401, 404].includes((await ask('GET', path)).status), path);
   }
   const created = await ask('POST', '/v1/logs', { key: all, json: { name: '_other' } });
@@ -110,7 +114,11 @@ test('HEAD leaves nothing behind, on no route', async (context) => {
   await ask('POST', '/v1/logs/alpha/events', { key: all, json: { id: 'e-1', ...event } });
   const link = (await (await ask('POST', '/v1/links', { key: all })).json()) as { url: string };
   const anchors = AnchorStore.open(path.join(data, 'logs', 'alpha', 'anchors.db'));
-  anchors.putTimestamp({ ...{ size: 1, authority: 'tsa', at: 0 }, token: Buffer.from('token'), note: Buffer.from('note') });
+  anchors.putTimestamp({
+    ...{ size: 1, authority: 'tsa', at: 0 },
+    token: Buffer.from('token'),
+    note: Buffer.from('note'),
+  });
   anchors.close();
   const sizes = (): number[] => ['alpha', '_server'].map((log) => peekLog(path.join(data, 'logs', log)).size);
   const before = sizes();

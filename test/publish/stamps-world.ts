@@ -17,14 +17,16 @@ export async function stampNow(log: Log, tsa: Listening, name = 'tsa'): Promise<
   for (const result of await reader.timestampNow()) if (!result.ok) throw result.error;
 }
 
-/** Keeps a token over the newest checkpoint, made at a time of our choice. */
+/** Keeps a token over the newest checkpoint, or the one that is given, made at a time of our choice. */
 export async function stampAt(
   log: Log,
   chain: Chain,
   at: number,
   more: Partial<StampedCheckpoint> = {},
 ): Promise<void> {
-  const { size, note } = await log.checkpoint();
+  const newest = await log.checkpoint();
+  const { size = newest.size } = more;
+  const note = more.note === undefined ? newest.note : Buffer.from(more.note).toString();
   const text = Buffer.from(`${note.split('\n\n')[0]}\n`);
   const token = forgeToken({ text, signer: chain.tsa, genTime: new Date(at) });
   keep(log, { size, note: Buffer.from(note), token, at, authority: 'tsa', ...more });

@@ -1,7 +1,8 @@
 // Time-stamps among the published files: each once, none ahead of its checkpoint; judged from there as beside the log.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -358,6 +359,29 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
       tsaCertificates: chain.root.pem,
     });
     assert.deepEqual([report.findings, report.stamped?.agree], [[], 15]);
+  });
+
+  test('killed while it publishes them, a process is followed by one that goes on', async (t) => {
+    const log = await smallLog(t, 3);
+    const begun = Date.now() - 60_000;
+    for (let n = 0; n < 150; n += 1) await stampAt(log, chain, begun + n);
+    for (const at of ['timestamps/000', 'timestamps/020', 'timestamps/090']) {
+      const folder = join(temporaryFolder(t), 'public');
+      const child = fork(join(import.meta.dirname, 'publishing-child.ts'), [log.dir, urlOf(folder)], {
+        silent: true,
+      });
+      const ended = once(child, 'exit');
+      await until(t, at, () => existsSync(join(folder, at)) || child.exitCode !== null);
+      child.kill('SIGKILL');
+      await ended;
+      const before = stampFiles(folder).length;
+      const { timestamps } = await publish(log, folder);
+      assert.ok(before + timestamps === 150, `${before} and ${timestamps}`);
+      const told = stampFiles(folder).map((path) => readFileSync(join(folder, path), 'utf8'));
+      assert.equal(new Set(told).size, 150);
+      const report = await verifyPublished(urlOf(folder), { vkey: log.vkey, threads: 0 });
+      assert.deepEqual([report.findings, report.stamped?.agree], [[], 150]);
+    }
   });
 
   test('without anchors.db, or where the place was emptied, what is there decides', async (t) => {
