@@ -81,13 +81,18 @@ export function witnessOf({ url, size, refusal, entry, note, at }: Row): Witness
   };
 }
 
+/** Bytes; of none SQLite makes nothing where it cuts them. */
+function bytesOf(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : new Uint8Array(0);
+}
+
 /** A row of `anchors.db`, as it is told. */
 export function stampedOf({ size, authority, token, note, at }: Row): StampedCheckpoint {
   return {
     size: Number(size),
     authority: String(authority),
-    token: token as Uint8Array,
-    note: note as Uint8Array,
+    token: bytesOf(token),
+    note: bytesOf(note),
     at: Number(at),
   };
 }

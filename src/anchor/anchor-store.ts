@@ -1,6 +1,5 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { sha256, utf8Encode } from '../bytes/index.ts';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
 import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
 import {
@@ -14,7 +13,9 @@ import {
   type WitnessRecord,
   witnessOf,
 } from './anchor-rows.ts';
-import { linesOf, linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { arrivalsOf, arrivalsSchema, putArrivals } from './signature-arrivals.ts';
+import { putStamp, type StampsAtPlace, stampOrderSchema, stampsInOrder } from './stamp-order.ts';
 
 /** How long a statement waits for another process, milliseconds; what is written here is a few kilobytes. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -30,12 +31,7 @@ CREATE TABLE IF NOT EXISTS refreshed (
   note BLOB NOT NULL,
   at INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS arrivals (
-  size INTEGER NOT NULL,
-  line BLOB NOT NULL,
-  log_size INTEGER NOT NULL,
-  PRIMARY KEY (size, line)
-) STRICT, WITHOUT ROWID;
+${arrivalsSchema};
 CREATE TABLE IF NOT EXISTS timestamps (
   size INTEGER NOT NULL,
   authority TEXT NOT NULL,
@@ -57,7 +53,8 @@ CREATE TABLE IF NOT EXISTS witnesses (
   entry TEXT,
   note BLOB,
   at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID`;
+) STRICT, WITHOUT ROWID;
+${stampOrderSchema}`;
 
 /** Most bytes of a stored token that are read: more than any has that is believed. */
 const TOKEN_BYTES_MAX = 150_000;
@@ -139,7 +136,7 @@ export class AnchorStore {
         const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
         if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
         const newest = this.#refresh({ size, note: merged, at }, lines);
-        if (logSize !== undefined) this.#putArrivals(size, lines, logSize);
+        if (logSize !== undefined) putArrivals(this.#db, { size, lines, logSize });
         this.#db.exec('COMMIT');
         return newest;
       } finally {
@@ -148,27 +145,12 @@ export class AnchorStore {
     });
   }
 
-  /** A line that comes again was here since the first time. */
-  #putArrivals(size: number, lines: readonly string[], logSize: number): void {
-    const put = this.#db.prepare('INSERT OR IGNORE INTO arrivals (size, line, log_size) VALUES (?, ?, ?)');
-    for (const line of lines) put.run(size, sha256(utf8Encode(line)), logSize);
-  }
-
   /**
    * How many entries the log had once signature lines under published checkpoints were here; nothing of a line of which that was not
    * noted.
    */
   arrivals(published: readonly Pick<PublishedCheckpoint, 'size' | 'note'>[]): SignatureArrival[] {
-    return guarded(() => {
-      if (!this.#has('arrivals')) return [];
-      const find = this.#db.prepare('SELECT log_size FROM arrivals WHERE size = ? AND line = ?');
-      return published.flatMap(({ size, note }) =>
-        linesOf(note).flatMap((line) => {
-          const row = find.get(size, sha256(utf8Encode(line)));
-          return row === undefined ? [] : { line, logSize: Number(row['log_size']) };
-        }),
-      );
-    });
+    return guarded(() => (this.#has('arrivals') ? arrivalsOf(this.#db, published) : []));
   }
 
   /** Keeps the newest line of each key, where a key has signed this checkpoint before. */
@@ -261,14 +243,54 @@ export class AnchorStore {
     return this.#db.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) !== undefined;
   }
 
-  /** Keeps a token. */
-  putTimestamp({ size, authority, token, note, at }: StampedCheckpoint): void {
+  /** Keeps a token: the newest of its authority over this size, and under a number of its own. */
+  putTimestamp(stamp: StampedCheckpoint): void {
+    guarded(() => putStamp(this.#db, stamp));
+  }
+
+  /** Every token that was ever kept, in the order in which they came, from this number on, at most `limit`. */
+  numberedTimestamps(from: number, limit = 1): (StampedCheckpoint & { readonly number: number })[] {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT number, ${stampColumns} FROM ${stampsInOrder(this.#db)} WHERE number >= ? ORDER BY number LIMIT ?`,
+      );
+      return rows.all(from, limit).map((row) => ({ ...stampedOf(row), number: Number(row['number']) }));
+    });
+  }
+
+  /** How many numbers are given to tokens. */
+  timestampNumbers(): number {
+    return guarded(() => {
+      const row = this.#db.prepare(`SELECT max(number) AS newest FROM ${stampsInOrder(this.#db)}`).get();
+      return Number(row?.['newest'] ?? -1) + 1;
+    });
+  }
+
+  /** The first number whose token is over a checkpoint of more entries than this; undefined where there is none. */
+  firstTimestampBeyond(size: number): number | undefined {
+    return guarded(() => {
+      const rows = this.#db.prepare(
+        `SELECT min(number) AS number FROM ${stampsInOrder(this.#db)} WHERE size > ?`,
+      );
+      const number = rows.get(size)?.['number'];
+      return typeof number === 'number' ? number : undefined;
+    });
+  }
+
+  /** Keeps how far the tokens are published at one place. */
+  putTimestampsPublished({ url, handled, next }: StampsAtPlace): void {
     guarded(() => {
       this.#db
-        .prepare(
-          'INSERT OR REPLACE INTO timestamps (size, authority, token, note, at) VALUES (?, ?, ?, ?, ?)',
-        )
-        .run(size, authority, token, note, at);
+        .prepare('INSERT OR REPLACE INTO timestamps_published (url, handled, next) VALUES (?, ?, ?)')
+        .run(url, handled, next);
+    });
+  }
+
+  /** How far the tokens are published at a place; undefined where nobody remembers. */
+  timestampsPublished(url: string): StampsAtPlace | undefined {
+    return guarded(() => {
+      const row = this.#db.prepare('SELECT * FROM timestamps_published WHERE url = ?').get(url);
+      return row && { url, handled: Number(row['handled']), next: Number(row['next']) };
     });
   }
 

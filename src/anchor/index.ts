@@ -31,6 +31,7 @@ export {
   WITNESS_GROUP,
 } from './policy-file.ts';
 export { publicationsIn, type ReadPublished, readPublished } from './read-published.ts';
+export type { StampsAtPlace } from './stamp-order.ts';
 export { parseCertificates } from './timestamp/certificates.ts';
 export { answerAround } from './timestamp/messages.ts';
 export {
@@ -58,6 +59,15 @@ export {
   stampCheckpoint,
   type ToStamp,
 } from './timestamp/stamp-checkpoint.ts';
+export {
+  formatStampFile,
+  type PublishedStamp,
+  parseStampFile,
+  parseStampPath,
+  STAMP_FILE_BYTES_MAX,
+  STAMP_NUMBERS_MAX,
+  stampPath,
+} from './timestamp/stamp-file.ts';
 export {
   TIMESTAMP_TOLERANCE_MS,
   type TimestampEvidence,

@@ -34,6 +34,7 @@ const help = `
 Examples:
   indelible monitor https://audit.example.com/logs/main --vkey "$(cat log.vkey)" --api-key-file key --state main.monitor
   indelible monitor file:///srv/www/audit --vkey "$(cat log.vkey)" --state audit.monitor --once --json
+  indelible monitor s3://bucket/audit --vkey "$(cat log.vkey)" --state audit.monitor --max-timestamp-age 2d --tsa-ca tsa.pem
   indelible monitor audit --policy policy --state audit.monitor --max-silence 1h --max-cosignature-age 30m
 
   Remembers in --state what it saw, and looks whether the log continues it: every entry is read once, and all of them again every

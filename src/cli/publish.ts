@@ -15,7 +15,7 @@ Examples:
   indelible verify file:///srv/www/audit --vkey "$(cat audit/log.vkey)"
 
   Static files as c2sp.org/tlog-tiles has them: what is there already is compared and never written again, the checkpoint comes last.
-  The log may be in use; run it again for what was recorded since.
+  The log may be in use; run it again for what was recorded, or time-stamped, since.
   Sealed values are published encrypted, under a key for each subject that is kept in subject-keys.db: erasing a subject destroys its key.
   On S3 each file is put where there is none, under Object Lock where --retain is given; a bucket that does not honour that is refused.
   Keep that file out of the archive, and its backups short.
@@ -77,14 +77,17 @@ async function publish(io: Io, options: Options): Promise<void> {
     ...(given({ subjectKeys }) as Partial<PublishOptions>),
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
-  const { size, root, note, added, written, isHeld } = published;
+  const { size, root, note, added, written, timestamps, isHeld } = published;
   const logSize = (await log.checkpoint()).size;
   const soFar = { dir, policy: log.witnessPolicy, note, size, logSize, isHeld, shown: shownOf(log) };
   if (json === true)
-    await io.out.json({ origin: log.origin, to, size, root, added, written, waits: waitingOf(soFar) });
+    await io.out.json({
+      ...{ origin: log.origin, to, size, root, added, written, timestamps },
+      waits: waitingOf(soFar),
+    });
   else {
     await io.out.line(
-      show`${log.origin}: ${group(size)} entries are published at ${to}, ${group(added)} of them new, in ${group(written)} new files`,
+      show`${log.origin}: ${group(size)} entries are published at ${to}, ${group(added)} of them new, in ${group(written)} new files${timestamps === 0 ? '' : show`, ${group(timestamps)} time-stamps among them`}`,
     );
   }
   for (const line of waitingLines(soFar)) await io.words.line(line);

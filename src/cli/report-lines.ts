@@ -64,7 +64,7 @@ export function reportLines(
   }
   const noun = findings.length === 1 ? 'finding' : 'findings';
   const isOfEvidence = findings.every(({ detail }) => detail?.['about'] === 'evidence');
-  const isOfStamps = findings.some(({ code }) => code === 'timestamp_invalid');
+  const isOfStamps = findings.some(({ code }) => code === 'timestamp_invalid' || code === 'not_a_file');
   const verdict = !isOfEvidence
     ? 'this log is not what was signed.'
     : isOfStamps

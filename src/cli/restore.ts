@@ -67,10 +67,15 @@ async function restore(io: Io, options: Options): Promise<void> {
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
   if (options.json === true) return io.out.json(restored);
-  const { origin, size, root, disclosures, key } = restored;
+  const { origin, size, root, disclosures, timestamps, key } = restored;
   await io.out.line(
     show`${origin}: ${group(size)} entries and ${group(disclosures)} sealed values restored to ${to}, without keys`,
   );
+  if (timestamps > 0) {
+    await io.out.line(
+      show`${group(timestamps)} time-stamps of this log came with it: verify --tsa-ca judges them.`,
+    );
+  }
   const by = key === 'pinned' ? 'by the key you gave' : 'by the key found inside; pin it with --vkey';
   await io.out.line(show`The same log: root ${root}, as its checkpoint signs it, ${by}.`);
 }

@@ -129,10 +129,10 @@ async function verifyPlace(
   asked: VerifyPublishedOptions,
 ): Promise<LogReport> {
   const { subjectKeys, oldestVersions } = options;
-  const beside = Object.entries(besideFolder(options)).find(([, value]) => value !== undefined);
-  if (beside !== undefined) {
-    throw new UsageError('--index, --mark, --anchors and --tsa-ca go with the folder of a log');
+  const { tsaCertificates, ...beside } = besideFolder(options);
+  if (Object.values(beside).some((value) => value !== undefined)) {
+    throw new UsageError('--index, --mark and --anchors go with the folder of a log');
   }
   const s3 = { ...s3Place(options), ...given({ oldestVersions }) };
-  return verifyPublished(url, { ...asked, ...given({ subjectKeys }), s3 });
+  return verifyPublished(url, { ...asked, ...given({ subjectKeys, tsaCertificates }), s3 });
 }

@@ -143,6 +143,7 @@ const logShapes = {
     size: count,
     isIntact: flag,
     findings: list(object({ code: text, message: text, 'index?': count })),
+    'overdue?': list(object({ code: text, message: text })),
   }),
   Tier: object({
     origin: text,

@@ -146,6 +146,7 @@ export {
   type SourceWatchOptions,
   watchSources,
 } from './source-watch.ts';
+export { parseStampPath, stampFile } from './stamp-files.ts';
 export type { TierCircumstances } from './tier-model.ts';
 export { lookInFolders, type PlaceLook, type PlaceSight } from './tier-places.ts';
 export type { TimestampResult } from './timestamps.ts';

@@ -13,7 +13,7 @@
  * `monitor.ts` for what is durable when, `judge.ts` for what is asked besides of the log's age and company: another question of that
  * kind is another function there.
  *
- * A server audits its own logs with the same `Continuation`. Run by the operator, that shows accidents; run by somebody else, attacks.
+ * A server audits its own logs with the same `Continuation`, and asks of each what outside parties owe it (`own.ts`). Run by the operator, that shows accidents; run by somebody else, attacks.
  */
 export {
   type Base,
@@ -29,6 +29,7 @@ export type { Limits } from './judge.ts';
 export { type MonitorFigures, metricsText } from './metrics.ts';
 export { type LookReport, Monitor, type MonitorOptions, rootOfState, WHOLE_MS_DEFAULT } from './monitor.ts';
 export { RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
+export { type Overdue, overdueOf } from './own.ts';
 export type { PlaceSettings } from './places.ts';
 export { type MonitorState, StateFile } from './state.ts';
 export {

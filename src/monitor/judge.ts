@@ -159,7 +159,7 @@ export function judgeStamps(
   const at = newest === 0 ? 'none' : new Date(newest).toISOString();
   const message =
     newest === 0
-      ? 'No time-stamp by an authority that is trusted here is kept beside the log.'
+      ? 'No time-stamp by an authority that is trusted here is there.'
       : `The newest time-stamp is of ${at}: older than ${inWords(maxMs)}.`;
   return [{ code: 'timestamp_old', from: 0, to: Math.max(size - 1, 0), key: at, message }];
 }

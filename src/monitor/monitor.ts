@@ -4,18 +4,12 @@ import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Enco
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import {
-  type AuditReport,
-  type Held,
-  policyOf,
-  readHead,
-  type Stamped,
-  type Trust,
-} from '../verify/index.ts';
+import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
+import { compareSeen, stampedNotes } from './compare.ts';
 import { isLasting, standingTellings } from './flaws.ts';
 import { type Found, found, type Telling, tellingOf } from './found.ts';
 import { type Facts, judgeClock, judgeStamps, judgeWitnesses, type Limits } from './judge.ts';
-import { continues, type Looked, lookOnce } from './look.ts';
+import { type Looked, lookOnce } from './look.ts';
 import { beginnings, unreadWhole } from './notices.ts';
 import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
@@ -24,6 +18,7 @@ import {
   isFolder,
   openWatched,
   type PlaceSettings,
+  type StampsSeen,
   type WatchedPlace,
   wholeFolder,
 } from './places.ts';
@@ -83,7 +78,7 @@ interface Round {
 /** What outside parties have signed of a log, as it is kept beside it. */
 interface Outside {
   readonly cosigned: Cosigned;
-  readonly stamped: readonly Stamped[];
+  readonly stamps: StampsSeen;
 }
 
 /**
@@ -231,7 +226,8 @@ export class Monitor {
         isImmediate: isFolder(this.#options),
       });
       const judged = await this.#judge(looked, outside, { place, nowMs });
-      const whole = await this.#whole(await this.#judgeRetention(looked, place, nowMs), place, nowMs);
+      const seen = { ...looked, state: { ...looked.state, stampsSeen: outside.stamps.end } };
+      const whole = await this.#whole(await this.#judgeRetention(seen, place, nowMs), place, nowMs);
       return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
     } catch (error) {
       return await this.#unread(error, nowMs);
@@ -242,27 +238,34 @@ export class Monitor {
 
   async #outside(place: WatchedPlace): Promise<Outside> {
     const cosigned = place.cosigned();
-    const stamped = this.#options.maxTimestampAgeMs === undefined ? [] : await place.stamps();
-    return { cosigned, stamped };
+    const { stampsSeen = 0 } = this.#state;
+    const isAsked = this.#options.maxTimestampAgeMs !== undefined;
+    const stamps = isAsked ? await place.stamps(stampsSeen) : { stamped: [], end: stampsSeen };
+    return { cosigned, stamps };
   }
 
   async #judge(
     { state, note, believed, tellings }: Looked,
-    { cosigned, stamped }: Outside,
+    { cosigned, stamps: { stamped } }: Outside,
     { place, nowMs }: { readonly place: WatchedPlace; readonly nowMs: number },
   ): Promise<Telling[]> {
     const facts = this.#facts(state, nowMs);
     if (note === undefined) return judgeClock(facts);
     const { origin } = state;
+    const stampedOf = stampedNotes(stamped, believed, origin);
+    const compared = [
+      ...(await compareSeen({ notes: cosigned.notes, seen: 'witnesses were shown' }, state, place)),
+      ...(await compareSeen({ notes: stampedOf, seen: 'was time-stamped' }, state, place)),
+    ];
     return [
       ...judgeClock(facts),
-      ...(await this.#compareCosigned(cosigned.notes, state, place)),
+      ...compared,
       ...judgeWitnesses([note, ...cosigned.notes], believed, {
         ...facts,
         origin,
         arrivals: cosigned.arrivals,
       }),
-      ...(tellings.some(({ code }) => code === 'forked')
+      ...([...tellings, ...compared].some(({ code }) => code === 'forked')
         ? []
         : judgeStamps(stamped, { ...facts, origin }, utf8Encode)),
     ];
@@ -279,30 +282,6 @@ export class Monitor {
 
   #facts({ base, recordedAt, retention }: MonitorState, nowMs: number): Facts {
     return { nowMs, size: base.size, recordedAt, limits: this.#options, times: retention.times };
-  }
-
-  /** What witnesses saw last has to be in the log. */
-  async #compareCosigned(
-    cosigned: readonly Uint8Array[],
-    state: MonitorState,
-    place: WatchedPlace,
-  ): Promise<Telling[]> {
-    const heads = cosigned.flatMap((note) => ({ note, head: readHead(note) }));
-    const newest = heads.reduce<(typeof heads)[number] | undefined>(
-      (best, one) => ((one.head?.size ?? -1) > (best?.head?.size ?? -1) ? one : best),
-      undefined,
-    );
-    if (newest?.head === undefined) return [];
-    const log = readHead(utf8Encode(state.note))!;
-    const proof = [newest.note, utf8Encode(state.note)];
-    const at = { from: 0, to: Math.max(log.size - 1, 0), proof };
-    if (newest.head.size > log.size) {
-      const message = `Witnesses were shown ${newest.head.size} entries; the log has ${log.size}.`;
-      return [{ code: 'rolled_back', message, ...at }];
-    }
-    if ((await continues(newest.head, log, place)) !== 'no') return [];
-    const message = `The log of ${log.size} entries does not continue the one of ${newest.head.size} that witnesses were shown.`;
-    return [{ code: 'forked', message, ...at }];
   }
 
   /** Reads everything, where that is due: what was read before may have been changed since. */
@@ -394,7 +373,6 @@ function checkOptions(options: MonitorOptions, policy: Policy): void {
     refuse('the age of cosignatures is asked of the witnesses of a policy with a quorum');
   if (maxTimestampAgeMs !== undefined && tsaCertificates === undefined)
     refuse('the age of time-stamps is asked of authorities whose certificates are given');
-  const isStamped = maxTimestampAgeMs !== undefined || tsaCertificates !== undefined || anchors !== undefined;
-  if (isStamped && !isFolder(options))
-    refuse('time-stamps are kept in the folder of a log, and not where it is published');
+  if (anchors !== undefined && !isFolder(options))
+    refuse('a copy of anchors.db goes with the folder of a log, and not where it is published');
 }

@@ -17,6 +17,7 @@ import {
   isPlaceUrl,
   openPlace,
   type PlaceOptions,
+  publishedStamps,
   type ReadablePlace,
   readBundle,
   readTile,
@@ -52,13 +53,20 @@ export interface WatchedPlace {
   tile(tile: Tile): Promise<Uint8Array | undefined>;
   /** Checkpoints with cosignatures that are kept beside the log; none where they come with the checkpoint itself. */
   cosigned(): Cosigned;
-  /** What time-stamping authorities have signed; none where this place keeps none. */
-  stamps(): Promise<readonly Stamped[]>;
+  /** What time-stamping authorities have signed; by a place that is published, as far back as the newest whose authority is trusted. */
+  stamps(known: number): Promise<StampsSeen>;
   /** The first entry with sealed values that should have gone by the policy of retention; undefined where there is none. */
   firstOverdue(asked: OverdueAsked): Promise<number | undefined>;
   /** Audits everything that is there. Throws `LogError` `entry_pruned` as {@link entries}. */
   whole(reading: WholeReading): Promise<AuditReport>;
   close(): Promise<void>;
+}
+
+/** Time-stamps as they lie at a place. */
+export interface StampsSeen {
+  readonly stamped: readonly Stamped[];
+  /** How many are published there; 0 where it numbers none. */
+  readonly end: number;
 }
 
 /** Where a log lies, and how it is read. */
@@ -69,7 +77,7 @@ export interface PlaceSettings extends PlaceOptions {
   readonly subjectKeys?: string;
   /** Your own copy of `anchors.db`, for the folder of a log. */
   readonly anchors?: string;
-  /** Certificates of time-stamping authorities to trust, for the folder of a log. */
+  /** Certificates of time-stamping authorities to trust. */
   readonly tsaCertificates?: string | Uint8Array;
 }
 
@@ -127,9 +135,10 @@ class FolderPlace implements WatchedPlace {
     return { notes: notes.map((note) => utf8Encode(note)), arrivals };
   }
 
-  async stamps(): Promise<readonly Stamped[]> {
+  async stamps(): Promise<StampsSeen> {
     const { place, anchors: own, tsaCertificates: certificates } = this.#settings;
-    return (await auditStamps({ path: logPaths(place).anchors, own, certificates })).stamped;
+    const { stamped } = await auditStamps({ path: logPaths(place).anchors, own, certificates });
+    return { stamped, end: 0 };
   }
 
   async firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
@@ -193,8 +202,13 @@ class PublishedPlace implements WatchedPlace {
     return { notes: [], arrivals: [] };
   }
 
-  async stamps(): Promise<readonly Stamped[]> {
-    return [];
+  stamps(known: number): Promise<StampsSeen> {
+    const isTrusted = ({ verdict }: Stamped): boolean => 'time' in verdict && verdict.trust === 'anchored';
+    return publishedStamps(this.#read, {
+      certificates: this.#settings.tsaCertificates,
+      from: known,
+      isEnough: (stamped) => stamped.some(isTrusted),
+    });
   }
 
   firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
@@ -220,12 +234,13 @@ class PublishedPlace implements WatchedPlace {
   }
 
   whole({ policy, held }: WholeReading): Promise<AuditReport> {
-    const { subjectKeys } = this.#settings;
+    const { subjectKeys, tsaCertificates } = this.#settings;
     return auditPublished(this.#place, {
       policy,
       held,
       threads: 0,
       ...(subjectKeys !== undefined && { subjectKeys }),
+      ...(tsaCertificates !== undefined && { tsaCertificates }),
     });
   }
 

@@ -56,6 +56,8 @@ export interface MonitorState {
   readonly sources: KeptSources;
   /** The policy of retention, how far it was applied, and what has outlived it. */
   readonly retention: KeptRetention;
+  /** How many time-stamps were published when they were looked for last; absent in a state of an earlier time. */
+  readonly stampsSeen?: number;
   /** Ids of what was found the last time, and holds until it is not. */
   readonly standing: readonly string[];
   /** What nobody has been told yet, and what the webhook has not taken yet. */

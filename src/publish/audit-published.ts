@@ -26,6 +26,7 @@ import {
   readTile,
   type StrangeFile,
 } from './published-files.ts';
+import { publishedStamps } from './published-stamps.ts';
 import { SEALED_FILE_BYTES_MAX, sealedPath } from './sealed-file.ts';
 
 /** Threads that an audit takes where the caller does not say. */
@@ -58,6 +59,8 @@ export interface VerifyPublishedOptions {
   readonly depth?: 'full' | 'tree';
   /** The keys of subjects (`subject-keys.db`), to read and judge the sealed values too. */
   readonly subjectKeys?: string;
+  /** Certificates of time-stamping authorities to trust, in PEM or DER; without them a published time-stamp shows nothing against its maker. */
+  readonly tsaCertificates?: string | Uint8Array;
   /** Threads to audit with; by default one for each core, at most four. 0: the caller's own. */
   readonly threads?: number;
   /** Told now and then how many entries have been audited, of how many. */
@@ -79,8 +82,9 @@ export async function auditPublished(
   options: VerifyPublishedOptions,
 ): Promise<AuditReport> {
   const strange: StrangeFile[] = [];
-  const noting = readNoting((path, bytesMax) => reader.read(path, bytesMax), strange);
-  const checkpoint = await noting(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+  const read: ReadFile = (path, bytesMax) => reader.read(path, bytesMax);
+  const stamps = await publishedStamps(read, { certificates: options.tsaCertificates });
+  const checkpoint = await readNoting(read, strange)(CHECKPOINT_PATH, NOTE_BYTES_MAX);
   if (strange.length > 0) return withoutCheckpoint(strange[0]!);
   if (checkpoint === undefined) {
     throw new LogError('log_missing', `no log is published at ${reader.place}: there is no checkpoint`);
@@ -97,8 +101,10 @@ export async function auditPublished(
       ...(trust !== undefined && { trust }),
       ...(held !== undefined && { held }),
       ...(depth !== undefined && { depth }),
+      stamped: stamps.stamped,
     },
   );
+  for (const discovery of stamps.discoveries) whole.discover(discovery);
   const data: AuditorData = {
     request: whole.request,
     ...(root !== undefined && { root }),

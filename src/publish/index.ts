@@ -26,6 +26,7 @@ export {
 } from './publish-log.ts';
 export { type BundleFile, type ReadFile, readBundle, readTile } from './published-files.ts';
 export { openPublished, type PublishedEntry, PublishedLog } from './published-log.ts';
+export { type PublishedStamps, publishedStamps, type StampsAsked } from './published-stamps.ts';
 export {
   type DisclosureSink,
   type Published,

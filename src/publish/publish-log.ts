@@ -14,6 +14,7 @@ import {
 } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
+import { StampPublisher, stampsKept } from './publish-stamps.ts';
 import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
 
 /** How often the follower publishes at most, milliseconds. */
@@ -77,15 +78,20 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
     throw misuse('range', 'option_invalid', 'everyMs must be a whole number of milliseconds');
   }
   let covered = 0;
+  let stamped = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let work: Promise<Work> | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let later: NodeJS.Timeout | undefined;
   const publish = async (): Promise<void> => {
     work ??= open(log, options);
     try {
+      // One that comes while this is under way is published by the next.
+      const kept = stampsKept(log.anchorsPath);
       const published = await (await work).publish();
       covered = isSatisfied(log.witnessPolicy, published.note) ? published.size : published.size - 1;
-      if (published.added > 0) onPublished?.(published);
+      stamped = kept;
+      if (published.added > 0 || published.timestamps > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
       const failed = work;
@@ -125,6 +131,14 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
       await work?.then(({ close }) => close()).catch(() => {});
       work = undefined;
     },
+    /** A time-stamp comes after what it stamps, and without an entry. */
+    async idle(): Promise<void> {
+      const now = systemClock.monotonic();
+      if (now - lookedAt < Math.max(everyMs, CATCH_UP_MS_MIN)) return;
+      // Where it fails, it is tried again when whoever runs it says so.
+      if (stampsKept(log.anchorsPath) > stamped) await inTurn();
+      lookedAt = now;
+    },
   };
 }
 
@@ -150,8 +164,10 @@ async function open(
   }
   const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
   const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
+  const source = sourceOf(log);
+  const stamps = new StampPublisher({ anchorsPath: log.anchorsPath, source, store });
   const publisher = new Publisher({
-    source: sourceOf(log),
+    source,
     store,
     disclosures: keys && new DisclosureArchive(store, keys),
     shown: () => newestShown(log),
@@ -159,7 +175,10 @@ async function open(
   });
   const publish = async (): Promise<Published> => {
     const begun = systemClock.wall();
-    const published = await publisher.publish();
+    const tiles = await publisher.publish();
+    const { size, added, written } = tiles;
+    const timestamps = await stamps.publish({ size, isFirst: added === size });
+    const published = { ...tiles, written: written + timestamps, timestamps };
     note(log, { url: store.place, begun }, published, options.s3);
     return published;
   };
@@ -170,7 +189,8 @@ async function open(
   return { publish, close };
 }
 
-function sourceOf(log: Log): PublishSource {
+/** A log as its publisher reads it. */
+export function sourceOf(log: Log): PublishSource {
   const { reader } = log;
   return {
     origin: log.origin,

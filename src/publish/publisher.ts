@@ -90,6 +90,8 @@ export interface Published {
   /** Files that this call wrote, and files that it found there with the same bytes. */
   readonly written: number;
   readonly present: number;
+  /** Time-stamps that this call published, which are among what it wrote. */
+  readonly timestamps: number;
 }
 
 /** A checkpoint and the note that says it. */
@@ -134,7 +136,8 @@ export class Publisher {
     const { size, root, note } = isNew ? target : current;
     const { written, present } = puts;
     const isHeld = keeps && current.size < target.size;
-    return { size, root: base64Encode(root), note, isHeld, added: size - current.size, written, present };
+    const added = size - current.size;
+    return { size, root: base64Encode(root), note, isHeld, added, written, present, timestamps: 0 };
   }
 
   /** The checkpoint to publish: the one that is shown, or the log's newest where none is. */

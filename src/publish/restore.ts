@@ -14,6 +14,7 @@ import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { bundlesOf, readBundle } from './published-files.ts';
 import { PublishedKey } from './published-keys.ts';
+import { restoreStamps } from './restore-stamps.ts';
 
 /** Bundles that are read, and stored in one transaction. */
 const BUNDLES_AT_ONCE = 4;
@@ -45,6 +46,8 @@ export interface Restored {
   readonly key: 'pinned' | 'found inside';
   /** Sealed values that were restored. */
   readonly disclosures: number;
+  /** Time-stamps that were published and are of this log. */
+  readonly timestamps: number;
 }
 
 const optionNames = [
@@ -138,12 +141,16 @@ class Restoring {
     replaceFile(join(this.#draft, 'log.vkey'), `${current.at(-1)!.text}\n`);
     if (genesis.rootKey !== null) replaceFile(join(this.#draft, 'root.vkey'), `${genesis.rootKey}\n`);
     await this.#readBack(pinned);
+    const timestamps = await restoreStamps(this.#draft, (path, bytesMax) =>
+      this.#reader.read(path, bytesMax),
+    );
     return {
       origin,
       size,
       root: base64Encode(root),
       key: pinned === undefined ? 'found inside' : 'pinned',
       disclosures: this.#disclosures,
+      timestamps,
     };
   }
 

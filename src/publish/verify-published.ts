@@ -9,6 +9,7 @@ const optionNames = [
   'held',
   'depth',
   'subjectKeys',
+  'tsaCertificates',
   'threads',
   'onProgress',
   'headers',

@@ -55,6 +55,8 @@ export interface AuditSummary {
   readonly isIntact: boolean;
   /** The first findings, in the words of `indelible verify`. */
   readonly findings: readonly { readonly code: string; readonly message: string; readonly index?: number }[];
+  /** What outside parties have not signed for long, two audits in a row: it says nothing of the log; absent where there is none. */
+  readonly overdue?: readonly { readonly code: string; readonly message: string }[];
 }
 
 /** Events that a source said it sent, or should have, and that are not here. */

@@ -1,7 +1,7 @@
 // `timestamp` and `tier` as a user types them, against a time-stamping authority of ours.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -125,7 +125,7 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
     );
 
     const tier = done(indelible(['tier', '--log', log])).stdout;
-    const words = [
+    const lines = [
       /^example\.com\/audit · 1 entry · root \S{44}\n {2}yes {2}chained {7}1 entry under one root; /,
       /^ {2}no {3}witnessed {5}no policy names a witness, and none cosigns$/m,
       /^ {2}yes {2}time-stamped {2}ours, .* ago, up to size 1$/m,
@@ -134,13 +134,48 @@ describe('timestamp and tier', { skip: opensslMissing }, () => {
       /^the operator and every witness together can invent a history from its beginning: in part$/m,
       /^whoever copies the files of this log can take the signing key: in part$/m,
     ];
-    for (const word of words) assert.match(tier, word);
+    for (const word of lines) assert.match(tier, word);
     const json = JSON.parse(done(indelible(['tier', '--log', log, '--json'])).stdout) as Tier;
     assert.deepEqual(
       json.layers.filter(({ holds }) => holds).map(({ name }) => name),
       ['chained', 'signed', 'time-stamped'],
     );
     assert.equal(json.exposure.length, 7);
+    // The same by URL.
+    const place = `file://${join(base, 'public')}`;
+    const told = done(indelible(['publish', '--log', log, '--to', place])).stdout;
+    assert.match(told, /in 4 new files, 1 time-stamps among them\n$/);
+    const asJson = done(indelible(['publish', '--log', log, '--to', place, '--json'])).stdout;
+    assert.deepEqual([JSON.parse(asJson).written, JSON.parse(asJson).timestamps], [0, 0]);
+    const byUrl = done(indelible(['verify', place, '--vkey', vkey, '--tsa-ca', chain.root.cert])).stdout;
+    assert.match(byUrl, /^ {2}stamped {3}1 of 1 time-stamps agree$/m);
+    assert.match(byUrl, /; time-stamped by ours at \S+Z up to size 1$/m);
+    const foreignUrl = indelible(['verify', place, '--vkey', vkey, '--tsa-ca', other.root.cert]);
+    assert.deepEqual(
+      [foreignUrl.status, foreignUrl.stdout.match(/finding.*/)?.[0]],
+      [1, foreign.stdout.match(/finding.*/)?.[0]],
+    );
+    const beside = indelible(['verify', place, '--anchors', join(log, 'anchors.db')]);
+    assert.deepEqual([beside.status, /go with the folder/.test(beside.stderr)], [2, true]);
+    const restored = join(base, 'restored');
+    const words = ['restore', '--from', place, '--to', restored, '--vkey', vkey];
+    assert.match(
+      done(indelible(words)).stdout,
+      /^1 time-stamps of this log came with it: verify --tsa-ca judges them\.$/m,
+    );
+    const again = done(
+      indelible(['verify', restored, '--vkey', vkey, '--tsa-ca', chain.root.cert, '--tree']),
+    ).stdout;
+    assert.match(again, /time-stamped by ours at \S+Z up to size 1/);
+    const link = join(base, 'public', 'timestamps', '001');
+    symlinkSync(join(base, 'public', 'timestamps', '000'), link);
+    const linked = indelible(['verify', place, '--vkey', vkey]);
+    assert.equal(linked.status, 1);
+    assert.match(
+      linked.stdout,
+      /evidence from outside does not hold.*\n {2}not_a_file {2}timestamps\/001 is a symbolic link/,
+    );
+
     writeFileSync(join(log, 'policy'), 'nonsense');
     const contradicted = indelible(['tier', '--log', log]);
     assert.equal(contradicted.status, 1);

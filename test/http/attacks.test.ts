@@ -146,7 +146,8 @@ test('attack-30: every route of a log answers alike for a foreign log and for no
         .replace('{log}', log)
         .replace('{id}', 'secret-1')
         .replace(/\{tile\+\}/, '0/000.p/1')
-        .replace(/\{bundle\+\}/, '000.p/1');
+        .replace(/\{bundle\+\}/, '000.p/1')
+        .replace(/\{stamp\+\}/, '000');
     const headers: Record<string, string> =
       body === undefined ? {} : { 'content-type': body.contentTypes[0] ?? '' };
     const send = body === undefined ? {} : { body: '{}' };

@@ -120,7 +120,7 @@ class Witness {
     const { pathname } = new URL(target, ORIGIN);
     for (const [path, methods] of Object.entries(this.#description.paths)) {
       // A last parameter may take the rest of the path where no other path fits.
-      const pattern = path.replace(/\{(tile|bundle)\}/, '.+').replace(/\{\w+\}/g, '[^/]+');
+      const pattern = path.replace(/\{(tile|bundle|stamp)\}/, '.+').replace(/\{\w+\}/g, '[^/]+');
       const found = methods[method.toLowerCase()];
       if (found !== undefined && new RegExp(`^${pattern}$`).test(pathname)) return found;
     }
@@ -223,6 +223,7 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(404, 'GET', '/logs/alpha/tile/0/999', { key });
     await witness.expect(200, 'GET', '/logs/alpha/tile/entries/000.p/3', { key });
     await witness.expect(404, 'GET', '/logs/alpha/tile/entries/999', { key });
+    await witness.expect(404, 'GET', '/logs/alpha/timestamps/000', { key });
     const headers = { 'if-none-match': await witness.tagOf(`${events}?limit=3`, key) };
     await witness.expect(304, 'GET', `${events}?limit=3`, { key, headers });
     await witness.begins('GET', '/v1/logs/alpha/stream?from=0&include=entry', key);

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import { peekLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
 import { createHandler, ServerKeys } from 'indelible/http';
 import type { ApiKeyCreated, EventPage, KeyList, LogSummary, Scope } from 'indelible/wire';
 import { codeOf, startHandler } from './server.ts';
@@ -96,7 +97,11 @@ test('nobody changes the log of the server, nor opens its tree to everybody', as
   assert.equal(await codeOf(await ask('PATCH', '/v1/logs/_server', { key: all, json })), 'not_found');
   const summary = await ask('GET', '/v1/logs/_server', { key: all });
   assert.equal(((await summary.json()) as LogSummary).isPublic, false);
-  for (const path of ['/logs/_server/checkpoint', '/logs/_server/tile/0/000.p/1']) {
+  for (const path of [
+    '/logs/_server/checkpoint',
+    '/logs/_server/tile/0/000.p/1',
+    '/logs/_server/timestamps/000',
+  ]) {
     assert.ok([401, 404].includes((await ask('GET', path)).status), path);
   }
   const created = await ask('POST', '/v1/logs', { key: all, json: { name: '_other' } });
@@ -108,6 +113,13 @@ test('HEAD leaves nothing behind, on no route', async (context) => {
   const all = await key(['write', 'read', 'audit', 'admin']);
   await ask('POST', '/v1/logs/alpha/events', { key: all, json: { id: 'e-1', ...event } });
   const link = (await (await ask('POST', '/v1/links', { key: all })).json()) as { url: string };
+  const anchors = AnchorStore.open(path.join(data, 'logs', 'alpha', 'anchors.db'));
+  anchors.putTimestamp({
+    ...{ size: 1, authority: 'tsa', at: 0 },
+    token: Buffer.from('token'),
+    note: Buffer.from('note'),
+  });
+  anchors.close();
   const sizes = (): number[] => ['alpha', '_server'].map((log) => peekLog(path.join(data, 'logs', log)).size);
   const before = sizes();
   for (const { method, path: template } of handler.routes) {
@@ -118,6 +130,7 @@ test('HEAD leaves nothing behind, on no route', async (context) => {
       .replace('{id}', 'e-1')
       .replace('{tile+}', '0/000.p/1')
       .replace('{bundle+}', '000.p/1')
+      .replace('{stamp+}', '000')
       .replace(/^\/open$/, new URL(link.url).pathname + new URL(link.url).search);
     const answer = await ask('HEAD', target, { key: all });
     assert.ok(answer.status === 200 || template === '/open', `${template}: ${answer.status}`);

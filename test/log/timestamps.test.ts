@@ -324,6 +324,7 @@ describe('time-stamps of a log', { skip: opensslMissing }, () => {
     };
     const [result] = await log.timestampNow();
     assert.equal(!result!.ok && (result!.error as Error & { code: string }).code, 'timestamp_time_invalid');
+    await log.record(signIn('later'));
     const { note, size } = await log.checkpoint();
     await log.close();
     const early = forgeToken({

@@ -79,9 +79,11 @@ export async function judgeStamps(
   { certificates, intermediates, now }: Judging,
 ): Promise<Stamped[]> {
   const judged: Stamped[] = [];
-  let notBefore: number | undefined;
+  let [notBefore, newest, size]: (number | undefined)[] = [];
   for (const stamp of stamps.toSorted((one, other) => one.size - other.size)) {
     const { authority, token } = stamp;
+    // Those over one size may come in any order: a log that stands still is stamped again.
+    if (stamp.size !== size) [notBefore, size] = [newest, stamp.size];
     let note = '';
     try {
       note = utf8Decode(stamp.note);
@@ -96,7 +98,7 @@ export async function judgeStamps(
         notBefore,
       });
       // A stamp that nobody vouches for says nothing against others.
-      if (verdict.trust === 'anchored') notBefore = Math.max(notBefore ?? 0, verdict.timeMs);
+      if (verdict.trust === 'anchored') newest = Math.max(newest ?? 0, verdict.timeMs);
       const { time, trust, signer } = verdict;
       judged.push({ authority, note, verdict: { time, trust, signer } });
     } catch (error) {

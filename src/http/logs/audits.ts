@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isLogError, type LogReport, verifyLog } from '../../log/index.ts';
+import { overdueOf } from '../../monitor/index.ts';
 import { systemClock } from '../../platform/index.ts';
 import type { AuditSummary } from '../../wire/index.ts';
 import type { Logs, OpenLog, TakenLog } from '../route.ts';
@@ -47,6 +48,8 @@ export class Audits {
   readonly #dir: string;
   readonly #memory: AuditMemory;
   readonly #known = new Map<string, Remembered>();
+  /** What was overdue at the last audit of each log: a server that has just started has asked nobody yet. */
+  readonly #overdue = new Map<string, readonly string[]>();
   readonly #running = new Map<string, Promise<AuditSummary>>();
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -129,8 +132,9 @@ export class Audits {
     try {
       taken = await this.#logs.take(name).catch((error: unknown) => this.#unopened(name, error));
       if (taken === undefined) return;
-      const { isIntact, findings } = await this.run(taken, this.#isDue(name) ? 'whole' : 'incremental');
-      if (!isIntact) this.#warnOf(name, findings);
+      const audited = await this.run(taken, this.#isDue(name) ? 'whole' : 'incremental');
+      if (!audited.isIntact) this.#warnOf(name, audited.findings);
+      for (const { message } of audited.overdue ?? []) this.#warn(`${name}: ${message}`);
     } catch (error) {
       this.#warn(`${name}: it could not be audited: ${(error as Error).message}`);
     } finally {
@@ -169,8 +173,9 @@ export class Audits {
   ): Promise<AuditSummary> {
     const startedAt = isoNow();
     const known = this.#remembered(name);
+    const overdue = await this.#stillOverdue(name, log);
     const done = (part: Omit<AuditSummary, 'startedAt' | 'finishedAt'>, base: Remembered['base']) => {
-      const summary: AuditSummary = { startedAt, finishedAt: isoNow(), ...part };
+      const summary: AuditSummary = { startedAt, finishedAt: isoNow(), ...part, ...overdue };
       const whole = part.depth === 'whole' ? { lastWhole: summary } : {};
       const now: Remembered = { ...known, ...whole, last: summary, ...(base && { base }) };
       this.#remember(name, now);
@@ -191,6 +196,16 @@ export class Audits {
       { depth: 'whole', ...whole, isIntact: false, findings: findings.slice(0, FINDINGS_MAX) },
       undefined,
     );
+  }
+
+  /** What outside parties owe the log now, and owed it when it was audited before. */
+  async #stillOverdue(name: string, log: OpenLog['log']): Promise<Pick<AuditSummary, 'overdue'>> {
+    const found = await overdueOf(log, systemClock.wall());
+    const before = this.#overdue.get(name) ?? [];
+    const codes = found.map(({ code }) => code);
+    this.#overdue.set(name, codes);
+    const overdue = found.filter(({ code }) => before.includes(code));
+    return overdue.length === 0 ? {} : { overdue };
   }
 
   #remember(name: string, now: Remembered): void {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { VerificationError } from '../../bytes/index.ts';
-import { isLogError, type Log, type SignedCheckpoint } from '../../log/index.ts';
+import { isLogError, type Log, parseStampPath, type SignedCheckpoint, stampFile } from '../../log/index.ts';
 import { parseEntriesPath, parseTilePath } from '../../merkle/index.ts';
 import type { Call, Route } from '../route.ts';
 import { problems } from './answers.ts';
@@ -14,7 +14,7 @@ const FOR_EVER = 'max-age=604800, immutable';
 
 const octets = { contentType: 'application/octet-stream' };
 
-/** The read side of c2sp.org/tlog-tiles: `/logs/{log}/checkpoint`, `/tile/…`, `/tile/entries/…`. */
+/** The read side of c2sp.org/tlog-tiles: `/logs/{log}/checkpoint`, `/tile/…`, `/tile/entries/…`; and `/timestamps/…`. */
 export function tileRoutes(desk: Desk): Route[] {
   const tree = { method: 'GET', access: 'public', forViewerTokens: true } as const;
   return [
@@ -62,7 +62,27 @@ export function tileRoutes(desk: Desk): Route[] {
         return immutable(hashes, caller === undefined);
       },
     },
+    stampRoute(tree),
   ];
+}
+
+/** The time-stamps that `anchors.db` keeps, as a published log has them. */
+function stampRoute(tree: Pick<Route, 'method' | 'access' | 'forViewerTokens'>): Route {
+  return {
+    ...tree,
+    path: '/logs/{log}/timestamps/{stamp+}',
+    operationId: 'getTimestamp',
+    summary: 'A time-stamp (RFC 3161) over a checkpoint of the log, under its number.',
+    answers: { 200: { description: 'Canonical JSON.', ...octets }, ...problems(404) },
+    handle: async ({ log: { log }, params, caller }) => {
+      const number = orNothing(() => parseStampPath(`timestamps/${params['stamp']}`));
+      // None is ahead of the checkpoint that readers get.
+      const { size } = await cosigned(log);
+      const file = stampFile(log.anchorsPath, number, size);
+      if (file === undefined) throw nothingHere();
+      return immutable(file, caller === undefined);
+    },
+  };
 }
 
 /** What a reader finds cosigned it can believe; a log whose witnesses have signed nothing yet shows what it has. */

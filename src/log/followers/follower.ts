@@ -38,6 +38,8 @@ export interface Follower {
   readonly batchMax?: number;
   /** Takes one batch. When it returns, or what it returns resolves, the batch is done with. Calls never overlap. */
   apply(batch: FollowerBatch): Promise<void> | void;
+  /** Called now and then while there is nothing to apply, for what comes without an entry. Never while `apply` is at work. */
+  idle?(signal: AbortSignal): Promise<void> | void;
 }
 
 /** Entries in a batch where the follower does not say. */

@@ -102,6 +102,7 @@ export class Tail {
     const head = await source.checkpoint();
     this.#logSize = head.size;
     if (head.size === seen.size) {
+      await this.#idle();
       this.#state = 'following';
       return false;
     }
@@ -110,6 +111,13 @@ export class Tail {
     await this.#parts.follower.apply(batch.batch);
     this.#moved(seen, batch.frontier);
     return true;
+  }
+
+  async #idle(): Promise<void> {
+    const { follower, signal } = this.#parts;
+    if (follower.idle === undefined) return;
+    await follower.idle(signal);
+    this.#failure = undefined;
   }
 
   /** The place to go on from, held against the log: a follower does not go on in a history that it has not seen. */

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { AnchorStore } from '../anchor/index.ts';
+import { base64Encode } from '../bytes/index.ts';
+import { openLog } from '../log/index.ts';
+import { isLogError } from '../store/index.ts';
+import { sourceOf } from './publish-log.ts';
+import { stampOfLog } from './publish-stamps.ts';
+import type { ReadFile } from './published-files.ts';
+import { everyStamp } from './published-stamps.ts';
+
+/** Time-stamps that are restored at most, the newest: one an hour for eleven years. */
+const RESTORED_MAX = 100_000;
+
+/**
+ * Puts published time-stamps into `anchors.db` of a restored log: those over a checkpoint that its key has signed, with the root that
+ * its own tree has at that size. Whom to believe is for whoever verifies. Answers how many they are.
+ */
+export async function restoreStamps(dir: string, read: ReadFile): Promise<number> {
+  let restored = 0;
+  let anchors: AnchorStore | undefined;
+  const log = await openLog(dir, { readOnly: true });
+  const source = sourceOf(log);
+  try {
+    for await (const stamp of everyStamp(read, RESTORED_MAX)) {
+      const found = await stampOfLog(stamp, source);
+      if (found === undefined) continue;
+      const { size, root } = found.checkpoint;
+      if (!(await isOf(source, { size, root: base64Encode(root) }))) continue;
+      anchors ??= AnchorStore.open(join(dir, 'anchors.db'));
+      anchors.putTimestamp({ ...stamp, size, at: found.timeMs });
+      restored += 1;
+    }
+    return restored;
+  } finally {
+    anchors?.close();
+    await log.close();
+  }
+}
+
+/** Whether the log was in this state. */
+async function isOf(
+  source: Pick<ReturnType<typeof sourceOf>, 'checkContinues'>,
+  state: { readonly size: number; readonly root: string },
+): Promise<boolean> {
+  try {
+    await source.checkContinues(state);
+    return true;
+  } catch (error) {
+    if (isLogError(error, 'rolled_back')) return false;
+    throw error;
+  }
+}
