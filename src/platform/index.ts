@@ -12,6 +12,7 @@ export {
   syncFolder,
   writeDurable,
 } from './files.ts';
+export { hkdfSha256, hmacSha256 } from './hmac.ts';
 export {
   type Asking,
   askOutside,

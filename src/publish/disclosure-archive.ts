@@ -4,6 +4,7 @@ import { TILE_WIDTH } from '../merkle/index.ts';
 import {
   isLogError,
   LogError,
+  NOBODY,
   type PutResult,
   type StoredEntry,
   type SubjectKeys,
@@ -12,7 +13,6 @@ import {
 import { keysOf } from './disclosure-reading.ts';
 import type { DisclosureSink } from './publisher.ts';
 import {
-  formatSealedFile,
   namesOf,
   openGroup,
   parseSealedFile,
@@ -20,7 +20,7 @@ import {
   type SealedGroup,
   type SealedText,
   sealedPath,
-  sealGroup,
+  sealFile,
 } from './sealed-file.ts';
 
 /** The disclosures of some entries that belong to the same subjects. */
@@ -38,9 +38,9 @@ export class DisclosureArchive implements DisclosureSink {
   readonly #store: TileStore;
   readonly #keys: SubjectKeys;
   /** Bundles are sealed one after the other: a key is destroyed before anything behind its erasure is sealed. */
-  #before: Promise<unknown> = Promise.resolve();
-  /** Entries are read one bundle ahead of the sealing, and no further: they are many times what is waited for. */
-  #read: Promise<unknown> = Promise.resolve();
+  #before: Promise<void> = Promise.resolve();
+  /** Entries are read while the bundle before is sealed, and no sooner: they are many times what is waited for. */
+  #begun: Promise<void> = Promise.resolve();
 
   constructor(store: TileStore, keys: SubjectKeys) {
     this.#store = store;
@@ -52,39 +52,51 @@ export class DisclosureArchive implements DisclosureSink {
     entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<PutResult> {
     const path = sealedPath(index, width);
-    const reading = this.#read.then(entries);
-    // Awaited when its turn comes; a failure before that must not be nobody's.
-    this.#read = reading.catch(() => {});
-    const sealing = this.#before.then(async () => {
-      const shares = sharesOf(await reading, (subject, below) => this.#keys.destroy([subject], below));
-      return this.#seal(path, index * TILE_WIDTH, shares);
-    });
-    this.#before = sealing.catch(() => {});
-    const groups = await sealing;
+    // Of what it was made of nothing is kept while it becomes durable, which takes long, and many files at once.
+    const bytes = await this.#sealed(path, index * TILE_WIDTH, entries);
     try {
-      return await this.#store.putImmutable(path, formatSealedFile(groups));
+      return await this.#store.putImmutable(path, bytes);
     } catch (error) {
-      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, groups, entries))) throw error;
+      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, bytes, entries))) throw error;
       return 'present';
     }
   }
 
-  #seal(path: string, begin: number, shares: readonly Share[]): SealedGroup[] {
+  /** The file of a bundle, in its turn. */
+  #sealed(path: string, begin: number, entries: () => Promise<readonly StoredEntry[]>): Promise<Uint8Array> {
+    const begun = Promise.withResolvers<void>();
+    const reading = this.#begun.then(entries);
+    this.#begun = begun.promise;
+    // Awaited when its turn comes; a failure before that must not be nobody's.
+    reading.catch(() => {});
+    const sealing = this.#before.then(async () => {
+      const stored = await reading.finally(begun.resolve);
+      // The next bundle is asked for before this thread is busy with this one.
+      await begun.promise;
+      return this.#seal(path, begin, stored);
+    });
+    this.#before = sealing.then(ignore, ignore);
+    return sealing;
+  }
+
+  #seal(path: string, begin: number, entries: readonly StoredEntry[]): Uint8Array {
+    const shares = sharesOf(entries, (subject, below) => this.#keys.destroy([subject], below));
     const wanted = shares.flatMap(({ subjects, texts }) =>
-      (subjects.length === 0 ? [''] : subjects).map((subject) => ({
+      (subjects.length === 0 ? [NOBODY] : subjects).map((subject) => ({
         subject,
         index: begin + texts.at(-1)!.offset,
       })),
     );
     const keyOf = this.#keys.keysFor(wanted);
-    return shares.flatMap(({ subjects, texts }) => {
+    const groups = shares.flatMap(({ subjects, texts }) => {
       const kept = texts.filter(
         ({ offset }) => keysOf(subjects, (subject) => keyOf(subject, begin + offset)) !== undefined,
       );
       if (kept.length === 0) return [];
       const keys = keysOf(subjects, (subject) => keyOf(subject, begin + kept[0]!.offset))!;
-      return [sealGroup(path, subjects, keys, kept)];
+      return [{ subjects, keys, texts: kept }];
     });
+    return sealFile(path, groups);
   }
 
   /**
@@ -94,13 +106,13 @@ export class DisclosureArchive implements DisclosureSink {
    */
   async #holds(
     path: string,
-    groups: readonly SealedGroup[],
+    bytes: Uint8Array,
     entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<boolean> {
-    const bytes = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
-    const present = bytes === undefined ? undefined : groupsIn(bytes);
+    const there = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
+    const present = there === undefined ? undefined : groupsIn(there);
     if (present === undefined) return false;
-    const wanted = new Map(groups.map((group) => [namesOf(group.subjects), group]));
+    const wanted = new Map(parseSealedFile(bytes).map((group) => [namesOf(group.subjects), group]));
     const others: { readonly name: string; readonly text: SealedText }[] = [];
     for (const found of present) {
       const name = namesOf(found.subjects);
@@ -119,6 +131,8 @@ export class DisclosureArchive implements DisclosureSink {
     return others.every(({ name, text }) => isValueOf(byOffset.get(text.offset), name, text));
   }
 }
+
+function ignore(): void {}
 
 /** The groups of a file; undefined where it is none. */
 function groupsIn(bytes: Uint8Array): SealedGroup[] | undefined {
