@@ -1,10 +1,8 @@
 import { equalBytes, VerificationError } from '../bytes/index.ts';
-import { type Entry, erasureOf, openEntry, parseEntry } from '../event/index.ts';
+import { openEntry } from '../event/index.ts';
 import { TILE_WIDTH } from '../merkle/index.ts';
 import {
   isLogError,
-  LogError,
-  NOBODY,
   type PutResult,
   type StoredEntry,
   type SubjectKeys,
@@ -20,15 +18,9 @@ import {
   type SealedGroup,
   type SealedText,
   sealedPath,
-  sealFile,
 } from './sealed-file.ts';
-
-/** The disclosures of some entries that belong to the same subjects. */
-interface Share {
-  readonly name: string;
-  readonly subjects: readonly string[];
-  readonly texts: SealedText[];
-}
+import { type Sealer, SealerHere } from './sealer.ts';
+import { ownEntry, owners } from './sealing.ts';
 
 /**
  * The sealed values of a log in its archive: for each bundle a file, in which the values of each set of subjects are encrypted under
@@ -37,14 +29,16 @@ interface Share {
 export class DisclosureArchive implements DisclosureSink {
   readonly #store: TileStore;
   readonly #keys: SubjectKeys;
+  readonly #sealer: Sealer;
   /** Bundles are sealed one after the other: a key is destroyed before anything behind its erasure is sealed. */
   #before: Promise<void> = Promise.resolve();
   /** Entries are read while the bundle before is sealed, and no sooner: they are many times what is waited for. */
   #begun: Promise<void> = Promise.resolve();
 
-  constructor(store: TileStore, keys: SubjectKeys) {
+  constructor(store: TileStore, keys: SubjectKeys, sealer: Sealer = new SealerHere(keys)) {
     this.#store = store;
     this.#keys = keys;
+    this.#sealer = sealer;
   }
 
   async put(
@@ -73,30 +67,10 @@ export class DisclosureArchive implements DisclosureSink {
       const stored = await reading.finally(begun.resolve);
       // The next bundle is asked for before this thread is busy with this one.
       await begun.promise;
-      return this.#seal(path, begin, stored);
+      return this.#sealer.seal({ path, begin, entries: stored });
     });
     this.#before = sealing.then(ignore, ignore);
     return sealing;
-  }
-
-  #seal(path: string, begin: number, entries: readonly StoredEntry[]): Uint8Array {
-    const shares = sharesOf(entries, (subject, below) => this.#keys.destroy([subject], below));
-    const wanted = shares.flatMap(({ subjects, texts }) =>
-      (subjects.length === 0 ? [NOBODY] : subjects).map((subject) => ({
-        subject,
-        index: begin + texts.at(-1)!.offset,
-      })),
-    );
-    const keyOf = this.#keys.keysFor(wanted);
-    const groups = shares.flatMap(({ subjects, texts }) => {
-      const kept = texts.filter(
-        ({ offset }) => keysOf(subjects, (subject) => keyOf(subject, begin + offset)) !== undefined,
-      );
-      if (kept.length === 0) return [];
-      const keys = keysOf(subjects, (subject) => keyOf(subject, begin + kept[0]!.offset))!;
-      return [{ subjects, keys, texts: kept }];
-    });
-    return sealFile(path, groups);
   }
 
   /**
@@ -152,57 +126,6 @@ function placeOf({ offset, text }: SealedText): string {
 /** Whether an entry has sealed this very value, for these subjects. */
 function isValueOf(stored: StoredEntry | undefined, name: string, { text }: SealedText): boolean {
   if (stored === undefined) return false;
-  const { fields } = openEntry(parsed(stored), [text], stored.index);
+  const { fields } = openEntry(ownEntry(stored), [text], stored.index);
   return fields.some(({ subjects, disclosure }) => disclosure === 0 && namesOf(owners(subjects)) === name);
-}
-
-/** Whose a value is, each once, sorted. */
-function owners(subjects: readonly string[]): string[] {
-  return [...new Set(subjects)].sort();
-}
-
-/** An entry of the log's own. Throws `LogError` `log_damaged` where it is none. */
-function parsed({ entry, index }: StoredEntry): Entry {
-  return wellFormed(index, () => parseEntry(entry));
-}
-
-function wellFormed<Result>(index: number, read: () => Result): Result {
-  try {
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof VerificationError)) throw cause;
-    throw new LogError('log_damaged', `entry ${index} is not one of this log: ${cause.message}`, {
-      cause,
-      hint: 'run verify: it names everything that was changed',
-    });
-  }
-}
-
-/** The disclosures of entries by whose they are, sorted by their names. `erased` hears of the erasures among them, before any is used. */
-function sharesOf(
-  entries: readonly StoredEntry[],
-  erased: (subject: string, below: number) => void,
-): Share[] {
-  const shares = new Map<string, Share>();
-  for (const stored of entries) {
-    const { index, disclosures } = stored;
-    const entry = parsed(stored);
-    if (entry.action === 'log.erased') {
-      const { subject, below } = wellFormed(index, () => erasureOf(entry));
-      erased(subject, Math.min(below, index));
-    }
-    if (disclosures.length === 0) continue;
-    for (const { subjects: named, disclosure } of openEntry(entry, disclosures, index).fields) {
-      if (disclosure === undefined) continue;
-      const subjects = owners(named);
-      const name = namesOf(subjects);
-      let share = shares.get(name);
-      if (share === undefined) {
-        share = { name, subjects, texts: [] };
-        shares.set(name, share);
-      }
-      share.texts.push({ offset: index % TILE_WIDTH, position: disclosure, text: disclosures[disclosure]! });
-    }
-  }
-  return [...shares.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }

@@ -15,6 +15,7 @@ import {
 import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
 import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
+import { SealerOfMany } from './sealer.ts';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
@@ -150,10 +151,11 @@ async function open(
   }
   const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
   const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
+  const sealer = keys && new SealerOfMany(keys, keysPath);
   const publisher = new Publisher({
     source: sourceOf(log),
     store,
-    disclosures: keys && new DisclosureArchive(store, keys),
+    disclosures: keys && new DisclosureArchive(store, keys, sealer),
     shown: () => newestShown(log),
     onProgress,
   });
@@ -164,6 +166,7 @@ async function open(
     return published;
   };
   const close = async (): Promise<void> => {
+    await sealer?.close();
     keys?.close();
     if (typeof to === 'string') await store.close();
   };
