@@ -30,10 +30,13 @@ export class DisclosureArchive implements DisclosureSink {
   readonly #store: TileStore;
   readonly #keys: SubjectKeys;
   readonly #sealer: Sealer;
-  /** Bundles are sealed one after the other: a key is destroyed before anything behind its erasure is sealed. */
-  #before: Promise<void> = Promise.resolve();
-  /** Entries are read while the bundle before is sealed, and no sooner: they are many times what is waited for. */
-  #begun: Promise<void> = Promise.resolve();
+  /**
+   * Bundles are sealed in the log's order: a key is destroyed before anything behind its erasure is sealed. The next is handed over while
+   * one is sealed, and read no sooner: entries are many times what is waited for.
+   */
+  #handedOver: Promise<void> = Promise.resolve();
+  #sealedBefore: Promise<void> = Promise.resolve();
+  #sealedLast: Promise<void> = Promise.resolve();
 
   constructor(store: TileStore, keys: SubjectKeys, sealer: Sealer = new SealerHere(keys)) {
     this.#store = store;
@@ -58,18 +61,12 @@ export class DisclosureArchive implements DisclosureSink {
 
   /** The file of a bundle, in its turn. */
   #sealed(path: string, begin: number, entries: () => Promise<readonly StoredEntry[]>): Promise<Uint8Array> {
-    const begun = Promise.withResolvers<void>();
-    const reading = this.#begun.then(entries);
-    this.#begun = begun.promise;
-    // Awaited when its turn comes; a failure before that must not be nobody's.
-    reading.catch(() => {});
-    const sealing = this.#before.then(async () => {
-      const stored = await reading.finally(begun.resolve);
-      // The next bundle is asked for before this thread is busy with this one.
-      await begun.promise;
-      return this.#sealer.seal({ path, begin, entries: stored });
-    });
-    this.#before = sealing.then(ignore, ignore);
+    const reading = Promise.all([this.#handedOver, this.#sealedBefore]).then(entries);
+    // Handed over as soon as it is read, and not looked at again: none of it grows old in the heap.
+    const sealing = reading.then((stored) => this.#sealer.seal({ path, begin, entries: stored }));
+    this.#handedOver = reading.then(ignore, ignore);
+    this.#sealedBefore = this.#sealedLast;
+    this.#sealedLast = sealing.then(ignore, ignore);
     return sealing;
   }
 
