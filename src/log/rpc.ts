@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import { LogError, type LogErrorCode } from '../store/index.ts';
+import { type PlainError, plainError, reviveError } from '../platform/index.ts';
+import { LogError } from '../store/index.ts';
 import type { Seat } from './worker-pool.ts';
 
 /** Methods that one side offers to the other; arguments and results are structured-cloned. */
@@ -16,14 +17,6 @@ interface Answer {
   readonly answer: number;
   readonly value?: unknown;
   readonly error?: PlainError;
-}
-
-/** An error as it crosses a thread: structured cloning would keep the message and lose the code. */
-interface PlainError {
-  readonly name: string;
-  readonly message: string;
-  readonly stack?: string | undefined;
-  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** Calls methods at a place on another thread. It keeps the process alive only while an answer is due. */
@@ -81,7 +74,7 @@ export class Remote {
     this.#waiting.delete(answer);
     if (this.#waiting.size === 0) this.#port.unref();
     if (error === undefined) waiting.resolve(value);
-    else waiting.reject(revive(error));
+    else waiting.reject(reviveError(error));
   }
 
   #lost(cause: unknown): void {
@@ -116,46 +109,9 @@ export function serve(port: MessagePort, methods: Methods): (message: unknown) =
       .then(
         (value) => call !== undefined && port.postMessage({ answer: call, value } satisfies Answer),
         (error) =>
-          call !== undefined && port.postMessage({ answer: call, error: plain(error) } satisfies Answer),
+          call !== undefined && port.postMessage({ answer: call, error: plainError(error) } satisfies Answer),
       );
   };
   port.on('message', take);
   return take;
-}
-
-/** An error as plain data, its code and other fields included. */
-export function plain(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error), fields: {} };
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(error)) {
-    if (name === 'name' || typeof value === 'function') continue;
-    if (value === undefined || typeof value !== 'object' || Array.isArray(value)) fields[name] = value;
-  }
-  if (error.cause instanceof Error) fields['cause'] = plain(error.cause);
-  return { name: error.name, message: error.message, stack: error.stack, fields };
-}
-
-/** The inverse of {@link plain}: the same name, message, code; `LogError` and `TypeError` keep their class. */
-export function revive({ name, message, stack, fields }: PlainError): Error {
-  const { cause: below, ...rest } = fields;
-  const cause = below === undefined ? undefined : revive(below as PlainError);
-  const error =
-    name === 'LogError'
-      ? new LogError(rest['code'] as LogErrorCode, message, {
-          retryable: rest['retryable'] === true,
-          cause,
-          ...(typeof rest['hint'] === 'string' ? { hint: rest['hint'] } : {}),
-        })
-      : Object.assign(make(name, message, cause), rest);
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}
-
-function make(name: string, message: string, cause: unknown): Error {
-  const options = cause === undefined ? undefined : { cause };
-  if (name === 'TypeError') return new TypeError(message, options);
-  if (name === 'RangeError') return new RangeError(message, options);
-  const error = new Error(message, options);
-  error.name = name;
-  return error;
 }

@@ -1,11 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Draft } from '../event/index.ts';
+import { type PlainError, plainError, reviveError } from '../platform/index.ts';
 import { isLogError, LogError, type Scouring } from '../store/index.ts';
 import type { CommitReply, Intake } from './commit.ts';
 import type { ErasureOrder } from './erasure/index.ts';
 import type { RetentionOrder } from './retention/applier.ts';
 import type { PruneOrder } from './retention/prune-intake.ts';
-import { type plain, plain as plainError, Remote, revive, serve } from './rpc.ts';
+import { Remote, serve } from './rpc.ts';
 import { workerPool } from './worker-pool.ts';
 import {
   type Erased,
@@ -37,7 +38,7 @@ export interface WriterHandle {
 }
 
 type PlainReply = Omit<CommitReply, 'refusals'> & {
-  readonly refusals: readonly { readonly position: number; readonly error: ReturnType<typeof plain> }[];
+  readonly refusals: readonly { readonly position: number; readonly error: PlainError }[];
 };
 
 /** Opens a writer on the caller's thread. */
@@ -138,7 +139,7 @@ function withoutErrors(reply: CommitReply): PlainReply {
 function withErrors(reply: PlainReply): CommitReply {
   const refusals = reply.refusals.map(({ position, error }) => ({
     position,
-    error: revive(error) as LogError,
+    error: reviveError(error) as LogError,
   }));
   return { ...reply, refusals };
 }

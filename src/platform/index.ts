@@ -12,6 +12,7 @@ export {
   syncFolder,
   writeDurable,
 } from './files.ts';
+export { hkdfSha256, hmacSha256 } from './hmac.ts';
 export {
   type Asking,
   askOutside,
@@ -23,4 +24,5 @@ export {
 } from './outbound.ts';
 export { randomBytes, uuidv7 } from './random.ts';
 export { openingFailed, REGULAR_FILE_FLAGS, requireFile } from './regular-file.ts';
+export { type PlainError, plainError, reviveError } from './thread-errors.ts';
 export { TrustedProxies } from './trusted-proxies.ts';

@@ -1,9 +1,8 @@
 import { equalBytes, VerificationError } from '../bytes/index.ts';
-import { type Entry, erasureOf, openEntry, parseEntry } from '../event/index.ts';
+import { openEntry } from '../event/index.ts';
 import { TILE_WIDTH } from '../merkle/index.ts';
 import {
   isLogError,
-  LogError,
   type PutResult,
   type StoredEntry,
   type SubjectKeys,
@@ -12,7 +11,6 @@ import {
 import { keysOf } from './disclosure-reading.ts';
 import type { DisclosureSink } from './publisher.ts';
 import {
-  formatSealedFile,
   namesOf,
   openGroup,
   parseSealedFile,
@@ -20,15 +18,9 @@ import {
   type SealedGroup,
   type SealedText,
   sealedPath,
-  sealGroup,
 } from './sealed-file.ts';
-
-/** The disclosures of some entries that belong to the same subjects. */
-interface Share {
-  readonly name: string;
-  readonly subjects: readonly string[];
-  readonly texts: SealedText[];
-}
+import { type Sealer, SealerHere } from './sealer.ts';
+import { ownEntry, owners } from './sealing.ts';
 
 /**
  * The sealed values of a log in its archive: for each bundle a file, in which the values of each set of subjects are encrypted under
@@ -37,14 +29,19 @@ interface Share {
 export class DisclosureArchive implements DisclosureSink {
   readonly #store: TileStore;
   readonly #keys: SubjectKeys;
-  /** Bundles are sealed one after the other: a key is destroyed before anything behind its erasure is sealed. */
-  #before: Promise<unknown> = Promise.resolve();
-  /** Entries are read one bundle ahead of the sealing, and no further: they are many times what is waited for. */
-  #read: Promise<unknown> = Promise.resolve();
+  readonly #sealer: Sealer;
+  /**
+   * Bundles are sealed in the log's order: a key is destroyed before anything behind its erasure is sealed. The next is handed over while
+   * one is sealed, and read no sooner: entries are many times what is waited for.
+   */
+  #handedOver: Promise<void> = Promise.resolve();
+  #sealedBefore: Promise<void> = Promise.resolve();
+  #sealedLast: Promise<void> = Promise.resolve();
 
-  constructor(store: TileStore, keys: SubjectKeys) {
+  constructor(store: TileStore, keys: SubjectKeys, sealer: Sealer = new SealerHere(keys)) {
     this.#store = store;
     this.#keys = keys;
+    this.#sealer = sealer;
   }
 
   async put(
@@ -52,39 +49,25 @@ export class DisclosureArchive implements DisclosureSink {
     entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<PutResult> {
     const path = sealedPath(index, width);
-    const reading = this.#read.then(entries);
-    // Awaited when its turn comes; a failure before that must not be nobody's.
-    this.#read = reading.catch(() => {});
-    const sealing = this.#before.then(async () => {
-      const shares = sharesOf(await reading, (subject, below) => this.#keys.destroy([subject], below));
-      return this.#seal(path, index * TILE_WIDTH, shares);
-    });
-    this.#before = sealing.catch(() => {});
-    const groups = await sealing;
+    // Of what it was made of nothing is kept while it becomes durable, which takes long, and many files at once.
+    const bytes = await this.#sealed(path, index * TILE_WIDTH, entries);
     try {
-      return await this.#store.putImmutable(path, formatSealedFile(groups));
+      return await this.#store.putImmutable(path, bytes);
     } catch (error) {
-      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, groups, entries))) throw error;
+      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, bytes, entries))) throw error;
       return 'present';
     }
   }
 
-  #seal(path: string, begin: number, shares: readonly Share[]): SealedGroup[] {
-    const wanted = shares.flatMap(({ subjects, texts }) =>
-      (subjects.length === 0 ? [''] : subjects).map((subject) => ({
-        subject,
-        index: begin + texts.at(-1)!.offset,
-      })),
-    );
-    const keyOf = this.#keys.keysFor(wanted);
-    return shares.flatMap(({ subjects, texts }) => {
-      const kept = texts.filter(
-        ({ offset }) => keysOf(subjects, (subject) => keyOf(subject, begin + offset)) !== undefined,
-      );
-      if (kept.length === 0) return [];
-      const keys = keysOf(subjects, (subject) => keyOf(subject, begin + kept[0]!.offset))!;
-      return [sealGroup(path, subjects, keys, kept)];
-    });
+  /** The file of a bundle, in its turn. */
+  #sealed(path: string, begin: number, entries: () => Promise<readonly StoredEntry[]>): Promise<Uint8Array> {
+    const reading = Promise.all([this.#handedOver, this.#sealedBefore]).then(entries);
+    // Handed over as soon as it is read, and not looked at again: none of it grows old in the heap.
+    const sealing = reading.then((stored) => this.#sealer.seal({ path, begin, entries: stored }));
+    this.#handedOver = reading.then(ignore, ignore);
+    this.#sealedBefore = this.#sealedLast;
+    this.#sealedLast = sealing.then(ignore, ignore);
+    return sealing;
   }
 
   /**
@@ -94,13 +77,13 @@ export class DisclosureArchive implements DisclosureSink {
    */
   async #holds(
     path: string,
-    groups: readonly SealedGroup[],
+    bytes: Uint8Array,
     entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<boolean> {
-    const bytes = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
-    const present = bytes === undefined ? undefined : groupsIn(bytes);
+    const there = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
+    const present = there === undefined ? undefined : groupsIn(there);
     if (present === undefined) return false;
-    const wanted = new Map(groups.map((group) => [namesOf(group.subjects), group]));
+    const wanted = new Map(parseSealedFile(bytes).map((group) => [namesOf(group.subjects), group]));
     const others: { readonly name: string; readonly text: SealedText }[] = [];
     for (const found of present) {
       const name = namesOf(found.subjects);
@@ -120,6 +103,8 @@ export class DisclosureArchive implements DisclosureSink {
   }
 }
 
+function ignore(): void {}
+
 /** The groups of a file; undefined where it is none. */
 function groupsIn(bytes: Uint8Array): SealedGroup[] | undefined {
   try {
@@ -138,57 +123,6 @@ function placeOf({ offset, text }: SealedText): string {
 /** Whether an entry has sealed this very value, for these subjects. */
 function isValueOf(stored: StoredEntry | undefined, name: string, { text }: SealedText): boolean {
   if (stored === undefined) return false;
-  const { fields } = openEntry(parsed(stored), [text], stored.index);
+  const { fields } = openEntry(ownEntry(stored), [text], stored.index);
   return fields.some(({ subjects, disclosure }) => disclosure === 0 && namesOf(owners(subjects)) === name);
-}
-
-/** Whose a value is, each once, sorted. */
-function owners(subjects: readonly string[]): string[] {
-  return [...new Set(subjects)].sort();
-}
-
-/** An entry of the log's own. Throws `LogError` `log_damaged` where it is none. */
-function parsed({ entry, index }: StoredEntry): Entry {
-  return wellFormed(index, () => parseEntry(entry));
-}
-
-function wellFormed<Result>(index: number, read: () => Result): Result {
-  try {
-    return read();
-  } catch (cause) {
-    if (!(cause instanceof VerificationError)) throw cause;
-    throw new LogError('log_damaged', `entry ${index} is not one of this log: ${cause.message}`, {
-      cause,
-      hint: 'run verify: it names everything that was changed',
-    });
-  }
-}
-
-/** The disclosures of entries by whose they are, sorted by their names. `erased` hears of the erasures among them, before any is used. */
-function sharesOf(
-  entries: readonly StoredEntry[],
-  erased: (subject: string, below: number) => void,
-): Share[] {
-  const shares = new Map<string, Share>();
-  for (const stored of entries) {
-    const { index, disclosures } = stored;
-    const entry = parsed(stored);
-    if (entry.action === 'log.erased') {
-      const { subject, below } = wellFormed(index, () => erasureOf(entry));
-      erased(subject, Math.min(below, index));
-    }
-    if (disclosures.length === 0) continue;
-    for (const { subjects: named, disclosure } of openEntry(entry, disclosures, index).fields) {
-      if (disclosure === undefined) continue;
-      const subjects = owners(named);
-      const name = namesOf(subjects);
-      let share = shares.get(name);
-      if (share === undefined) {
-        share = { name, subjects, texts: [] };
-        shares.set(name, share);
-      }
-      share.texts.push({ offset: index % TILE_WIDTH, position: disclosure, text: disclosures[disclosure]! });
-    }
-  }
-  return [...shares.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }

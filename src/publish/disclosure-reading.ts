@@ -25,24 +25,56 @@ export interface SealedSource {
   readonly sealed?: readonly (Uint8Array | undefined)[] | undefined;
 }
 
-/** Opens the keys, and answers what reads the disclosures of a span. */
-export function readDisclosures({
+/** The file with the disclosures of a bundle, as it was read; undefined where there is none. */
+export interface SealedFile {
+  readonly index: number;
+  readonly width: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** The disclosures of entries, by their index, each entry's in their order; of those entries that have any. */
+export type DisclosuresOf = ReadonlyMap<number, readonly string[]>;
+
+/** Opens the keys, and answers what reads the disclosures of a span. Throws `LogError` `key_missing`. */
+export function readDisclosures(
+  reading: DisclosureReading,
+): (span: Span, source: SealedSource) => Promise<DisclosuresAt> {
+  const open = openDisclosures(reading);
+  return async (span, source) => {
+    const found = open(await sealedFiles(span, source));
+    return (index) => found.get(index) ?? [];
+  };
+}
+
+/** The files over a span. */
+export function sealedFiles(span: Span, { read, sealed }: SealedSource): Promise<SealedFile[]> {
+  return Promise.all(
+    bundlesOf(span).map(async ({ index, width }, position) => {
+      const bytes =
+        sealed === undefined
+          ? await read?.(sealedPath(index, width), SEALED_FILE_BYTES_MAX)
+          : sealed[position];
+      return { index, width, bytes };
+    }),
+  );
+}
+
+/** Opens the keys, and answers what opens files. Throws `LogError` `key_missing`. */
+export function openDisclosures({
   subjectKeys,
-}: DisclosureReading): (span: Span, source: SealedSource) => Promise<DisclosuresAt> {
+}: DisclosureReading): (files: readonly SealedFile[]) => DisclosuresOf {
   const keys = SubjectKeys.reading(subjectKeys);
-  return async (span, { read, sealed }) => {
+  return (files) => {
     const found = new Map<number, SealedText[]>();
-    for (const [position, { index, width }] of bundlesOf(span).entries()) {
-      const path = sealedPath(index, width);
-      const bytes = sealed === undefined ? await read?.(path, SEALED_FILE_BYTES_MAX) : sealed[position];
-      for (const text of bytes === undefined ? [] : textsOf(path, bytes, keys)) {
+    for (const { index, width, bytes } of files) {
+      for (const text of bytes === undefined ? [] : textsOf(sealedPath(index, width), bytes, keys)) {
         const at = index * TILE_WIDTH + text.offset;
-        const texts = found.get(at) ?? [];
-        found.set(at, texts);
-        texts.push(text);
+        const texts = found.get(at);
+        if (texts === undefined) found.set(at, [text]);
+        else texts.push(text);
       }
     }
-    return (index) => inOrder(found.get(index));
+    return new Map([...found].map(([index, texts]) => [index, inOrder(texts)]));
   };
 }
 
@@ -70,6 +102,6 @@ export function keysOf(
   return keys.includes(undefined) ? undefined : (keys as Uint8Array[]);
 }
 
-function inOrder(texts: SealedText[] | undefined): readonly string[] {
-  return texts?.sort((one, other) => one.position - other.position).map(({ text }) => text) ?? [];
+function inOrder(texts: SealedText[]): readonly string[] {
+  return texts.sort((one, other) => one.position - other.position).map(({ text }) => text);
 }

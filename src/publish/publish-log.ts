@@ -16,6 +16,7 @@ import { DisclosureArchive } from './disclosure-archive.ts';
 import { openTileStore } from './places.ts';
 import { StampPublisher, stampsKept } from './publish-stamps.ts';
 import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
+import { SealerOfMany } from './sealer.ts';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
@@ -166,10 +167,11 @@ async function open(
   const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
   const source = sourceOf(log);
   const stamps = new StampPublisher({ anchorsPath: log.anchorsPath, source, store });
+  const sealer = keys && new SealerOfMany(keys, keysPath);
   const publisher = new Publisher({
     source,
     store,
-    disclosures: keys && new DisclosureArchive(store, keys),
+    disclosures: keys && new DisclosureArchive(store, keys, sealer),
     shown: () => newestShown(log),
     onProgress,
   });
@@ -183,6 +185,7 @@ async function open(
     return published;
   };
   const close = async (): Promise<void> => {
+    await sealer?.close();
     keys?.close();
     if (typeof to === 'string') await store.close();
   };

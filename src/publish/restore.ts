@@ -8,13 +8,13 @@ import { NOTE_BYTES_MAX, type Policy, parseVerifierKey } from '../note/index.ts'
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { CHECKPOINT_PATH, LogError, type NewEntry, SqliteStore, type TileReader } from '../store/index.ts';
 import { type KeyEntry, keyTimeline, readHead, type Trust } from '../verify/index.ts';
-import type { DisclosuresAt } from './audit-span.ts';
-import { readDisclosures } from './disclosure-reading.ts';
+import { type DisclosuresOf, sealedFiles } from './disclosure-reading.ts';
 import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { bundlesOf, readBundle } from './published-files.ts';
 import { PublishedKey } from './published-keys.ts';
 import { restoreStamps } from './restore-stamps.ts';
+import { unsealerFor } from './unsealer.ts';
 
 /** Bundles that are read, and stored in one transaction. */
 const BUNDLES_AT_ONCE = 4;
@@ -161,7 +161,7 @@ class Restoring {
       jitter: Math.random,
       now: () => systemClock.monotonic(),
     });
-    const reading = subjectKeys === undefined ? undefined : readDisclosures({ subjectKeys });
+    const unsealer = subjectKeys === undefined ? undefined : unsealerFor({ subjectKeys }, size);
     const read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
       this.#reader.read(path, bytesMax);
     const growing = await GrowingTiles.at(0, async () => EMPTY_ROOT);
@@ -174,11 +174,12 @@ class Restoring {
         next = this.#read(end, size);
         // Awaited in its turn; a failure before that must not be nobody's.
         next.catch(() => {});
-        const disclosures = await reading?.({ begin, end }, { read });
+        const disclosures = await unsealer?.open(await sealedFiles({ begin, end }, { read }));
         await this.#append(store, growing, { bundles, disclosures, note, isLast: end === size });
         onProgress?.(end, size);
       }
     } finally {
+      await unsealer?.close();
       store.close();
     }
     return growing.root();
@@ -195,7 +196,7 @@ class Restoring {
         recordedAt = Date.parse(time);
         growing.append(hashLeaf(entry));
         if (index === 0 || isKeyChange(entry)) this.#keys.push({ index, entry: entry.slice() });
-        const texts = disclosures?.(index) ?? [];
+        const texts = disclosures?.get(index) ?? [];
         this.#disclosures += texts.length;
         rows.push({ id, entry, disclosures: texts });
       }
@@ -265,7 +266,7 @@ function entriesMissing(from: number, to: number): VerificationError {
 /** Entries that are stored together. */
 interface Chunk {
   readonly bundles: readonly RestoredBundle[];
-  readonly disclosures: DisclosuresAt | undefined;
+  readonly disclosures: DisclosuresOf | undefined;
   readonly note: Uint8Array;
   readonly isLast: boolean;
 }

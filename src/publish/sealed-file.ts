@@ -1,11 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import {
   canonicalString,
   concatBytes,
@@ -16,6 +9,7 @@ import {
   VerificationError,
 } from '../bytes/index.ts';
 import { entriesPath } from '../merkle/index.ts';
+import { hkdfSha256, hmacSha256 } from '../platform/index.ts';
 
 /** Most bytes of a file of disclosures: 256 entries with 128 KiB each, and what stands between them. */
 export const SEALED_FILE_BYTES_MAX = 64 * 1024 * 1024;
@@ -25,11 +19,12 @@ const MAGIC = utf8Encode('indelible-sealed/v1\n');
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const KEY_BYTES = 32;
-const NO_SALT = new Uint8Array(0);
 
 /** Of what a group is bound to, as much goes into its keys. */
 const INFO_BYTES_MAX = 1024;
+
+/** Bytes before each text of a group: its offset, its position, its length. */
+const TEXT_HEAD_BYTES = 12;
 
 /** One disclosure and where it belongs. */
 export interface SealedText {
@@ -40,9 +35,17 @@ export interface SealedText {
   readonly text: string;
 }
 
-/** The disclosures of a bundle that belong to the same subjects, as they lie in a file. */
-export interface SealedGroup {
+/** The disclosures of a bundle that belong to the same subjects. */
+export interface PlainGroup {
   /** Whose they are, sorted. */
+  readonly subjects: readonly string[];
+  /** The key of each. */
+  readonly keys: readonly Uint8Array[];
+  readonly texts: readonly SealedText[];
+}
+
+/** The same as it lies in a file. */
+export interface SealedGroup {
   readonly subjects: readonly string[];
   readonly nonce: Uint8Array;
   /** Ciphertext and tag. */
@@ -55,24 +58,49 @@ export function sealedPath(index: number, width: number): string {
 }
 
 /**
- * Encrypts the disclosures of some subjects under the keys of all of them, so that without any one of the keys nothing of it is
- * read (spec/archive.md). The nonce follows from the plaintext and the key: the same values give the same bytes, however often they are
- * published, and two different texts never share a nonce but by the chance of 2^-96.
+ * The file with the disclosures of a bundle, each group encrypted under the keys of all its subjects, so that without any one of the
+ * keys nothing of it is read (spec/archive.md). The nonce follows from the plaintext and the key: the same values give the same bytes,
+ * however often they are published, and two different texts never share a nonce but by the chance of 2^-96.
+ *
+ * All of it is written into one piece of memory: a bundle has hundreds of groups, and of what lies there for each one by itself until the
+ * file is durable, the heap would grow. The inverse of {@link parseSealedFile}, but for the encryption.
  */
-export function sealGroup(
-  path: string,
-  subjects: readonly string[],
-  keys: readonly Uint8Array[],
-  texts: readonly SealedText[],
-): SealedGroup {
-  const plain = encodeTexts(texts);
-  const about = aboutGroup(path, subjects);
-  const { cipherKey, nonceKey } = deriveKeys(keys, about);
-  const nonce = createHmac('sha256', nonceKey).update(plain).digest().subarray(0, NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', cipherKey, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(about);
-  const box = concatBytes(cipher.update(plain), cipher.final(), cipher.getAuthTag());
-  return { subjects, nonce, box };
+export function sealFile(path: string, groups: readonly PlainGroup[]): Uint8Array {
+  const measured = groups.map((group) => ({ ...group, ...lengthsOf(group) }));
+  const length = measured.reduce(
+    (sum, { names, plain }) => sum + names + NONCE_BYTES + plain + TAG_BYTES + 8,
+    0,
+  );
+  const file = Buffer.allocUnsafeSlow(MAGIC.length + length);
+  file.set(MAGIC);
+  let at = MAGIC.length;
+  for (const { subjects, keys, texts, names, plain } of measured) {
+    at = file.writeUInt32BE(names, at);
+    at += file.write(namesOf(subjects), at);
+    const boxAt = at + NONCE_BYTES + 4;
+    file.writeUInt32BE(plain + TAG_BYTES, boxAt - 4);
+    const encoded = encodeTexts(texts, plain);
+    const about = aboutGroup(path, subjects);
+    const { cipherKey, nonceKey } = deriveKeys(keys, about);
+    const nonce = hmacSha256(nonceKey, encoded).subarray(0, NONCE_BYTES);
+    file.set(nonce, at);
+    const cipher = createCipheriv('aes-256-gcm', cipherKey, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(about);
+    file.set(cipher.update(encoded), boxAt);
+    // Of a stream cipher, nothing is left to come.
+    cipher.final();
+    file.set(cipher.getAuthTag(), boxAt + plain);
+    at = boxAt + plain + TAG_BYTES;
+  }
+  return new Uint8Array(file.buffer);
+}
+
+/** Bytes of the names of a group's subjects, and of its plaintext. */
+function lengthsOf({ subjects, texts }: PlainGroup): { readonly names: number; readonly plain: number } {
+  return {
+    names: utf8Length(namesOf(subjects)),
+    plain: texts.reduce((sum, { text }) => sum + TEXT_HEAD_BYTES + utf8Length(text), 0),
+  };
 }
 
 /** The disclosures of a group; undefined where these are not its keys, or it was changed. */
@@ -93,22 +121,6 @@ export function openGroup(
   } catch {
     return undefined;
   }
-}
-
-/** The bytes of a file. The inverse of {@link parseSealedFile}. */
-export function formatSealedFile(groups: readonly SealedGroup[]): Uint8Array {
-  const named = groups.map((group) => ({ ...group, names: utf8Encode(namesOf(group.subjects)) }));
-  const length = named.reduce((sum, { names, box }) => sum + 8 + names.length + NONCE_BYTES + box.length, 0);
-  const writer = new ByteWriter(MAGIC.length + length);
-  writer.put(MAGIC);
-  for (const { names, nonce, box } of named) {
-    writer.number(names.length);
-    writer.put(names);
-    writer.put(nonce);
-    writer.number(box.length);
-    writer.put(box);
-  }
-  return writer.bytes;
 }
 
 /** The groups of a file. Throws `VerificationError` `malformed_disclosure`. */
@@ -138,36 +150,29 @@ function aboutGroup(path: string, subjects: readonly string[]): Uint8Array {
 }
 
 /**
- * The keys are handed over as key objects: given bytes, Node first tries them for one, by an error that it throws and catches, which takes
- * longer than what is done with the key.
+ * The key of the cipher is handed over as a key object: given bytes, Node first tries them for one, by an error that it throws and
+ * catches, which takes longer than what is done with the key.
  */
 function deriveKeys(
   keys: readonly Uint8Array[],
   about: Uint8Array,
-): { cipherKey: KeyObject; nonceKey: KeyObject } {
-  const secret = createSecretKey(concatBytes(...keys));
-  const info = about.subarray(0, INFO_BYTES_MAX);
-  const derived = new Uint8Array(hkdfSync('sha256', secret, NO_SALT, info, 2 * KEY_BYTES));
-  return {
-    cipherKey: createSecretKey(derived.subarray(0, KEY_BYTES)),
-    nonceKey: createSecretKey(derived.subarray(KEY_BYTES)),
-  };
+): { readonly cipherKey: KeyObject; readonly nonceKey: Uint8Array } {
+  const [cipherKey, nonceKey] = hkdfSha256(keys, about.subarray(0, INFO_BYTES_MAX));
+  return { cipherKey: createSecretKey(cipherKey), nonceKey };
 }
 
 /** Lent out by {@link encodeTexts} until it is called again; most groups fit. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-function encodeTexts(texts: readonly SealedText[]): Uint8Array {
-  const lengths = texts.map(({ text }) => utf8Length(text));
-  const length = lengths.reduce((sum, bytes) => sum + 12 + bytes, 0);
+function encodeTexts(texts: readonly SealedText[], length: number): Uint8Array {
   const plain = length <= scratch.length ? scratch.subarray(0, length) : Buffer.allocUnsafeSlow(length);
   let at = 0;
-  for (const [n, { offset, position, text }] of texts.entries()) {
+  for (const { offset, position, text } of texts) {
     plain.writeUInt32BE(offset, at);
     plain.writeUInt32BE(position, at + 4);
-    plain.writeUInt32BE(lengths[n]!, at + 8);
-    plain.write(text, at + 12);
-    at += 12 + lengths[n]!;
+    const written = plain.write(text, at + TEXT_HEAD_BYTES);
+    plain.writeUInt32BE(written, at + 8);
+    at += TEXT_HEAD_BYTES + written;
   }
   return plain;
 }
@@ -180,25 +185,6 @@ function decodeTexts(plain: Uint8Array): SealedText[] {
     texts.push({ offset, position, text: utf8Decode(reader.take(reader.number())) });
   }
   return texts;
-}
-
-/** Writes one after the other; numbers are 32 bits, big-endian. */
-class ByteWriter {
-  readonly bytes: Uint8Array;
-  #at = 0;
-
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
-  }
-
-  number(value: number): void {
-    for (let shift = 24; shift >= 0; shift -= 8) this.bytes[this.#at++] = value >>> shift;
-  }
-
-  put(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
 }
 
 class ByteReader {

@@ -7,8 +7,9 @@ import { type TestContext, test } from 'node:test';
 import type { Log } from 'indelible';
 import { publishLog, verifyPublished } from 'indelible/publish';
 import { SUBJECT_KEYS_FILE, SubjectKeys } from 'indelible/store';
-import { formatSealedFile, openGroup, parseSealedFile, sealGroup } from '#dist/publish/sealed-file.js';
+import { openGroup, parseSealedFile } from '#dist/publish/sealed-file.js';
 import { temporaryFolder } from '../support/folders.ts';
+import { formatSealedFile, sealGroup } from './sealed-groups.ts';
 import { grow, smallLog, urlOf } from './world.ts';
 
 const DAY_MS = 86_400_000;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatSealedFile, openGroup, parseSealedFile, sealGroup } from '#dist/publish/sealed-file.js';
+import { openGroup, parseSealedFile, sealFile } from '#dist/publish/sealed-file.js';
 
 const path = 'disclosures/x001/067';
 
@@ -61,8 +61,8 @@ test('every file is the one that the specification makes, and opens', () => {
         inside,
         keys: Array.from({ length: Math.max(1, names.length) }, () => new Uint8Array(randomBytes(32))),
       }));
-      const ours = keyed.map(({ names, keys, inside }) => sealGroup(path, names, keys, inside));
-      const file = formatSealedFile(ours);
+      const ours = keyed.map(({ names, keys, inside }) => ({ subjects: names, keys, texts: inside }));
+      const file = sealFile(path, ours);
       const theirs = keyed.map(({ names, keys, inside }) => written(names, keys, inside));
       assert.deepEqual(Buffer.from(file), Buffer.concat([Buffer.from('indelible-sealed/v1\n'), ...theirs]));
       for (const [at, group] of parseSealedFile(file).entries()) {
@@ -86,12 +86,14 @@ test('values larger than what is usual, the largest that there are, and one afte
     text: 'ö'.repeat(16_384),
   }));
   for (const inside of [large, [{ offset: 0, position: 0, text: '' }], large.slice(0, 2)]) {
-    const group = sealGroup(path, ['user/a'], keys, inside);
+    const file = sealFile(path, [{ subjects: ['user/a'], keys, texts: inside }]);
     assert.deepEqual(
-      Buffer.from(formatSealedFile([group])).subarray('indelible-sealed/v1\n'.length),
+      Buffer.from(file).subarray('indelible-sealed/v1\n'.length),
       written(['user/a'], keys, inside),
     );
   }
   const half = [{ offset: 0, position: 0, text: '\ud800' }];
-  assert.throws(() => sealGroup(path, ['user/a'], keys, half), { code: 'text_ill_formed' });
+  assert.throws(() => sealFile(path, [{ subjects: ['user/a'], keys, texts: half }]), {
+    code: 'text_ill_formed',
+  });
 });
