@@ -22,5 +22,5 @@ export {
   type Resolve,
 } from './outbound.ts';
 export { randomBytes, uuidv7 } from './random.ts';
-export { openingFailed, REGULAR_FILE_FLAGS, requireFile } from './regular-file.ts';
+export { FoldersBelow, openingFailed, REGULAR_FILE_FLAGS, requireFile } from './regular-file.ts';
 export { TrustedProxies } from './trusted-proxies.ts';
