@@ -293,6 +293,48 @@ test('a log whose keys changed: published, read, proven, verified and restored b
   await assert.rejects(publishLog(other, { to: url }), { code: 'archive_conflict' });
 });
 
+test('who reads on after a change of keys looks through what is new alone, unless that does not lead to the key', async (t) => {
+  const dir = join(temporaryFolder(t), 'log');
+  const root = parseSignerKey(newSignerKey('log.example/published/root'));
+  const options = { thread: 'caller', heartbeatMs: 0 } as const;
+  await using log = await createLog(dir, {
+    origin: 'log.example/published',
+    rootVkey: root.vkey,
+    ...options,
+  });
+  const folder = join(temporaryFolder(t), 'pub');
+  const to = urlOf(folder);
+  let asked: string[] = [];
+  const fetch = async (url: string): Promise<Response> => {
+    const path = new URL(url).pathname.slice(1);
+    asked.push(path);
+    const at = join(folder, path);
+    return existsSync(at) ? new Response(readFileSync(at)) : new Response(null, { status: 404 });
+  };
+  const opened = (vkey: string) => openPublished('https://log.example', vkey, { fetch: fetch as never });
+  const bundles = () =>
+    asked.filter((path) => path.startsWith('tile/entries/')).map((path) => path.slice(13));
+  await grow(log, 1_099);
+  await publishLog(log, { to });
+  await using first = await opened(log.vkey);
+  assert.deepEqual(bundles(), [], 'its key signs');
+  const second = (await rotateKey(dir, root)).history.vkey;
+  await publishLog(log, { to });
+  await first.checkpoint();
+  assert.deepEqual(bundles(), ['000', '004.p/77'], 'the first entry, and what came since');
+  await using other = await opened(second);
+  await grow(log, 200);
+  await rotateKey(dir, root);
+  const { size } = await publishLog(log, { to });
+  asked = [];
+  assert.equal((await first.checkpoint()).size, size);
+  assert.deepEqual(bundles(), ['004', '005.p/22'], 'nothing twice but the bundle that went on');
+  // The change before its own key lies behind what was skipped: then everything is looked through.
+  asked = [];
+  assert.equal((await other.checkpoint()).size, size);
+  assert.deepEqual(new Set(bundles()), new Set(['000', '001', '002', '003', '004', '005.p/22']));
+});
+
 test('an erasure destroys the keys of the subject by itself, also where its process died before', async (t) => {
   const { log, url, keys } = await published(t, 300);
   const request = { basis: 'gdpr-17', requestId: 'R-17', approvedBy: ['p_1', 'p_2'] };
