@@ -43,7 +43,7 @@ export interface StampsAsked {
  */
 export async function publishedStamps(
   read: ReadFile,
-  { certificates, from = 0, isEnough = () => false }: StampsAsked = {},
+  { certificates, from = 0, isEnough }: StampsAsked = {},
 ): Promise<PublishedStamps> {
   const trusted = certificatesOf({
     name: 'the option tsaCertificates',
@@ -62,7 +62,7 @@ export async function publishedStamps(
     const some = await readSome(read, Math.max(oldest, to - FILES_AT_ONCE), to);
     stamps = [...some.stamps, ...stamps];
     discoveries.unshift(...some.discoveries);
-    if (isEnough(await judgeStamps(some.stamps, judging))) break;
+    if (isEnough?.(await judgeStamps(some.stamps, judging)) === true) break;
   }
   return { stamped: await judgeStamps(stamps, judging), discoveries, end };
 }
