@@ -137,7 +137,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
       const now = systemClock.monotonic();
       if (now - lookedAt < Math.max(everyMs, CATCH_UP_MS_MIN)) return;
       // Where it fails, it is tried again when whoever runs it says so.
-      if (stampsKept(log.anchorsPath) > stamped) await inTurn();
+      if (stampsKept(log.anchorsPath) !== stamped) await inTurn();
       lookedAt = now;
     },
   };

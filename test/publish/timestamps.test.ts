@@ -519,6 +519,54 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     assert.equal((await publish(again, folder)).timestamps, 0);
   });
 
+  test('an erasure leaves them as they are, and they it', async (t) => {
+    const log = await smallLog(t, 10);
+    const folder = join(temporaryFolder(t), 'public');
+    await stampAt(log, chain, Date.now());
+    await publishLog(log, { to: urlOf(folder) });
+    const before = filesOf(folder).get('timestamps/000');
+    await log.erase({ subject: 'user/u_1', basis: 'gdpr-17', requestId: 'r-1', approvedBy: ['p_1', 'p_2'] });
+    await stampAt(log, chain, Date.now());
+    await publishLog(log, { to: urlOf(folder) });
+    assert.equal(filesOf(folder).get('timestamps/000'), before);
+    const subjectKeys = join(log.dir, 'subject-keys.db');
+    const options = { vkey: log.vkey, threads: 0, subjectKeys, tsaCertificates: chain.root.pem };
+    const report = await verifyPublished(urlOf(folder), options);
+    assert.deepEqual([report.findings, report.stamped?.agree], [[], 2]);
+    assert.ok(report.counts.erased > 0);
+  });
+
+  test('over HTTPS: as a file; hosts that have none, forbid them, or answer whatever is asked', async (t) => {
+    const log = await smallLog(t, 3);
+    const folder = join(temporaryFolder(t), 'public');
+    await publish(log, folder);
+    let asked = 0;
+    const host = (missing: () => Response) => async (input: string | URL | Request) => {
+      const at = join(folder, new URL(String(input)).pathname);
+      asked += 1;
+      return existsSync(at) && statSync(at).isFile() ? new Response(readFileSync(at)) : missing();
+    };
+    const verify = (missing: () => Response) =>
+      verifyPublished('https://static.example', {
+        ...{ vkey: log.vkey, threads: 0, tsaCertificates: chain.root.pem },
+        fetch: host(missing),
+      });
+    for (const status of [404, 403, 410]) {
+      assert.deepEqual((await verify(() => new Response('', { status }))).findings, [], `${status}`);
+    }
+    asked = 0;
+    const { findings } = await verify(() => new Response('<!doctype html>'));
+    assert.deepEqual(
+      findings.map(({ code, detail }) => [code, detail?.['about']]),
+      [['timestamp_invalid', 'evidence']],
+    );
+    assert.ok(asked < 100, `${asked} questions`);
+    await stampAt(log, chain, Date.now());
+    await publish(log, folder);
+    const report = await verify(() => new Response('', { status: 404 }));
+    assert.deepEqual([report.findings, report.stamped?.agree], [[], 1]);
+  });
+
   test('a log without any costs one question of a verifier', async (t) => {
     const log = await smallLog(t, 3);
     const double = await S3Double.start(t);
