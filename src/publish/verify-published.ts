@@ -16,6 +16,7 @@ const optionNames = [
   'timeoutMs',
   'fetch',
   's3',
+  'keySearch',
 ];
 
 /**
