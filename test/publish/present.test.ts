@@ -95,7 +95,7 @@ test('junk under the names of the right groups, in the place of what was never p
   const { log, folder, path } = await leftBehind(t);
   const at = join(folder, path);
   const groups = parseSealedFile(new Uint8Array(readFileSync(at)));
-  const junk = (group: (typeof groups)[number], box = new Uint8Array(40).fill(2)) => ({
+  const junk = (group: (typeof groups)[number], box: Uint8Array = new Uint8Array(40).fill(2)) => ({
     ...group,
     nonce: new Uint8Array(12).fill(1),
     box,
