@@ -416,3 +416,59 @@ test('restored without keys, a log lacks its sealed values, and the command says
   const { findings } = await verifyLog(join(folder, 'without'), { vkey: log.vkey });
   assert.deepEqual(new Set(findings.map(({ code }) => code)), new Set(['disclosure_missing']));
 });
+
+test('sealed values that do not come back are counted: what no erasure explains is said, and the status is 1', async (t) => {
+  const { log, folder, url, keys } = await published(t, 600);
+  const words = { basis: 'gdpr-17', requestId: 'r-1', approvedBy: ['p_1', 'p_2'] };
+  const restore = async (from: string) => {
+    const to = join(temporaryFolder(t), 'restored');
+    const restored = await restoreLog({ from, to, vkey: log.vkey, subjectKeys: keys });
+    const { findings, counts } = await verifyLog(to, { vkey: log.vkey, threads: 0, subjectKeys: keys });
+    assert.equal(counts.missing, restored.unrestored?.missing);
+    assert.equal(counts.present, restored.disclosures);
+    return { ...restored, findings };
+  };
+  const whole = await restore(url);
+  assert.deepEqual([whole.unrestored, whole.findings], [{ erased: 0, missing: 0 }, []]);
+  assert.equal((await restoreLog({ from: url, to: join(folder, '../bare') })).unrestored, undefined);
+
+  // A bit of one group, a whole file, the beginning of one.
+  const flipped = copyOf(t, folder);
+  rewrite(join(flipped, 'disclosures/000'), (bytes) => {
+    bytes[bytes.length - 1]! ^= 1;
+    return bytes;
+  });
+  const gone = copyOf(t, folder);
+  rmSync(join(gone, 'disclosures/001'));
+  const cut = copyOf(t, folder);
+  rewrite(join(cut, 'disclosures/000'), (bytes) => bytes.subarray(0, 100));
+  for (const copy of [flipped, gone, cut]) {
+    const { disclosures, unrestored } = await restore(urlOf(copy));
+    assert.ok(unrestored!.missing > 0 && disclosures > 0);
+    assert.equal(disclosures + unrestored!.missing, whole.disclosures);
+    assert.equal(unrestored!.erased, 0);
+    assert.ok(unrestored!.example! >= 0);
+  }
+  const said = (more: readonly string[]) => {
+    const to = join(temporaryFolder(t), 'said');
+    return indelible(['restore', '--to', to, '--vkey', log.vkey, '--subject-keys', keys, ...more]);
+  };
+  const loud = said(['--from', urlOf(gone)]);
+  assert.equal(loud.status, 1);
+  assert.match(loud.stdout, /[0-9,]+ sealed values are missing, and no record says/);
+  const json = said(['--from', urlOf(gone), '--json']);
+  assert.equal(json.status, 1);
+  assert.ok(JSON.parse(json.stdout).unrestored.missing > 0);
+  const quiet = said(['--from', url]);
+  assert.deepEqual([quiet.status, /missing|erased/.test(quiet.stdout)], [0, false]);
+
+  // The keys are gone at once, the record comes with the next publication: erased, both times.
+  const { values } = await log.erase({ subject: 'user/u_1', ...words });
+  assert.deepEqual((await restore(url)).unrestored, { erased: values, missing: 0 });
+  await publishLog(log, { to: url });
+  const after = await restore(url);
+  assert.deepEqual([after.unrestored, after.findings], [{ erased: values, missing: 0 }, []]);
+  const told = said(['--from', url]);
+  assert.equal(told.status, 0);
+  assert.match(told.stdout, /sealed values were erased: they are not restored/);
+});
