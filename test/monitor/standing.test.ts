@@ -186,3 +186,24 @@ test('when entries were recorded is remembered in bounded space, the nearer the 
   }
   assert.equal(marks.earliest(5, 6), undefined);
 });
+
+describe('a clock of the monitor that was ahead', () => {
+  test('does not keep everything from being read again', async (t) => {
+    const world = await Watched.make(t, 3);
+    world.ahead = 3650 * DAY_MS;
+    await world.look({ wholeEveryMs: DAY_MS });
+    world.ahead = 0;
+    assert.equal((await world.look({ wholeEveryMs: DAY_MS })).isWhole, true);
+    assert.equal((await world.look({ wholeEveryMs: DAY_MS })).isWhole, false);
+  });
+
+  test('accuses no entry of having come late', async (t) => {
+    const world = await Watched.make(t, 3);
+    world.ahead = DAY_MS;
+    await world.look({ place: world.log.dir });
+    world.ahead = 0;
+    await world.grow(1);
+    const report = await world.look({ place: world.log.dir });
+    assert.deepEqual([codes(report), report.holds, report.added > 0], [[], 0, true]);
+  });
+});
