@@ -7,14 +7,7 @@ import {
   VerificationError,
 } from '../bytes/index.ts';
 import { isLogError, SourceBook } from '../log/index.ts';
-import {
-  HASH_BYTES,
-  type Hash,
-  planConsistency,
-  TILE_WIDTH,
-  TileAuthenticator,
-  verifyConsistency,
-} from '../merkle/index.ts';
+import { HASH_BYTES, type Hash, planConsistency, TILE_WIDTH, verifyConsistency } from '../merkle/index.ts';
 import type { Checkpoint, Policy } from '../note/index.ts';
 import {
   type Believed,
@@ -32,6 +25,7 @@ import { judgeArrival } from './judge.ts';
 import type { WatchedPlace } from './places.ts';
 import { RetentionBook } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
+import { authenticatorOf } from './whole.ts';
 
 /** What one look is taken with. */
 export interface LookSettings {
@@ -161,9 +155,11 @@ class Look {
     { sources, retention }: Books,
   ): Omit<Looked, 'believed'> {
     const { nowMs, isImmediate } = this.#settings;
+    // A clock that was ahead then says nothing of what was not there yet.
+    const seenAt = state.seenAt > nowMs ? 0 : state.seenAt;
     const recordedAt = times?.last ?? state.recordedAt;
     if (isImmediate && times !== undefined)
-      this.#tellings.push(...judgeArrival(state.base.size, times.first, state.seenAt));
+      this.#tellings.push(...judgeArrival(state.base.size, times.first, seenAt));
     const flaws = this.#tellings.filter(({ code }) => code !== 'key_changed');
     this.#tellings.push(...newGaps(sources, recordedAt));
     const next = {
@@ -277,15 +273,7 @@ export async function continues(
 ): Promise<'yes' | 'no' | 'unknown'> {
   if (older.size === newer.size) return equalBytes(older.root, newer.root) ? 'yes' : 'no';
   if (older.size === 0) return 'yes';
-  const tiles = new TileAuthenticator({
-    size: newer.size,
-    root: newer.root,
-    readTiles: async (wanted) => {
-      const found = await Promise.all(wanted.map((tile) => place.tile(tile)));
-      if (found.includes(undefined)) throw new VerificationError('tile_invalid', 'A tile is missing.');
-      return found as Uint8Array[];
-    },
-  });
+  const tiles = authenticatorOf(newer, place);
   const plan = planConsistency(older.size, newer.size);
   try {
     const proof = plan.assemble(await tiles.readHashes(plan.nodes));

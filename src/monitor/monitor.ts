@@ -4,13 +4,13 @@ import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Enco
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
+import { type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
 import { compareSeen, stampedNotes } from './compare.ts';
 import { isLasting, standingTellings } from './flaws.ts';
-import { type Found, found, type Telling, tellingOf } from './found.ts';
+import { type Found, found, type Telling } from './found.ts';
 import { type Facts, judgeClock, judgeStamps, judgeWitnesses, type Limits } from './judge.ts';
 import { type Looked, lookOnce } from './look.ts';
-import { beginnings, unreadWhole } from './notices.ts';
+import { beginnings } from './notices.ts';
 import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
   type Cosigned,
@@ -24,6 +24,7 @@ import {
 } from './places.ts';
 import { type MonitorState, newState, StateFile, WAITING_MAX } from './state.ts';
 import { pauseAfter, Webhook, type WebhookOptions } from './webhook.ts';
+import { readWhole, tellingsOf } from './whole.ts';
 
 /** How often everything is read again, milliseconds. */
 export const WHOLE_MS_DEFAULT = 86_400_000;
@@ -218,22 +219,21 @@ export class Monitor {
       place = await openWatched(this.#options);
       // What others signed comes first: the log goes on while it is read, and its witnesses with it.
       const outside = await this.#outside(place);
-      const looked = await lookOnce({
-        place,
-        state,
-        policy: this.#policy,
-        nowMs,
-        isImmediate: isFolder(this.#options),
-      });
+      const looked = await this.#lookAt(place, state, nowMs);
       const judged = await this.#judge(looked, outside, { place, nowMs });
       const seen = { ...looked, state: { ...looked.state, stampsSeen: outside.stamps.end } };
       const whole = await this.#whole(await this.#judgeRetention(seen, place, nowMs), place, nowMs);
-      return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
+      return { ...whole, tellings: [...whole.tellings, ...judged] };
     } catch (error) {
       return await this.#unread(error, nowMs);
     } finally {
       await place?.close();
     }
+  }
+
+  #lookAt(place: WatchedPlace, state: MonitorState, nowMs: number): Promise<Looked> {
+    const isImmediate = isFolder(this.#options);
+    return lookOnce({ place, state, policy: this.#policy, nowMs, isImmediate });
   }
 
   async #outside(place: WatchedPlace): Promise<Outside> {
@@ -285,21 +285,30 @@ export class Monitor {
   }
 
   /** Reads everything, where that is due: what was read before may have been changed since. */
-  async #whole({ state, note }: Looked, place: WatchedPlace, nowMs: number): Promise<Round> {
+  async #whole(looked: Looked, place: WatchedPlace, nowMs: number): Promise<Round> {
+    const { state, note } = looked;
     const { wholeEveryMs = WHOLE_MS_DEFAULT, held = [] } = this.#options;
-    const isDue = wholeEveryMs > 0 && (!state.isWholeIntact || nowMs - state.wholeAt >= wholeEveryMs);
-    if (!isDue || note === undefined) return { tellings: [], state, isWhole: false };
-    let report: AuditReport;
-    try {
-      report = await place.whole({ policy: this.#policy, held: [...held, state.note] });
-    } catch (error) {
-      if (!isLogError(error, 'entry_pruned')) throw error;
-      return { tellings: [unreadWhole(state, error)], state: { ...state, wholeAt: nowMs }, isWhole: false };
+    // A clock that was ahead when everything was read last says nothing.
+    const isOld = nowMs - state.wholeAt >= wholeEveryMs || nowMs < state.wholeAt;
+    const isDue = wholeEveryMs > 0 && (!state.isWholeIntact || isOld);
+    if (!isDue || note === undefined) return { tellings: looked.tellings, state, isWhole: false };
+    const settings = { policy: this.#policy, held };
+    let read = await readWhole(place, state, settings);
+    let now = looked;
+    if (read.isBeyond && !read.isIntact) {
+      // Entries that were pruned while they were read: the record is in the log by now.
+      const later = await this.#lookAt(place, state, nowMs);
+      const isRecorded = later.state.retention.minimum > state.retention.minimum;
+      if (isRecorded) read = await readWhole(place, later.state, settings);
+      now = { ...later, tellings: [...looked.tellings, ...later.tellings] };
     }
+    const { minimum } = now.state.retention;
+    const stays = (flaw: Telling): boolean => isLasting(flaw) || (!read.isWhole && flaw.from < minimum);
+    const flaws = now.state.flaws.filter(stays);
     return {
-      tellings: tellingsOf(report),
-      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok, flaws: state.flaws.filter(isLasting) },
-      isWhole: true,
+      tellings: [...now.tellings, ...read.tellings],
+      state: { ...now.state, wholeAt: nowMs, isWholeIntact: read.isIntact, flaws },
+      isWhole: read.isWhole,
     };
   }
 
@@ -354,10 +363,6 @@ export class Monitor {
 export function rootOfState({ note }: Pick<MonitorState, 'note'>): string {
   const head = note === '' ? undefined : readHead(utf8Encode(note));
   return head === undefined ? '' : base64Encode(head.root);
-}
-
-function tellingsOf({ findings }: AuditReport): Telling[] {
-  return findings.map(tellingOf);
 }
 
 function checkOptions(options: MonitorOptions, policy: Policy): void {

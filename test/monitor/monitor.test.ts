@@ -522,29 +522,3 @@ describe('the state', () => {
     assert.throws(() => new Monitor({ place: 'ftp://x', trust: { vkey: 'no' }, state: world.state }));
   });
 });
-
-test('a server that has pruned its log: who knows it goes on, who begins is told where to, and nobody calls it broken', async (t) => {
-  const world = await Watched.make(t, 300);
-  await world.publish();
-  /** Answers as a server that has pruned the first bundle does. */
-  const fetch = async (input: unknown): Promise<Response> => {
-    const { pathname } = new URL(String(input));
-    if (pathname === '/tile/entries/000') return new Response('{}', { status: 410 });
-    const at = join(world.public, pathname);
-    return existsSync(at) ? new Response(readFileSync(at)) : new Response(null, { status: 404 });
-  };
-  const served = { place: 'http://127.0.0.1:9/', fetch: fetch as typeof globalThis.fetch };
-  const fresh = await world.look({ ...served, state: join(world.folder, 'fresh') });
-  assert.deepEqual([fresh.isReached, codes(fresh)], [false, []]);
-  assert.match(fresh.problem!, /tile\/entries\/000 is gone: its entries were pruned, and lie in an archive/);
-  assert.equal((await world.look()).isReached, true);
-  await world.grow(3);
-  const known = await world.look({ ...served, wholeEveryMs: 1 });
-  assert.deepEqual(
-    [known.isReached, known.added > 0, codes(known), known.holds],
-    [true, true, ['log_pruned'], 0],
-  );
-  await assert.rejects(verifyPublished(served.place, { vkey: world.log.vkey, fetch: served.fetch }), {
-    code: 'entry_pruned',
-  });
-});
