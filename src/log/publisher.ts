@@ -210,8 +210,8 @@ export class Publisher implements LeaseTask {
     question: { oldSize: number; proof: readonly Hash[]; note: Uint8Array },
     signal: AbortSignal,
   ): Promise<WitnessAnswer> {
-    const { fetch, timeoutMs } = this.#parts;
-    return askWitness({ ...question, url, keys, fetch, signal, timeoutMs });
+    const { fetch, timeoutMs, clock } = this.#parts;
+    return askWitness({ ...question, url, keys, fetch, signal, timeoutMs, now: () => clock.wall() });
   }
 
   async #keep(party: Party, target: Target, lines: readonly string[]): Promise<Uint8Array> {
