@@ -22,7 +22,7 @@ import {
   signNote,
   withSignatures,
 } from 'indelible/note';
-import { publishLog, verifyPublished } from 'indelible/publish';
+import { publishLog } from 'indelible/publish';
 import { readHead } from 'indelible/verify';
 import { watchedLogs } from 'indelible/witness';
 import { indelible } from '../cli/cli-process.ts';
