@@ -21,13 +21,20 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { type Log, openLog, verifyLog } from 'indelible';
-import { AnchorStore } from 'indelible/anchor';
-import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseSignerKey } from 'indelible/note';
+import { AnchorStore, formatStampFile } from 'indelible/anchor';
+import {
+  cosignerKeyFromSeed,
+  formatCheckpoint,
+  keyTypes,
+  parseCosignerKey,
+  parseSignerKey,
+  signNote,
+} from 'indelible/note';
 import { publishLog, publishTiles, restoreLog, verifyPublished } from 'indelible/publish';
 import { rebuildTree } from '#dist/drill/resign.js';
 import { temporaryFolder } from '../support/folders.ts';
 import { S3Double } from '../support/s3-double.ts';
-import { type Chain, listen, makeChain, openssl, opensslMissing } from '../support/tsa.ts';
+import { type Chain, forgeToken, listen, makeChain, openssl, opensslMissing } from '../support/tsa.ts';
 import { keep, stampAt, stampNow, until } from './stamps-world.ts';
 import { copyOf, filesOf, grow, origin, smallLog, urlOf } from './world.ts';
 
@@ -371,7 +378,7 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
         silent: true,
       });
       const ended = once(child, 'exit');
-      await until(t, at, () => existsSync(join(folder, at)) || child.exitCode !== null);
+      await until(at, () => existsSync(join(folder, at)) || child.exitCode !== null);
       child.kill('SIGKILL');
       await ended;
       const before = stampFiles(folder).length;
@@ -473,9 +480,9 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     const folder = join(temporaryFolder(t), 'public');
     const options = { to: urlOf(folder), everyMs: 0, disclosures: false };
     log.followers.add(publishTiles(log, options));
-    await until(t, 'it is published', () => existsSync(join(folder, 'checkpoint')));
+    await until('it is published', () => existsSync(join(folder, 'checkpoint')));
     await stampAt(log, chain, Date.now() - HOUR_MS);
-    await until(t, 'the first', () => existsSync(join(folder, 'timestamps/000')));
+    await until('the first', () => existsSync(join(folder, 'timestamps/000')));
     await log.close();
     {
       await using reader = await openLog(log.dir, { readOnly: true, thread: 'caller' });
@@ -484,8 +491,8 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     await using again = await openLog(log.dir, { thread: 'caller', heartbeatMs: 0 });
     const told: number[] = [];
     again.followers.add(publishTiles(again, { ...options, onPublished: (one) => told.push(one.timestamps) }));
-    await until(t, 'the second', () => existsSync(join(folder, 'timestamps/001')));
-    await until(t, 'it is told', () => told.length > 0);
+    await until('the second', () => existsSync(join(folder, 'timestamps/001')));
+    await until('it is told', () => told.length > 0);
     assert.deepEqual(told, [1]);
     assert.equal(again.followers.list()[0]?.state, 'following');
   });
@@ -504,6 +511,12 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     await publish(stranger, elsewhere);
     cpSync(join(elsewhere, 'timestamps/000'), join(folder, 'timestamps/004'));
     writeFileSync(join(folder, 'timestamps/005'), 'nothing');
+    // What the log's own key has signed of another history.
+    const signer = parseSignerKey(readFileSync(join(log.dir, 'log.key'), 'utf8').trim());
+    const note = signNote(formatCheckpoint({ origin, size: 2, root: new Uint8Array(32) }), [signer]);
+    const [text] = Buffer.from(note).toString().split('\n\n');
+    const token = forgeToken({ text: Buffer.from(`${text}\n`), signer: chain.tsa });
+    writeFileSync(join(folder, 'timestamps/006'), formatStampFile({ authority: 'tsa', note, token })!);
     const to = join(temporaryFolder(t), 'restored');
     const restored = await restoreLog({ from: urlOf(folder), to, vkey: log.vkey });
     assert.equal(restored.timestamps, 4);
