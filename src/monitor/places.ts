@@ -25,6 +25,7 @@ import {
 import { CHECKPOINT_PATH, type TileReader } from '../store/index.ts';
 import type { Arrival, AuditReport, Held, Stamped } from '../verify/index.ts';
 import type { NextEntry, PrunedNext } from './continuation.ts';
+import type { Deadline } from './deadline.ts';
 import { firstOverdueIn, type OverdueAsked } from './overdue-entries.ts';
 
 /** How everything that is there is read. */
@@ -90,11 +91,11 @@ export function isFolder({ place }: Pick<PlaceSettings, 'place'>): boolean {
   return !isPlaceUrl(place);
 }
 
-/** Opens the place anew: what lies there may have been exchanged since. */
-export async function openWatched(settings: PlaceSettings): Promise<WatchedPlace> {
+/** Opens the place anew: what lies there may have been exchanged since. Where it is published, reading ends at the deadline. */
+export async function openWatched(settings: PlaceSettings, deadline: Deadline): Promise<WatchedPlace> {
   return isFolder(settings)
     ? new FolderPlace(settings, await openLog(settings.place, { readOnly: true }))
-    : new PublishedPlace(settings, await openPlace(settings.place, settings));
+    : new PublishedPlace(settings, await openPlace(settings.place, settings), deadline);
 }
 
 /** Audits a folder that cannot even be opened as a log. */
@@ -174,10 +175,12 @@ class FolderPlace implements WatchedPlace {
 class PublishedPlace implements WatchedPlace {
   readonly #settings: PlaceSettings;
   readonly #place: ReadablePlace;
+  readonly #deadline: Deadline;
 
-  constructor(settings: PlaceSettings, place: ReadablePlace) {
+  constructor(settings: PlaceSettings, place: ReadablePlace, deadline: Deadline) {
     this.#settings = settings;
     this.#place = place;
+    this.#deadline = deadline;
   }
 
   async checkpoint(): Promise<Uint8Array> {
@@ -243,7 +246,8 @@ class PublishedPlace implements WatchedPlace {
   whole({ policy, held, ...pruned }: WholeReading): Promise<AuditReport> {
     const { subjectKeys, tsaCertificates } = this.#settings;
     const { reader, root } = this.#place;
-    const place = { reader: believingRecords(reader, pruned), ...(root !== undefined && { root }) };
+    const limited = { place: reader.place, read: this.#read, close: () => reader.close() };
+    const place = { reader: believingRecords(limited, pruned), ...(root !== undefined && { root }) };
     return auditPublished(place, {
       policy,
       held,
@@ -258,7 +262,7 @@ class PublishedPlace implements WatchedPlace {
   }
 
   readonly #read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
-    this.#place.reader.read(path, bytesMax);
+    this.#deadline.keep(() => this.#place.reader.read(path, bytesMax));
 }
 
 /** A server may call any bundle gone: those that no record covers are missing, as whatever is not there. */

@@ -1,13 +1,14 @@
 import { equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import { isLogError } from '../log/index.ts';
-import { type Hash, hashLeaf, TILE_WIDTH, TileAuthenticator } from '../merkle/index.ts';
-import type { Checkpoint, Policy } from '../note/index.ts';
+import { type Hash, hashLeaf, TILE_WIDTH, type TileAuthenticator } from '../merkle/index.ts';
+import type { Policy } from '../note/index.ts';
 import { type AuditReport, Discoveries, describe, type Held, readHead } from '../verify/index.ts';
 import { type Telling, tellingOf } from './found.ts';
 import { unreadWhole } from './notices.ts';
 import type { WatchedPlace } from './places.ts';
 import type { KeptRetention } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
+import { authenticatorOf } from './tree.ts';
 
 /** What a reading of everything has shown. */
 export interface WholeRead {
@@ -59,22 +60,6 @@ export async function readWhole(
 /** The findings of an audit, as they are told. */
 export function tellingsOf({ findings }: AuditReport): Telling[] {
   return findings.map(tellingOf);
-}
-
-/** Hashes of a tree out of tiles that nobody vouches for. What they do not give throws `VerificationError` `tile_invalid`. */
-export function authenticatorOf(
-  { size, root }: Checkpoint,
-  place: Pick<WatchedPlace, 'tile'>,
-): TileAuthenticator {
-  return new TileAuthenticator({
-    size,
-    root,
-    readTiles: async (wanted) => {
-      const found = await Promise.all(wanted.map((tile) => place.tile(tile)));
-      if (found.includes(undefined)) throw new VerificationError('tile_invalid', 'A tile is missing.');
-      return found as Uint8Array[];
-    },
-  });
 }
 
 interface LeftSettings {
