@@ -15,6 +15,7 @@ import {
 import { type Checkpoint, NOTE_BYTES_MAX } from '../note/index.ts';
 import { CHECKPOINT_PATH, LogError, type TileReader } from '../store/index.ts';
 import { formatProof, policyOf, type Trust } from '../verify/index.ts';
+import { choosingCheckpoint } from './checkpoint-choice.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { readBundle } from './published-files.ts';
 import { authenticatorOf, missing, PublishedKey } from './published-keys.ts';
@@ -212,7 +213,7 @@ export async function openPublished(
   options: PlaceOptions = {},
 ): Promise<PublishedLog> {
   const policy = policyOf(typeof trust === 'string' ? { vkey: trust } : trust);
-  const { reader } = await openPlace(url, options);
+  const { reader } = choosingCheckpoint(await openPlace(url, options), policy);
   try {
     return await PublishedLog.over(reader, policy);
   } catch (error) {
