@@ -8,6 +8,7 @@ import { NOTE_BYTES_MAX, type Policy, parseVerifierKey } from '../note/index.ts'
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { CHECKPOINT_PATH, LogError, type NewEntry, SqliteStore, type TileReader } from '../store/index.ts';
 import { type AuditReport, type KeyEntry, keyTimeline, readHead, type Trust } from '../verify/index.ts';
+import { choosingCheckpoint } from './checkpoint-choice.ts';
 import { type DisclosuresOf, sealedFiles } from './disclosure-reading.ts';
 import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
@@ -93,7 +94,9 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
   }
   mkdirSync(dirname(dir), { recursive: true });
   const draft = `${dir}.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
-  const { reader } = await openPlace(options.from, options);
+  const { policy, vkey } = options;
+  const trust = policy ?? (vkey === undefined ? undefined : { vkey });
+  const { reader } = choosingCheckpoint(await openPlace(options.from, options), trust);
   try {
     mkdirSync(draft, { mode: 0o700 });
     const restored = await new Restoring(reader, draft, options).run();
