@@ -60,7 +60,8 @@ export function checkOptions(options: MonitorOptions, policy: Policy): void {
   if (first === undefined) refuse('a policy for a monitor names the key of the log');
   if (others.some(({ key }) => key.name !== first!.key.name))
     refuse('a monitor watches one log: the policy names several');
-  const { maxCosignatureAgeMs, maxTimestampAgeMs, tsaCertificates, anchors } = options;
+  const { maxCosignatureAgeMs, maxTimestampAgeMs, tsaCertificates, anchors, lookTimeoutMs = 1 } = options;
+  if (!(lookTimeoutMs > 0)) refuse('a look takes some time: its limit is more than none');
   if (maxCosignatureAgeMs !== undefined && policy.quorum === undefined)
     refuse('the age of cosignatures is asked of the witnesses of a policy with a quorum');
   if (maxTimestampAgeMs !== undefined && tsaCertificates === undefined)

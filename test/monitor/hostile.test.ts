@@ -19,6 +19,7 @@ import {
   signNote,
   withSignatures,
 } from 'indelible/note';
+import { urlOf } from '../publish/world.ts';
 import { codes, evidenceOf, origin, Watched } from './world.ts';
 
 const DAY_MS = 86_400_000;
@@ -106,6 +107,7 @@ describe('a server that never ends', () => {
     const report = await world.look({ ...place.options, lookTimeoutMs: 200, maxSilenceMs: 60_000 });
     assert.deepEqual([report.isReached, codes(report)], [false, ['log_stalled']]);
     assert.match(report.problem!, /could not be read within/);
+    assert.throws(() => world.monitor({ lookTimeoutMs: 0 }), { code: 'option_invalid' });
   });
 
   test('that fails later takes back nothing of what the look has found before', async (t) => {
@@ -191,6 +193,42 @@ describe('what proves something', () => {
 });
 
 describe('what others hold', () => {
+  test('is compared in the folder of a log, too, and after its key was replaced', async (t) => {
+    const root = parseSignerKey(newSignerKey(`${origin}/root`));
+    const world = await Watched.make(t, 600, { rootVkey: root.vkey });
+    const held = [(await world.log.checkpoint()).note];
+    await rotateKey(world.log.dir, root);
+    await world.grow(300);
+    for (const [place, state] of [
+      [world.log.dir, 'a'],
+      [urlOf(world.public), 'b'],
+    ] as const) {
+      const how = { place, held, state: join(world.folder, state), trust: { vkey: root.vkey } };
+      const report = await world.look(how);
+      assert.deepEqual([report.isReached, codes(report), report.holds], [true, ['key_changed'], 0]);
+      assert.equal(typeof new StateFile(how.state).load()!.heldAgreed, 'string');
+    }
+  });
+
+  test('asks for each tile once, however many receipts there are', async (t) => {
+    const world = await Watched.make(t, 300);
+    await world.look();
+    const { note } = await world.log.checkpoint();
+    const entries = await world.log.reader.entries(0, 200);
+    const held = entries.map(({ index, entry }) => ({
+      index,
+      leafHash: Buffer.from(hashLeaf(entry)).toString('base64'),
+      checkpoint: note,
+    }));
+    const place = served(world, () => undefined);
+    assert.equal((await world.look({ ...place.options, held })).holds, 0);
+    const tiles = place.asked.filter((path) => path.startsWith('tile/'));
+    assert.equal(new Set(tiles).size, tiles.length);
+    const count = place.asked.length;
+    assert.equal((await world.look({ ...place.options, held })).holds, 0);
+    assert.equal(place.asked.length, count + 1, 'what has agreed is not asked for again');
+  });
+
   test('is compared by the look that has it first, though everything is never read again', async (t) => {
     const world = await Watched.make(t, 300);
     await world.look();
