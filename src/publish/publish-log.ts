@@ -13,7 +13,8 @@ import {
   type TileStore,
 } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
-import { openTileStore } from './places.ts';
+import { mustNotExpose } from './exposure.ts';
+import { folderOf, openTileStore } from './places.ts';
 import { StampPublisher, stampsKept } from './publish-stamps.ts';
 import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
 import { SealerOfMany } from './sealer.ts';
@@ -54,8 +55,8 @@ const optionNames = ['to', 's3', 'disclosures', 'subjectKeys', 'onProgress'];
 const followerNames = ['to', 's3', 'disclosures', 'subjectKeys', 'name', 'everyMs', 'onPublished'];
 
 /**
- * Publishes what a log has signed, once. Throws `LogError` `archive_conflict`, `archive_unsuitable`, `rolled_back`, `log_damaged`, and
- * what the store throws.
+ * Publishes what a log has signed, once. Throws `LogError` `archive_conflict`, `archive_unsuitable`, `keys_exposed`, `rolled_back`,
+ * `log_damaged`, and what the store throws.
  */
 export async function publishLog(log: Log, options: PublishOptions): Promise<Published> {
   checkNames(options, optionNames);
@@ -70,7 +71,7 @@ export async function publishLog(log: Log, options: PublishOptions): Promise<Pub
 
 /**
  * A follower that publishes a log as it grows: `log.followers.add(publishTiles(log, { to: 's3://bucket/prefix' }))`. Where it stands is
- * said by the checkpoint that it has published, so that it goes on wherever it died.
+ * said by the checkpoint that it has published, so that it goes on wherever it died. Throws `LogError` `keys_exposed`.
  */
 export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   checkNames(options, followerNames);
@@ -78,6 +79,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   if (!(Number.isSafeInteger(everyMs) && everyMs >= 0)) {
     throw misuse('range', 'option_invalid', 'everyMs must be a whole number of milliseconds');
   }
+  checkTarget(log, options);
   let covered = 0;
   let stamped = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -163,6 +165,7 @@ async function open(
       'a log that lives in no folder needs subjectKeys: where their keys are to lie',
     );
   }
+  checkTarget(log, options);
   const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
   const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
   const source = sourceOf(log);
@@ -190,6 +193,15 @@ async function open(
     if (typeof to === 'string') await store.close();
   };
   return { publish, close };
+}
+
+/** Throws as `mustNotExpose`, of what is published to a folder. */
+function checkTarget(log: Log, { to, disclosures = true, subjectKeys }: PublishOptions): void {
+  const place = typeof to === 'string' ? to : to.place;
+  const folder = typeof to === 'string' || /^file:/.test(place) ? folderOf(place) : undefined;
+  if (folder === undefined) return;
+  const keys = subjectKeys ?? join(log.dir, SUBJECT_KEYS_FILE);
+  mustNotExpose(folder, { log: log.dir, subjectKeys: disclosures ? keys : undefined });
 }
 
 /** A log as its publisher reads it. */

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -398,8 +398,39 @@ test('options that nobody reads are refused by name', async (t) => {
   for (const to of ['/x', 'ftp://x', 'https://example.com/x', 'file', '']) {
     await assert.rejects(publishLog(log, { to }), { code: 'option_invalid' });
   }
+  for (const url of ['file:x', 'file:../x', 'file:///x?y', 'file:///x?', 'file:///x y#z', 'file:///x#']) {
+    await assert.rejects(publishLog(log, { to: url }), { code: 'option_invalid' }, url);
+    await assert.rejects(verifyPublished(url), { code: 'option_invalid' }, url);
+  }
   for (const url of ['file://server/x', 'file:///%00', 'file:///a%2fb', 'file:///%E0%A4%A']) {
     await assert.rejects(publishLog(log, { to: url }), { code: 'option_invalid' }, url);
     await assert.rejects(verifyPublished(url), { code: 'option_invalid' }, url);
+  }
+});
+
+test('a folder that is hosted holds no keys: neither the log’s own, one above or below it, nor one with keys of subjects', async (t) => {
+  const log = await smallLog(t, 3);
+  const folder = temporaryFolder(t);
+  const mustRefuse = async (to: string, more: object = {}) => {
+    const code = { name: 'LogError', code: 'keys_exposed' };
+    await assert.rejects(publishLog(log, { to: urlOf(to), ...more }), code, to);
+    assert.throws(() => publishTiles(log, { to: urlOf(to), ...more }), code);
+    assert.ok(!existsSync(join(to, 'checkpoint')));
+  };
+  symlinkSync(log.dir, join(folder, 'alias'));
+  symlinkSync(folder, join(log.dir, 'out'));
+  const own = [log.dir, join(log.dir, 'public'), dirname(log.dir), join(log.dir, '../x/..')];
+  for (const to of [...own, join(folder, 'alias'), join(folder, 'alias', 'a', 'b')]) {
+    await mustRefuse(to);
+    await mustRefuse(to, { disclosures: false });
+  }
+  const pub = join(folder, 'pub');
+  await mustRefuse(pub, { subjectKeys: join(pub, 'subject-keys.db') });
+  await mustRefuse(pub, { subjectKeys: join(pub, 'a/b/keys.db') });
+  const store = await DirectoryTileStore.open(join(log.dir, 'made'));
+  await assert.rejects(publishLog(log, { to: store }), { code: 'keys_exposed' });
+  // A name that only begins as that of the log does is another; and what is in the log and leads out of it is not in it.
+  for (const to of [`${log.dir}-public`, join(log.dir, 'out', 'pub')]) {
+    assert.equal((await publishLog(log, { to: urlOf(to) })).size, (await log.checkpoint()).size);
   }
 });
