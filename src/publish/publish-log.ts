@@ -81,13 +81,22 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   }
   checkTarget(log, options);
   let covered = 0;
+  let wanted = 0;
   let stamped = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let work: Promise<Work> | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
-  let later: NodeJS.Timeout | undefined;
-  const publish = async (): Promise<void> => {
-    work ??= open(log, options);
+  let publishing: Promise<unknown> = Promise.resolve();
+  const close = async (): Promise<void> => {
+    const closed = work;
+    work = undefined;
+    await closed?.then((open) => open.close()).catch(() => {});
+  };
+  const publish = async (signal: AbortSignal): Promise<void> => {
+    if (work === undefined) {
+      work = open(log, options);
+      // The log may be closed while nothing is published.
+      signal.addEventListener('abort', () => void publishing.then(close, close), { once: true });
+    }
     try {
       // One that comes while this is under way is published by the next.
       const kept = stampsKept(log.anchorsPath);
@@ -97,49 +106,33 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
       if (published.added > 0 || published.timestamps > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
-      const failed = work;
-      work = undefined;
-      await failed.then(({ close }) => close()).catch(() => {});
+      await close();
       throw error;
     }
   };
-  const inTurn = (): Promise<void> => {
-    const mine = turn.then(publish);
-    turn = mine.catch(() => {});
-    return mine;
-  };
-  /** Witnesses may lag behind the log: what they cosign later is published later, although nothing is recorded then. */
-  const catchUp = (to: number, signal: AbortSignal): void => {
-    clearTimeout(later);
-    if (covered >= to || signal.aborted) return;
-    const again = (): void => {
-      if (!signal.aborted)
-        void inTurn().then(
-          () => catchUp(to, signal),
-          () => catchUp(to, signal),
-        );
-    };
-    later = setTimeout(again, Math.max(everyMs, CATCH_UP_MS_MIN)).unref();
+  const publishNow = (signal: AbortSignal): Promise<void> => {
+    const now = publish(signal);
+    publishing = now.catch(() => {});
+    return now;
   };
   return {
     name,
     batchMax: 4096,
     async apply({ to, signal }: FollowerBatch): Promise<void> {
       if (to <= covered) return;
-      await inTurn();
-      catchUp(to, signal);
+      await publishNow(signal);
+      wanted = to;
       await pause(everyMs, signal);
-      if (!signal.aborted) return;
-      clearTimeout(later);
-      await work?.then(({ close }) => close()).catch(() => {});
-      work = undefined;
+      if (signal.aborted) await close();
     },
-    /** A time-stamp comes after what it stamps, and without an entry. */
-    async idle(): Promise<void> {
+    /**
+     * What comes without an entry: a time-stamp, and what witnesses cosign after they have lagged behind the log. Where it fails, it is
+     * told, and tried again, as a batch is.
+     */
+    async idle(signal: AbortSignal): Promise<void> {
       const now = systemClock.monotonic();
       if (now - lookedAt < Math.max(everyMs, CATCH_UP_MS_MIN)) return;
-      // Where it fails, it is tried again when whoever runs it says so.
-      if (stampsKept(log.anchorsPath) > stamped) await inTurn();
+      if (covered < wanted || stampsKept(log.anchorsPath) > stamped) await publishNow(signal);
       lookedAt = now;
     },
   };
