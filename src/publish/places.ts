@@ -49,10 +49,18 @@ export function isPlaceUrl(text: string): boolean {
   return /^(?:file|s3|https?):/.test(text);
 }
 
+/** The folder that a `file:` address names; undefined for one of another kind. Throws as {@link openPlace}. */
+export function folderOf(url: string): string | undefined {
+  const { protocol, href } = placeUrl(url);
+  return protocol === 'file:' ? folderAt(href) : undefined;
+}
+
+/** A relative `file:` address, and what follows a `?` or `#`, would name another folder than whoever writes it means. */
 function placeUrl(url: string): URL {
   const parsed = typeof url === 'string' && isPlaceUrl(url) ? URL.parse(url) : null;
-  if (parsed !== null) return parsed;
-  throw unknownPlace(url);
+  if (parsed === null || (parsed.protocol === 'file:' && !/^file:\/[^?#]*$/.test(url)))
+    throw unknownPlace(url);
+  return parsed;
 }
 
 /** The folder that a `file:` address names. One of another machine, or with what no path can have, names none. */
@@ -70,6 +78,6 @@ function unknownPlace(url: unknown): TypeError | RangeError {
   return misuse(
     'type',
     'option_invalid',
-    `a published log lies at file:///path, s3://bucket/prefix or https://…, not at ${JSON.stringify(url)}`,
+    `a published log lies at file:///path (? and # written as %3F and %23), s3://bucket/prefix or https://…, not at ${JSON.stringify(url)}`,
   );
 }

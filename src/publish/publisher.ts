@@ -131,8 +131,8 @@ export class Publisher {
         return await this.#publishFrom(current, { target, isCosigned, puts });
       } catch (error) {
         // Another publisher of this log may have been quicker: what it has put there is gone on from, or is enough.
-        const isMoved = isLogError(error, 'archive_conflict') && (await this.#isMoved(current));
-        if (!isMoved || attempt >= ATTEMPTS_MAX) throw error;
+        if (!isLogError(error, 'archive_conflict') || !(await this.#isMoved(current))) throw error;
+        if (attempt >= ATTEMPTS_MAX) throw tooMany(this.#options.store.place, error);
       }
     }
   }
@@ -262,6 +262,11 @@ export class Publisher {
       });
     }
   }
+}
+
+function tooMany(place: string, cause: unknown): LogError {
+  const message = `the checkpoint at ${place} was moved by other publishers ${ATTEMPTS_MAX} times in a row`;
+  return new LogError('io_failed', message, { retryable: true, cause });
 }
 
 /** A bundle that was read. */
