@@ -14,6 +14,7 @@ import {
   witnessOf,
 } from './anchor-rows.ts';
 import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { needlessIn, publishedByPages } from './published-order.ts';
 import { arrivalsOf, arrivalsSchema, putArrivals } from './signature-arrivals.ts';
 import { putStamp, type StampsAtPlace, stampOrderSchema, stampsInOrder } from './stamp-order.ts';
 
@@ -63,9 +64,6 @@ const TOKEN_BYTES_MAX = 150_000;
 const stampColumns = `min(max(CAST(size AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS size,
   CAST(substr(authority, 1, 64) AS TEXT) AS authority, CAST(substr(token, 1, ${TOKEN_BYTES_MAX}) AS BLOB) AS token,
   CAST(substr(note, 1, ${NOTE_BYTES_MAX + 1}) AS BLOB) AS note, min(max(CAST(at AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS at`;
-
-/** How many of the newest published checkpoints stay, whatever their number in an hour. */
-export const PUBLISHED_KEPT_MIN = 256;
 
 /**
  * `anchors.db`: what outside parties have signed about a log. Unlike an index it cannot be derived again, and unlike the log it is
@@ -168,24 +166,21 @@ export class AnchorStore {
     return newest;
   }
 
-  /**
-   * Drops published checkpoints that add nothing: of those behind the newest {@link PUBLISHED_KEPT_MIN}, each one that another of
-   * the same hour follows, with at least as many bytes of signatures. A busy log publishes one every second.
-   */
+  /** Drops published checkpoints that add nothing: see {@link needlessIn}. */
   thinPublished(): void {
     guarded(() => {
-      this.#db
-        .prepare(
-          `DELETE FROM published WHERE size IN (
-             SELECT older.size FROM published older
-             WHERE older.size < (SELECT min(size) FROM (SELECT size FROM published ORDER BY size DESC LIMIT ?))
-               AND EXISTS (SELECT 1 FROM published newer WHERE newer.size > older.size
-                 AND newer.at / 3600000 = older.at / 3600000 AND length(newer.note) >= length(older.note)))`,
-        )
-        .run(PUBLISHED_KEPT_MIN);
-      this.#db.exec(
-        'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
-      );
+      const drop = this.#db.prepare('DELETE FROM published WHERE size = ?');
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        for (const size of needlessIn(publishedByPages(this.#db, Number.MAX_SAFE_INTEGER, undefined)))
+          drop.run(size);
+        this.#db.exec(
+          'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
+        );
+        this.#db.exec('COMMIT');
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      }
     });
   }
 
@@ -235,6 +230,17 @@ export class AnchorStore {
          WHERE size <= ? ORDER BY size DESC, place LIMIT ?`,
       );
       return rows.all(size, limit).map(publishedOf);
+    });
+  }
+
+  /** What `look` makes of every published checkpoint of at most `size` entries, in the order of {@link newestPublished}, read by pages. */
+  everyPublished<Result>(
+    look: (published: Iterable<PublishedCheckpoint>) => Result,
+    size: number = Number.MAX_SAFE_INTEGER,
+  ): Result {
+    return guarded(() => {
+      const row = this.#has('refreshed') ? this.#db.prepare('SELECT * FROM refreshed').get() : undefined;
+      return look(publishedByPages(this.#db, size, row && publishedOf(row)));
     });
   }
 

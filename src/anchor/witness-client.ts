@@ -7,6 +7,8 @@ import {
   type VerifierKey,
   verifySignature,
 } from '../note/index.ts';
+import { systemClock } from '../platform/index.ts';
+import { isAhead } from './cosignature-time.ts';
 
 /** How long a witness may take for one answer, milliseconds. */
 export const WITNESS_TIMEOUT_MS_DEFAULT = 10_000;
@@ -45,6 +47,8 @@ export interface WitnessQuestion extends AddCheckpoint {
   /** Its keys: what others sign in its answer is dropped. */
   readonly keys: readonly VerifierKey[];
   readonly fetch: WitnessFetch;
+  /** The wall clock, milliseconds since the epoch: a cosignature may be five minutes ahead of it. */
+  readonly now?: () => number;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }
@@ -110,8 +114,8 @@ function read(question: WitnessQuestion, response: Response, body: Uint8Array): 
   return declined(`it answered ${status}`);
 }
 
-/** The lines of the witness's own keys. One that does not verify spoils the answer. */
-function cosigned({ note, keys }: WitnessQuestion, body: Uint8Array): WitnessAnswer {
+/** The lines of the witness's own keys. One that does not verify, or was made at no time that can be, spoils the answer. */
+function cosigned({ note, keys, now = systemClock.wall }: WitnessQuestion, body: Uint8Array): WitnessAnswer {
   try {
     const { text } = parseNote(note);
     const lines = parseSignatureLines(body).flatMap(({ name, keyId, signature, line }) => {
@@ -120,6 +124,12 @@ function cosigned({ note, keys }: WitnessQuestion, body: Uint8Array): WitnessAns
       const { timestamp } = verifySignature(key, text, signature);
       if (timestamp === 0n) {
         throw new VerificationError('signature_invalid', 'The cosignature says nothing of its time.');
+      }
+      if (timestamp !== undefined && isAhead(timestamp, now())) {
+        throw new VerificationError(
+          'signature_invalid',
+          'The time of the cosignature lies ahead of the clock here.',
+        );
       }
       return [line];
     });

@@ -12,7 +12,7 @@ import {
 } from '../anchor/index.ts';
 import { type LogPaths, logPaths, openLog, readVerifierKey } from '../log/index.ts';
 import { keyTypes, POLICY_LENGTH_MAX, parsePolicy, parseVerifierKey } from '../note/index.ts';
-import { readTextFile, replaceFile } from '../platform/index.ts';
+import { readTextFile, replaceFile, systemClock } from '../platform/index.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, logOption, parseCount } from './options.ts';
@@ -91,9 +91,10 @@ export function listCommand(io: Io): Command {
       const paths = logPaths(dir);
       const policy = parsePolicy(readPolicy(paths) ?? newPolicy([]));
       const origin = parseVerifierKey(await vkeyOf(dir, paths)).name;
+      const now = systemClock.wall();
       const states = existsSync(paths.anchors)
-        ? withAnchors(paths, (store) => witnessStates(store, policy, origin))
-        : witnessStates(undefined, policy, origin);
+        ? withAnchors(paths, (store) => witnessStates(store, policy, { origin, now }))
+        : witnessStates(undefined, policy, { origin, now });
       if (json === true) return io.out.json(states);
       for (const state of states.witnesses) await io.out.line(lineOf(state));
       await io.out.line(show`${quorumWords(paths)}; cosigned so up to size ${String(states.size)}`);
@@ -156,7 +157,8 @@ function quorumWords(paths: LogPaths): string {
   return `${count} of ${group?.members.length ?? witnesses.length} have to cosign`;
 }
 
-function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
+function lineOf({ name, url, size, timestamp, isAhead, refusal }: WitnessState) {
+  const ahead = isAhead === true ? ' (a cosignature of a time ahead of the clock counts for nothing)' : '';
   const when = timestamp === undefined ? '' : `, at ${new Date(timestamp * 1000).toISOString()}`;
   const words =
     refusal === undefined
@@ -164,5 +166,5 @@ function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
       : refusal === 'unknown'
         ? ' REFUSES: it does not know the key that signs the log; give whoever runs it log.vkey'
         : ` REFUSES: it holds ${refusal === 'fork' ? 'another history' : 'a longer history'}; run verify`;
-  return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${words}`;
+  return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${ahead}${words}`;
 }

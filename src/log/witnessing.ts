@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import {
   AnchorStore,
+  mayBeWitnessed,
+  type PublishedCheckpoint,
   problemOfWitnessUrl,
   WITNESS_TIMEOUT_MS_DEFAULT,
   type WitnessFetch,
@@ -42,8 +44,11 @@ export interface PublishOptions {
 /** How long `witnessed` waits where the caller does not say, milliseconds. */
 export const WITNESSED_WAIT_MS_DEFAULT = 30_000;
 
-/** Published checkpoints that are looked at for one with a quorum, newest first. */
-const CANDIDATES_MAX = 64;
+/** Published checkpoints that are verified for one with a quorum: those that bear the lines for one, which honest ones do not in vain. */
+const CANDIDATES_MAX = 4_096;
+
+/** Verdicts over notes that are remembered. */
+const JUDGED_MAX = 128;
 
 /** How often a waiting caller looks, milliseconds: another process may be the one that publishes. */
 const LOOK_MS = 50;
@@ -204,9 +209,16 @@ export class Witnessing {
   newest(size = 0, sizeMax?: number): SignedCheckpoint | undefined {
     const store = this.policy && this.#readable();
     if (store === undefined) return undefined;
-    for (const published of store.newestPublished(CANDIDATES_MAX, sizeMax)) {
-      if (published.size < size) return undefined;
-      const found = this.#judge(published.note);
+    return store.everyPublished((published) => this.#newestOf(published, size), sizeMax);
+  }
+
+  #newestOf(published: Iterable<PublishedCheckpoint>, size: number): SignedCheckpoint | undefined {
+    let candidates = 0;
+    for (const one of published) {
+      if (one.size < size || candidates === CANDIDATES_MAX) return undefined;
+      if (!mayBeWitnessed(this.policy!, one.note)) continue;
+      candidates += 1;
+      const found = this.#judge(one.note);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -241,7 +253,7 @@ export class Witnessing {
   #judge(note: Uint8Array): SignedCheckpoint | undefined {
     const text = utf8Decode(note);
     if (this.#judged.has(text)) return this.#judged.get(text);
-    if (this.#judged.size > 2 * CANDIDATES_MAX) this.#judged.clear();
+    if (this.#judged.size > JUDGED_MAX) this.#judged.clear();
     const found = this.#witnessed(note, text);
     this.#judged.set(text, found);
     return found;

@@ -66,6 +66,9 @@ export {
 } from './note.ts';
 export { type CheckpointTrust, type OpenedCheckpoint, openCheckpoint } from './open-checkpoint.ts';
 export {
+  type Cosigned,
+  cosignaturesFor,
+  maySatisfyPolicy,
   openWithPolicy,
   POLICY_LENGTH_MAX,
   type Policy,

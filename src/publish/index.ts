@@ -41,5 +41,5 @@ export {
   type PublishSource,
   type Shown,
 } from './publisher.ts';
-export { type Restored, type RestoreOptions, restoreLog } from './restore.ts';
+export { type Restored, type RestoreOptions, restoreLog, type Unrestored } from './restore.ts';
 export { verifyPublished } from './verify-published.ts';

@@ -21,6 +21,9 @@ import { SealerOfMany } from './sealer.ts';
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
 
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;
 
@@ -117,7 +120,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
           () => catchUp(to, signal),
         );
     };
-    later = setTimeout(again, Math.max(everyMs, CATCH_UP_MS_MIN)).unref();
+    later = setTimeout(again, Math.min(Math.max(everyMs, CATCH_UP_MS_MIN), TIMER_MS_MAX)).unref();
   };
   return {
     name,
@@ -137,7 +140,7 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
       const now = systemClock.monotonic();
       if (now - lookedAt < Math.max(everyMs, CATCH_UP_MS_MIN)) return;
       // Where it fails, it is tried again when whoever runs it says so.
-      if (stampsKept(log.anchorsPath) > stamped) await inTurn();
+      if (stampsKept(log.anchorsPath) !== stamped) await inTurn();
       lookedAt = now;
     },
   };
@@ -311,7 +314,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms).unref();
+    const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
     signal.addEventListener('abort', done);
   });
 }

@@ -16,6 +16,7 @@ import { type Checkpoint, NOTE_BYTES_MAX } from '../note/index.ts';
 import { CHECKPOINT_PATH, LogError, type TileReader } from '../store/index.ts';
 import { formatProof, policyOf, type Trust } from '../verify/index.ts';
 import { authenticatorOf, missing } from './authenticator.ts';
+import { choosingCheckpoint } from './checkpoint-choice.ts';
 import type { KeySearchLimits } from './key-search.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { readBundle } from './published-files.ts';
@@ -214,7 +215,7 @@ export async function openPublished(
   options: PlaceOptions = {},
 ): Promise<PublishedLog> {
   const policy = policyOf(typeof trust === 'string' ? { vkey: trust } : trust);
-  const { reader } = await openPlace(url, options);
+  const { reader } = choosingCheckpoint(await openPlace(url, options), policy);
   try {
     return await PublishedLog.over(reader, policy, options.keySearch);
   } catch (error) {

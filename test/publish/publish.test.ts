@@ -142,6 +142,83 @@ async function mustBeWhole(folder: string): Promise<void> {
   );
 }
 
+/** A store into whose place somebody else writes just before the first checkpoint is put. */
+class Overtaken implements TileStore {
+  readonly place: string;
+  readonly #store: TileStore;
+  #before: (() => Promise<unknown>) | undefined;
+
+  constructor(store: TileStore, before: () => Promise<unknown>) {
+    this.place = store.place;
+    this.#store = store;
+    this.#before = before;
+  }
+
+  read(path: string, bytesMax: number) {
+    return this.#store.read(path, bytesMax);
+  }
+
+  putImmutable(path: string, bytes: Uint8Array) {
+    return this.#store.putImmutable(path, bytes);
+  }
+
+  async putCheckpoint(note: Uint8Array, expected: Uint8Array | undefined) {
+    const before = this.#before;
+    this.#before = undefined;
+    await before?.();
+    return this.#store.putCheckpoint(note, expected);
+  }
+
+  async close() {}
+}
+
+test('of several who publish a log to one place at once, the largest checkpoint stays, and none is an alarm', async (t) => {
+  const entries = numbered(600);
+  for (const [mine, theirs] of [
+    [5, 9],
+    [9, 5],
+    [7, 7],
+    [300, 520],
+    [520, 300],
+  ] as const) {
+    const folder = temporaryFolder(t);
+    const store = await DirectoryTileStore.open(folder);
+    const [source, other] = [new EntriesSource(entries, testKey), new EntriesSource(entries, testKey)];
+    source.size = 1;
+    await new Publisher({ source, store }).publish();
+    source.size = mine;
+    other.size = theirs;
+    const overtaken = new Overtaken(store, async () => {
+      const own = await DirectoryTileStore.open(folder);
+      assert.equal((await new Publisher({ source: other, store: own }).publish()).size, theirs);
+      source.size = Math.max(mine, theirs);
+    });
+    const published = await new Publisher({ source, store: overtaken }).publish();
+    const largest = Math.max(mine, theirs);
+    assert.deepEqual([published.size, published.added], [largest, Math.max(0, mine - theirs)]);
+    const note = readFileSync(join(folder, 'checkpoint'));
+    assert.equal(note.toString().split('\n')[1], String(largest));
+    assert.deepEqual(note, Buffer.from(published.note));
+    await mustBeWhole(folder);
+  }
+});
+
+test('every instance may publish at once what the others do; somebody else who puts a checkpoint meanwhile is an alarm', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = await smallLog(t, 300);
+  const to = urlOf(join(folder, 'pub'));
+  const all = await Promise.all(Array.from({ length: 4 }, () => publishLog(log, { to })));
+  const { size } = await log.checkpoint();
+  assert.deepEqual(new Set(all.map((one) => one.size)), new Set([size]));
+
+  const store = await DirectoryTileStore.open(join(folder, 'other'));
+  const source = new EntriesSource(numbered(20), testKey);
+  const stranger = Buffer.from('somebody else wrote this\n');
+  const strange = new Overtaken(store, () => store.putCheckpoint(stranger, undefined));
+  await assert.rejects(new Publisher({ source, store: strange }).publish(), { code: 'archive_conflict' });
+  assert.deepEqual(readFileSync(join(folder, 'other/checkpoint')), stranger);
+});
+
 test('killed while it publishes, a process is followed by one that goes on', async (t) => {
   const log = await smallLog(t, 3_000);
   const folder = join(temporaryFolder(t), 'pub');
