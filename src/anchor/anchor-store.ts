@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
-import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import { LogError, openReadable } from '../store/index.ts';
+import { guarded, makePrivate } from './anchor-file.ts';
 import {
   type Publication,
   type PublishedCheckpoint,
@@ -120,26 +121,20 @@ export class AnchorStore {
    */
   addSignatures(published: PublishedCheckpoint, lines: readonly string[], logSize?: number): Uint8Array {
     const { size, note, at } = published;
-    return guarded(() => {
-      this.#db.exec('BEGIN IMMEDIATE');
-      try {
-        const row = this.#db.prepare('SELECT * FROM published WHERE size = ?').get(size);
-        const known = row === undefined ? note : publishedOf(row).note;
-        if (parseNote(known).text !== parseNote(note).text) {
-          throw new LogError('rolled_back', `another checkpoint of ${size} entries was published before`, {
-            hint: 'its history was replaced; stop writing and verify against receipts',
-          });
-        }
-        const own = parseNote(note).signatures.map(({ line }) => line);
-        const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
-        if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
-        const newest = this.#refresh({ size, note: merged, at }, lines);
-        if (logSize !== undefined) putArrivals(this.#db, { size, lines, logSize });
-        this.#db.exec('COMMIT');
-        return newest;
-      } finally {
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    return this.exclusively(() => {
+      const row = this.#db.prepare('SELECT * FROM published WHERE size = ?').get(size);
+      const known = row === undefined ? note : publishedOf(row).note;
+      if (parseNote(known).text !== parseNote(note).text) {
+        throw new LogError('rolled_back', `another checkpoint of ${size} entries was published before`, {
+          hint: 'its history was replaced; stop writing and verify against receipts',
+        });
       }
+      const own = parseNote(note).signatures.map(({ line }) => line);
+      const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
+      if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
+      const newest = this.#refresh({ size, note: merged, at }, lines);
+      if (logSize !== undefined) putArrivals(this.#db, { size, lines, logSize });
+      return newest;
     });
   }
 
@@ -168,16 +163,27 @@ export class AnchorStore {
 
   /** Drops published checkpoints that add nothing: see {@link needlessIn}. */
   thinPublished(): void {
-    guarded(() => {
+    this.exclusively(() => {
       const drop = this.#db.prepare('DELETE FROM published WHERE size = ?');
+      for (const size of needlessIn(publishedByPages(this.#db, Number.MAX_SAFE_INTEGER, undefined)))
+        drop.run(size);
+      this.#db.exec(
+        'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
+      );
+    });
+  }
+
+  /**
+   * Runs `act` while no other process writes here, in one transaction. What it changes beside this file, the policy, is changed by one
+   * at a time as well: the lock ends with the process that holds it, however that ends.
+   */
+  exclusively<Result>(act: () => Result): Result {
+    return guarded(() => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
-        for (const size of needlessIn(publishedByPages(this.#db, Number.MAX_SAFE_INTEGER, undefined)))
-          drop.run(size);
-        this.#db.exec(
-          'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
-        );
+        const result = act();
         this.#db.exec('COMMIT');
+        return result;
       } finally {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       }
@@ -373,28 +379,5 @@ export class AnchorStore {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
-  }
-}
-
-/** Makes an empty file that its owner alone may read, as the log beside it; SQLite takes it for a new database. */
-function makePrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'a', 0o600));
-  } catch (cause) {
-    throw new LogError('io_failed', `${path} cannot be opened: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Runs SQL and answers its failures in our own words. */
-function guarded<Result>(run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    const code = sqliteCode(error);
-    if (code === undefined) throw error;
-    throw new LogError('io_failed', `anchors.db: ${(error as Error).message}`, {
-      cause: error,
-      retryable: code === SQLITE_BUSY,
-    });
   }
 }

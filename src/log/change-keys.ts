@@ -17,7 +17,7 @@ import {
 import { formatSignatureLine, parseNote, type Signer } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
 import { type Head, LogError, type LogReader, type LogStore } from '../store/index.ts';
-import { keyTimeline, openAuthorisation } from '../verify/index.ts';
+import { CLOCKS_APART_MS_MAX, keyTimeline, openAuthorisation } from '../verify/index.ts';
 import { Committer } from './commit.ts';
 import { Edge } from './edge.ts';
 import {
@@ -318,6 +318,8 @@ async function sinceOf(store: LogReader, since: Since, clock: Clock): Promise<Co
   }
   const ms = timeMs(since.time);
   if (Number.isNaN(ms)) throw misuse('range', 'option_invalid', `${since.time} is no time`);
+  if (ms > clock.wall() + CLOCKS_APART_MS_MAX)
+    throw misuse('range', 'option_invalid', `${since.time} has not come yet`);
   // The entries' times never go back: the first that was recorded at that time or later.
   let [low, high] = [0, size];
   while (low < high) {

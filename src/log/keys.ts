@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { hexEncode, sha256, utf8Encode } from '../bytes/index.ts';
 import {
   type Cosigner,
+  checkCosignedName,
   cosignerKeyFromSeed,
   keyTypes,
   parseCosignerKey,
@@ -65,6 +66,7 @@ export function readCosigner(path: string, origin?: string): Cosigner {
  * lies there is the switch. Answers its verifier key. Throws `LogError` `key_exists`.
  */
 export function createMldsaKey(path: string, origin: string): string {
+  checkCosignedName(origin);
   const key = cosignerKeyFromSeed(origin, keyTypes.mldsa44, randomBytes(32));
   if (createExclusive(path, `${key}\n`, 0o600)) return readCosigner(path, origin).key.text;
   throw new LogError('key_exists', `there is a key at ${path} already`);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { misuse } from '../bytes/index.ts';
+import { checkCosignedName } from '../note/index.ts';
 import { isLogError, LogError, type LogReader, type LogStore } from '../store/index.ts';
 import { auditFiles } from './audit.ts';
 import { backupLog } from './backup.ts';
@@ -65,6 +66,7 @@ async function create(
   if (typeof origin !== 'string' || origin === '') {
     throw misuse('type', 'option_invalid', 'origin must name the log, as example.com/audit');
   }
+  checkCosignedName(origin);
   return createFiles({
     paths: logPaths(dir, placesOf(open)),
     origin,

@@ -122,7 +122,7 @@ export class Publisher implements LeaseTask {
   async once(): Promise<FollowerStatus[]> {
     const store = await this.#opened();
     try {
-      for (const party of this.#parties) await party.load(store);
+      await this.#settleRefusals(store);
       const head = await this.#parts.source.checkpoint();
       this.#logSize = head.size;
       this.#isHolding = true;
@@ -213,8 +213,8 @@ export class Publisher implements LeaseTask {
     question: { oldSize: number; proof: readonly Hash[]; note: Uint8Array },
     signal: AbortSignal,
   ): Promise<WitnessAnswer> {
-    const { fetch, timeoutMs, clock } = this.#parts;
-    return askWitness({ ...question, url, keys, fetch, signal, timeoutMs, now: () => clock.wall() });
+    const { fetch, timeoutMs } = this.#parts;
+    return askWitness({ ...question, url, keys, fetch, signal, timeoutMs });
   }
 
   async #keep(party: Party, target: Target, lines: readonly string[]): Promise<Uint8Array> {
@@ -247,10 +247,11 @@ export class Publisher implements LeaseTask {
 
   async #alarm(party: Party, kind: 'fork' | 'ahead', target: Target): Promise<undefined> {
     await this.#keepRefusal(party, kind, target);
-    const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
-    this.#parts.warn(
-      `the witness ${party.name} holds ${holds} than the one here, of ${target.size} entries: run verify`,
-    );
+    const holds =
+      kind === 'fork'
+        ? `another history of this log than the one here, of ${target.size} entries`
+        : `${party.size} entries of this log, and here are ${target.size}`;
+    this.#parts.warn(`the witness ${party.name} holds ${holds}: run verify`);
     await this.#recordRefusal(party);
   }
 

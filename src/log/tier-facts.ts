@@ -116,7 +116,8 @@ async function publishedOf(
   for (const { url, size, seen, problem } of places) {
     const isBehind = seen !== undefined && seen.size < size;
     const words = isBehind ? `up to size ${size}, and what lies there ends at ${seen.size}` : problem;
-    if (words !== undefined) warnings.push(`The log is noted to be published at ${url}: ${words}.`);
+    if (words !== undefined)
+      warnings.push(`The log is noted to be published at ${url}: ${words.replace(/\.$/, '')}.`);
   }
   return places;
 }

@@ -11,6 +11,7 @@ import { base64Encode, misuse, utf8Decode, VerificationError } from '../bytes/in
 import type { AuditEvent } from '../event/index.ts';
 import {
   type Cosigner,
+  isCosignedName,
   NOTE_BYTES_MAX,
   openNote,
   type Policy,
@@ -94,7 +95,8 @@ export function witnessSettings(
   }
   const settings = { policy, policyText: text };
   if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return settings;
-  return { ...settings, cosigner: readCosigner(home.mldsaKey, origin) };
+  const cosigner = readCosigner(home.mldsaKey, origin);
+  return isCosignedName(cosigner.key.name) ? { ...settings, cosigner } : settings;
 }
 
 function policyIn(path: string): string | undefined {
@@ -131,6 +133,8 @@ export class Witnessing {
   readonly #isWritten: boolean;
   readonly #warn: (message: string) => void;
   #publisher: Publisher | undefined;
+  /** Absent where the log is only read. */
+  #record: ((event: AuditEvent) => Promise<unknown>) | undefined;
   #store: AnchorStore | undefined;
   /** Notes that were looked at, and whether the quorum has signed them: cosignatures are verified once. */
   readonly #judged = new Map<string, SignedCheckpoint | undefined>();
@@ -158,6 +162,7 @@ export class Witnessing {
     },
   ): void {
     if (!this.#isWritten) return;
+    this.#record = options.record;
     if ('problem' in settings) {
       followers.addTask(unwitnessed(settings));
       return;
@@ -189,11 +194,14 @@ export class Witnessing {
   async now({ fetch, timeoutMs }: Pick<PublishOptions, 'fetch' | 'timeoutMs'>): Promise<FollowerStatus[]> {
     if (this.#problem !== undefined) throw this.#problem;
     const { mldsaKey } = this.#home;
-    const cosigner = mldsaKey !== '' && existsSync(mldsaKey) ? readCosigner(mldsaKey) : undefined;
+    const read = mldsaKey !== '' && existsSync(mldsaKey) ? readCosigner(mldsaKey) : undefined;
+    // One that was made when longer names were taken signs nothing: no ML-DSA-44 signature can name it.
+    const cosigner = read !== undefined && isCosignedName(read.key.name) ? read : undefined;
     const publisher = new Publisher({
       policy: this.policy!,
       openStore: () => this.#openWritten(true, this.#warn),
       source: this.#reader,
+      ...(this.#record !== undefined && { record: this.#record }),
       cosign: cosigner && ((text) => cosigner.cosign(text, 0n)),
       fetch: fetch ?? globalThis.fetch,
       timeoutMs: timeoutMs ?? WITNESS_TIMEOUT_MS_DEFAULT,

@@ -37,7 +37,9 @@ export {
 export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
 export {
   type CosignedSubtree,
+  checkCosignedName,
   cosignatureV1Message,
+  isCosignedName,
   subtreeMessage,
   verifySignature,
   verifySubtreeSignature,

@@ -280,7 +280,7 @@ function isSatisfied(policy: Policy | undefined, note: Uint8Array): boolean {
 function note(
   { anchorsPath }: Log,
   { url, begun }: { readonly url: string; readonly begun: number },
-  { size, added, present }: Published,
+  { size, added, written, present }: Published,
   s3?: S3Options,
 ): void {
   if (anchorsPath === '') return;
@@ -292,9 +292,16 @@ function note(
       const retention = s3?.retention;
       const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
       const isWhole = added === size && present === 0;
-      // No file was put before that, so that none is free any sooner.
-      const first = isLocked && isWhole ? begun + retention.days * DAY_MS : undefined;
-      const retainUntil = isLocked || added === 0 ? (before ?? first) : undefined;
+      const isNothing = added === 0 && written === 0;
+      // No file was put before that, so that none is free any sooner than it says.
+      const lock = isLocked ? begun + retention.days * DAY_MS : undefined;
+      const known = before ?? (isWhole ? lock : undefined);
+      const until = isNothing
+        ? known
+        : known !== undefined && lock !== undefined
+          ? Math.min(known, lock)
+          : undefined;
+      const retainUntil = isLocked || added === 0 ? until : undefined;
       anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
     } finally {
       anchors.close();
