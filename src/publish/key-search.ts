@@ -142,7 +142,7 @@ export class KeySearch {
       const step = BUNDLES_AT_ONCE * TILE_WIDTH;
       for (let begin = from - (from % TILE_WIDTH); begin < claim.size; begin += step) {
         this.#mustBeWithin(note, entries, work, claim);
-        await pass.read(begin, Math.min(claim.size, begin + step));
+        await pass.read(begin, Math.min(claim.size, begin + step), from);
       }
     } catch (error) {
       // What is not there, or not what the tree says, ends the search; what was found before is judged.
@@ -228,8 +228,8 @@ class Pass {
     this.tiles = authenticatorOf(this.#reader, claim);
   }
 
-  /** Looks through the bundles from `begin` to `end`. Throws as the tiles do, and where a bundle is not there or another. */
-  async read(begin: number, end: number): Promise<void> {
+  /** Looks through the bundles from `begin` to `end`, at the entries from `from` on. Throws as the tiles do, and where a bundle is not there or another. */
+  async read(begin: number, end: number, from = begin): Promise<void> {
     const bundles = bundlesOf({ begin, end: Math.min(this.#size, Math.ceil(end / TILE_WIDTH) * TILE_WIDTH) });
     // Tiles first: who has not even those is not asked for entries.
     const [leaves, files] = [
@@ -251,7 +251,7 @@ class Pass {
       const entries = decodeEntryBundle(file.bytes, file.width).slice(0, width);
       for (const [at, entry] of entries.entries()) {
         if (!equalBytes(hashLeaf(entry), leaves[first - begin + at]!)) throw notThere(index);
-        if (first + at < end) this.#take(first + at, entry);
+        if (first + at >= from && first + at < end) this.#take(first + at, entry);
       }
       this.#work.entries += width;
     }

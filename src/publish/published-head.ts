@@ -13,8 +13,11 @@ import {
 import { isCosigned, type KeySearchLimits } from './key-search.ts';
 import { PublishedKey } from './published-keys.ts';
 
-/** Logs that claim more entries than this are not audited before it is known who has signed that. */
-const UNSIGNED_ENTRIES_MAX: number = 2 ** 20;
+/**
+ * Logs that claim more entries than this are not audited before it is known who has signed that: whoever serves these can make an
+ * audit read 4 GiB, as much as a search for changes of keys.
+ */
+const UNSIGNED_ENTRIES_MAX = 65_536;
 
 /** With what checkpoints are judged before an audit. */
 export interface HeadSettings {
