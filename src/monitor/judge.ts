@@ -162,7 +162,7 @@ export function judgeCosignatures(notes: readonly Uint8Array[], believed: Believ
   const complete = opened.filter(({ note }) => satisfiesPolicy(policy, note));
   if (complete.length === 0) {
     const message = `The quorum ${policy.quorum} has cosigned no checkpoint that is here.`;
-    return [{ code: 'checkpoint_invalid', message, ...place }];
+    return [{ code: 'checkpoint_invalid', message, key: 'quorum', ...place }];
   }
   const maxMs = limits.maxCosignatureAgeMs;
   if (maxMs === undefined) return [];
