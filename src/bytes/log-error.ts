@@ -22,6 +22,7 @@ export const logErrorCodes = [
   'key_mismatch',
   'key_missing',
   'key_retired',
+  'keys_exposed',
   'log_damaged',
   'log_exists',
   'log_missing',

@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander';
-import { restoreLog } from '../publish/index.ts';
+import { restoreLog, type Unrestored } from '../publish/index.ts';
+import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption } from './options.ts';
 import { group, Progress } from './progress.ts';
 import { s3Place } from './s3-options.ts';
-import { show } from './terminal.ts';
+import { type Shown, show } from './terminal.ts';
 import { readTrust } from './verify-proof.ts';
 
 const help = `
@@ -14,6 +15,7 @@ Example:
   What is restored is compared with the signed checkpoint, and read back, before the folder gets its name. It holds no private key: query,
   prove and verify need none; to go on writing, put log.key there, and make sure that no other copy of this log is written to.
   Sealed values come back with --subject-keys, as far as their keys are there; without, verify calls them missing (disclosure_missing).
+  Where some are missing all the same, and no erasure says why, what can be restored is, and the status is 1.
 `;
 
 interface Options {
@@ -66,6 +68,8 @@ async function restore(io: Io, options: Options): Promise<void> {
     s3: { ...s3Place(options), ...given({ oldestVersions: options.oldestVersions }) },
     onProgress: (done, total) => progress.at(done, total),
   }).finally(() => progress.end());
+  const missing = restored.unrestored?.missing ?? 0;
+  if (missing > 0) io.status = exitStatus.evidence;
   if (options.json === true) return io.out.json(restored);
   const { origin, size, root, disclosures, timestamps, key } = restored;
   await io.out.line(
@@ -78,4 +82,17 @@ async function restore(io: Io, options: Options): Promise<void> {
   }
   const by = key === 'pinned' ? 'by the key you gave' : 'by the key found inside; pin it with --vkey';
   await io.out.line(show`The same log: root ${root}, as its checkpoint signs it, ${by}.`);
+  await io.out.lines(unrestoredLines(restored.unrestored));
+}
+
+/** What is said of sealed values that were not restored. */
+function unrestoredLines({ erased, missing, example }: Unrestored = { erased: 0, missing: 0 }): Shown[] {
+  const lines: Shown[] = [];
+  if (erased > 0) lines.push(show`${group(erased)} sealed values were erased: they are not restored.`);
+  if (missing > 0) {
+    lines.push(
+      show`${group(missing)} sealed values are missing, and no record says that they were erased, those of entry ${String(example)} for one: their files were changed or are gone, or these are not all keys. The rest is there; verify names every one (disclosure_missing).`,
+    );
+  }
+  return lines;
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type ReadPublished, readPublished } from '../anchor/index.ts';
 import { misuse, VerificationError } from '../bytes/index.ts';
+import type { Removal } from '../event/index.ts';
 import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import {
@@ -10,6 +11,7 @@ import {
   SQLITE_CORRUPT,
   SQLITE_ERROR,
   SQLITE_NOTADB,
+  SubjectKeys,
   sqliteCode,
 } from '../store/index.ts';
 import {
@@ -56,6 +58,11 @@ export interface VerifyOptions {
    * is only found to be consistent with the certificate inside.
    */
   readonly tsaCertificates?: string | Uint8Array;
+  /**
+   * Where the keys of subjects lie (`subject-keys.db`), of a log that was restored: values whose subject's key was destroyed there count
+   * as erased, although the record of it may not have been published. Throws `LogError` `key_missing` where there are none.
+   */
+  readonly subjectKeys?: string;
   /** Told now and then how many entries have been audited, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -88,6 +95,7 @@ const optionNames = [
   'mark',
   'anchors',
   'tsaCertificates',
+  'subjectKeys',
   'onProgress',
 ];
 
@@ -121,6 +129,15 @@ export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promi
   }
 }
 
+function destroyedIn(subjectKeys: string): readonly Removal[] {
+  const keys = SubjectKeys.reading(subjectKeys);
+  try {
+    return keys.destroyed();
+  } finally {
+    keys.close();
+  }
+}
+
 /** Whether SQLite complains about what is in the file (a missing table is SQLITE_ERROR), not about reading it. */
 function isDamage(error: unknown): boolean {
   const code = sqliteCode(error);
@@ -150,6 +167,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
     ...(published.notes.length === 0 ? {} : { published: published.notes, arrivals: published.arrivals }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
+    ...(options.subjectKeys === undefined ? {} : { destroyed: destroyedIn(options.subjectKeys) }),
   });
   for (const discovery of file.surroundings(head, whole.end, claimed(head.checkpoint)))
     whole.discover(discovery);

@@ -166,6 +166,17 @@ export function currentSigner(
   return signer;
 }
 
+/** Whether the key has its place, and the file of its name is still that of the key before it. */
+export function isNamedOtherwise(
+  { key, vkey }: KeyFiles,
+  origin: string,
+  current: readonly VerifierKey[],
+): boolean {
+  if (vkey === undefined || !existsSync(key) || !existsSync(vkey)) return false;
+  const signer = readSigner(key, origin);
+  return current.some(({ text }) => text === signer.vkey) && textOf(vkey) !== signer.vkey;
+}
+
 /** Gives the key its place; where the folder cannot be written, it stays where it waits, and is found there again. */
 function place(waiting: string, key: string): void {
   try {

@@ -91,7 +91,7 @@ export class Log {
     this.#reader = reader;
     this.origin = reader.identity.origin;
     this.vkey = reader.identity.vkey;
-    this.followers = new FollowerRunner(reader, home.followers);
+    this.followers = new FollowerRunner(reader, home.followers, { warn });
     this.#timestamps = new Timestamps({ home, given: options.timestamps, reader, warn: warnOf(options) });
     if (writer !== undefined) this.#timestamps.follow(this.followers);
     const record = (event: AuditEvent): Promise<Receipt> => this.recordOwn(event);

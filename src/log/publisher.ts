@@ -17,6 +17,9 @@ export const PUBLISH_MS_DEFAULT = 1_000;
 /** How old the cosignature of a witness becomes before it is asked for another one, though the log has not grown: a day, milliseconds. */
 export const COSIGN_REFRESH_MS_DEFAULT = 86_400_000;
 
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** How often the publisher looks for something new, milliseconds. */
 const POLL_MS = 250;
 
@@ -327,7 +330,7 @@ export class Publisher implements LeaseTask {
         this.#wake = undefined;
         resolve();
       };
-      const timer = setTimeout(done, ms).unref();
+      const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
       this.#wake = done;
     });
   }

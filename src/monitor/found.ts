@@ -21,6 +21,11 @@ export type FoundCode = FindingCode | (typeof monitorCodes)[number];
 /** These tell of something that may well be in order; all others are alarms. */
 const notices: ReadonlySet<string> = new Set<FoundCode>(['key_changed', 'log_pruned', 'monitor_began']);
 
+/** Whether something may well be in order. */
+export function isNotice({ code }: Pick<Found, 'code'>): boolean {
+  return notices.has(code);
+}
+
 /** Something that a monitor tells: once, and again after it was over and came back. Plain data. */
 export interface Found {
   /** The same for the same thing, however often it is seen: whoever is told twice can tell. */
@@ -54,8 +59,8 @@ export function found(
   {
     origin,
     at,
-    evidence,
-  }: { readonly origin: string; readonly at: number; readonly evidence: readonly string[] },
+    evidence = [],
+  }: { readonly origin: string; readonly at: number; readonly evidence?: readonly string[] },
 ): Found {
   const id = hexEncode(sha256(utf8Encode(JSON.stringify([origin, code, from, to, key])))).slice(0, 32);
   return {

@@ -54,7 +54,8 @@ export class DisclosureArchive implements DisclosureSink {
     try {
       return await this.#store.putImmutable(path, bytes);
     } catch (error) {
-      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(path, bytes, entries))) throw error;
+      const file = { path, begin: index * TILE_WIDTH, bytes };
+      if (!isLogError(error, 'archive_conflict') || !(await this.#holds(file, entries))) throw error;
       return 'present';
     }
   }
@@ -73,11 +74,11 @@ export class DisclosureArchive implements DisclosureSink {
   /**
    * Whether what is there already holds what is to be written. There may be more: values that nobody can read any more, since the keys
    * of their subjects were destroyed, and values that the log has removed since, by its policy of retention for one, which are those
-   * of its entries all the same. What can be read and is anything else is an alarm.
+   * of its entries all the same. What can be read and is anything else is an alarm, and so is what should be readable and is not: who
+   * writes there first needs no key to name a group.
    */
   async #holds(
-    path: string,
-    bytes: Uint8Array,
+    { path, begin, bytes }: { readonly path: string; readonly begin: number; readonly bytes: Uint8Array },
     entries: () => Promise<readonly StoredEntry[]>,
   ): Promise<boolean> {
     const there = await this.#store.read(path, SEALED_FILE_BYTES_MAX);
@@ -90,9 +91,14 @@ export class DisclosureArchive implements DisclosureSink {
       const group = wanted.get(name);
       wanted.delete(name);
       const keys = keysOf(found.subjects, (subject) => this.#keys.find(subject));
-      const texts = keys && openGroup(path, found, keys);
-      if (texts === undefined || (group !== undefined && equalBytes(found.box, group.box))) continue;
-      const missing = new Set(group && openGroup(path, group, keys!)?.map(placeOf));
+      // Gone since, or gone with others that nobody could read any more.
+      if (keys === undefined || (group !== undefined && isSame(found, group))) continue;
+      const texts = openGroup(path, found, keys);
+      if (texts === undefined) {
+        if (group === undefined && this.#wasDestroyed(found.subjects, begin)) continue;
+        return false;
+      }
+      const missing = new Set(group && openGroup(path, group, keys)?.map(placeOf));
       others.push(...texts.filter((text) => !missing.delete(placeOf(text))).map((text) => ({ name, text })));
       if (missing.size > 0) return false;
     }
@@ -101,6 +107,15 @@ export class DisclosureArchive implements DisclosureSink {
     const byOffset = new Map((await entries()).map((stored) => [stored.index % TILE_WIDTH, stored]));
     return others.every(({ name, text }) => isValueOf(byOffset.get(text.offset), name, text));
   }
+
+  /** Whether the key that one of the subjects had for entries from `begin` on was destroyed: what it has now opens later ones only. */
+  #wasDestroyed(subjects: readonly string[], begin: number): boolean {
+    return subjects.some((subject) => begin < this.#keys.destroyedBelow(subject));
+  }
+}
+
+function isSame(one: SealedGroup, other: SealedGroup): boolean {
+  return equalBytes(one.nonce, other.nonce) && equalBytes(one.box, other.box);
 }
 
 function ignore(): void {}

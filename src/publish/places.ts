@@ -8,11 +8,14 @@ import {
   type TileStore,
 } from '../store/index.ts';
 import { type HttpOptions, HttpTiles } from './http-tiles.ts';
+import type { KeySearchLimits } from './key-search.ts';
 
 /** How the place of a published log is opened. */
 export interface PlaceOptions extends HttpOptions {
   /** How a bucket is reached, and what is locked there. */
   readonly s3?: S3Options;
+  /** How much is read for changes of keys while no known key has signed the checkpoint that is there. */
+  readonly keySearch?: KeySearchLimits;
 }
 
 /** A place to read from, and its folder where it is one. */
@@ -46,10 +49,18 @@ export function isPlaceUrl(text: string): boolean {
   return /^(?:file|s3|https?):/.test(text);
 }
 
+/** The folder that a `file:` address names; undefined for one of another kind. Throws as {@link openPlace}. */
+export function folderOf(url: string): string | undefined {
+  const { protocol, href } = placeUrl(url);
+  return protocol === 'file:' ? folderAt(href) : undefined;
+}
+
+/** A relative `file:` address, and what follows a `?` or `#`, would name another folder than whoever writes it means. */
 function placeUrl(url: string): URL {
   const parsed = typeof url === 'string' && isPlaceUrl(url) ? URL.parse(url) : null;
-  if (parsed !== null) return parsed;
-  throw unknownPlace(url);
+  if (parsed === null || (parsed.protocol === 'file:' && !/^file:\/[^?#]*$/.test(url)))
+    throw unknownPlace(url);
+  return parsed;
 }
 
 /** The folder that a `file:` address names. One of another machine, or with what no path can have, names none. */
@@ -67,6 +78,6 @@ function unknownPlace(url: unknown): TypeError | RangeError {
   return misuse(
     'type',
     'option_invalid',
-    `a published log lies at file:///path, s3://bucket/prefix or https://…, not at ${JSON.stringify(url)}`,
+    `a published log lies at file:///path (? and # written as %3F and %23), s3://bucket/prefix or https://…, not at ${JSON.stringify(url)}`,
   );
 }

@@ -13,13 +13,17 @@ import {
   type TileStore,
 } from '../store/index.ts';
 import { DisclosureArchive } from './disclosure-archive.ts';
-import { openTileStore } from './places.ts';
+import { mustNotExpose } from './exposure.ts';
+import { folderOf, openTileStore } from './places.ts';
 import { StampPublisher, stampsKept } from './publish-stamps.ts';
 import { type Published, Publisher, type PublishSource, type Shown } from './publisher.ts';
 import { SealerOfMany } from './sealer.ts';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
+
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;
@@ -54,8 +58,8 @@ const optionNames = ['to', 's3', 'disclosures', 'subjectKeys', 'onProgress'];
 const followerNames = ['to', 's3', 'disclosures', 'subjectKeys', 'name', 'everyMs', 'onPublished'];
 
 /**
- * Publishes what a log has signed, once. Throws `LogError` `archive_conflict`, `archive_unsuitable`, `rolled_back`, `log_damaged`, and
- * what the store throws.
+ * Publishes what a log has signed, once. Throws `LogError` `archive_conflict`, `archive_unsuitable`, `keys_exposed`, `rolled_back`,
+ * `log_damaged`, and what the store throws.
  */
 export async function publishLog(log: Log, options: PublishOptions): Promise<Published> {
   checkNames(options, optionNames);
@@ -70,7 +74,7 @@ export async function publishLog(log: Log, options: PublishOptions): Promise<Pub
 
 /**
  * A follower that publishes a log as it grows: `log.followers.add(publishTiles(log, { to: 's3://bucket/prefix' }))`. Where it stands is
- * said by the checkpoint that it has published, so that it goes on wherever it died.
+ * said by the checkpoint that it has published, so that it goes on wherever it died. Throws `LogError` `keys_exposed`.
  */
 export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   checkNames(options, followerNames);
@@ -78,14 +82,24 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
   if (!(Number.isSafeInteger(everyMs) && everyMs >= 0)) {
     throw misuse('range', 'option_invalid', 'everyMs must be a whole number of milliseconds');
   }
+  checkTarget(log, options);
   let covered = 0;
+  let wanted = 0;
   let stamped = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let work: Promise<Work> | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
-  let later: NodeJS.Timeout | undefined;
-  const publish = async (): Promise<void> => {
-    work ??= open(log, options);
+  let publishing: Promise<unknown> = Promise.resolve();
+  const close = async (): Promise<void> => {
+    const closed = work;
+    work = undefined;
+    await closed?.then((open) => open.close()).catch(() => {});
+  };
+  const publish = async (signal: AbortSignal): Promise<void> => {
+    if (work === undefined) {
+      work = open(log, options);
+      // The log may be closed while nothing is published.
+      signal.addEventListener('abort', () => void publishing.then(close, close), { once: true });
+    }
     try {
       // One that comes while this is under way is published by the next.
       const kept = stampsKept(log.anchorsPath);
@@ -95,49 +109,33 @@ export function publishTiles(log: Log, options: PublishTilesOptions): Follower {
       if (published.added > 0 || published.timestamps > 0) onPublished?.(published);
     } catch (error) {
       // The place may have changed, or be reachable again: it is opened anew.
-      const failed = work;
-      work = undefined;
-      await failed.then(({ close }) => close()).catch(() => {});
+      await close();
       throw error;
     }
   };
-  const inTurn = (): Promise<void> => {
-    const mine = turn.then(publish);
-    turn = mine.catch(() => {});
-    return mine;
-  };
-  /** Witnesses may lag behind the log: what they cosign later is published later, although nothing is recorded then. */
-  const catchUp = (to: number, signal: AbortSignal): void => {
-    clearTimeout(later);
-    if (covered >= to || signal.aborted) return;
-    const again = (): void => {
-      if (!signal.aborted)
-        void inTurn().then(
-          () => catchUp(to, signal),
-          () => catchUp(to, signal),
-        );
-    };
-    later = setTimeout(again, Math.max(everyMs, CATCH_UP_MS_MIN)).unref();
+  const publishNow = (signal: AbortSignal): Promise<void> => {
+    const now = publish(signal);
+    publishing = now.catch(() => {});
+    return now;
   };
   return {
     name,
     batchMax: 4096,
     async apply({ to, signal }: FollowerBatch): Promise<void> {
       if (to <= covered) return;
-      await inTurn();
-      catchUp(to, signal);
+      await publishNow(signal);
+      wanted = to;
       await pause(everyMs, signal);
-      if (!signal.aborted) return;
-      clearTimeout(later);
-      await work?.then(({ close }) => close()).catch(() => {});
-      work = undefined;
+      if (signal.aborted) await close();
     },
-    /** A time-stamp comes after what it stamps, and without an entry. */
-    async idle(): Promise<void> {
+    /**
+     * What comes without an entry: a time-stamp, and what witnesses cosign after they have lagged behind the log. Where it fails, it is
+     * told, and tried again, as a batch is.
+     */
+    async idle(signal: AbortSignal): Promise<void> {
       const now = systemClock.monotonic();
       if (now - lookedAt < Math.max(everyMs, CATCH_UP_MS_MIN)) return;
-      // Where it fails, it is tried again when whoever runs it says so.
-      if (stampsKept(log.anchorsPath) > stamped) await inTurn();
+      if (covered < wanted || stampsKept(log.anchorsPath) > stamped) await publishNow(signal);
       lookedAt = now;
     },
   };
@@ -163,6 +161,7 @@ async function open(
       'a log that lives in no folder needs subjectKeys: where their keys are to lie',
     );
   }
+  checkTarget(log, options);
   const store = typeof to === 'string' ? await openTileStore(to, options.s3) : to;
   const keys = disclosures ? SubjectKeys.open(keysPath, randomBytes) : undefined;
   const source = sourceOf(log);
@@ -190,6 +189,15 @@ async function open(
     if (typeof to === 'string') await store.close();
   };
   return { publish, close };
+}
+
+/** Throws as `mustNotExpose`, of what is published to a folder. */
+function checkTarget(log: Log, { to, disclosures = true, subjectKeys }: PublishOptions): void {
+  const place = typeof to === 'string' ? to : to.place;
+  const folder = typeof to === 'string' || /^file:/.test(place) ? folderOf(place) : undefined;
+  if (folder === undefined) return;
+  const keys = subjectKeys ?? join(log.dir, SUBJECT_KEYS_FILE);
+  mustNotExpose(folder, { log: log.dir, subjectKeys: disclosures ? keys : undefined });
 }
 
 /** A log as its publisher reads it. */
@@ -318,7 +326,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms).unref();
+    const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
     signal.addEventListener('abort', done);
   });
 }

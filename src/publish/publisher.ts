@@ -17,6 +17,7 @@ import {
 } from '../note/index.ts';
 import {
   CHECKPOINT_PATH,
+  isLogError,
   LogError,
   type PutResult,
   type StoredEntry,
@@ -28,6 +29,9 @@ import { Puts } from './puts.ts';
 
 /** Entries that are read, hashed and compared with the log before any of them is written: 16 bundles. */
 const CHUNK_ENTRIES = 16 * TILE_WIDTH;
+
+/** How often what another publisher has put there meanwhile is gone on from. */
+const ATTEMPTS_MAX = 16;
 
 /** A log as its publisher reads it. */
 export interface PublishSource {
@@ -114,16 +118,42 @@ export class Publisher {
   }
 
   /**
-   * Publishes what the newest checkpoint covers. Calls must not overlap. Throws `LogError` `archive_conflict` where other bytes are
+   * Publishes what the newest checkpoint covers. Calls must not overlap; other publishers may publish the same log there meanwhile, and
+   * whichever checkpoint is larger stays. Throws `LogError` `archive_conflict` where other bytes are
    * there, `rolled_back` where the log does not continue what was published, `log_damaged`.
    */
   async publish(): Promise<Published> {
-    const { source, store } = this.#options;
     const { target, isCosigned } = await this.#target();
-    const current = await this.#current();
+    const puts = new Puts(this.#options.store);
+    for (let attempt = 1; ; attempt += 1) {
+      const current = await this.#current();
+      try {
+        return await this.#publishFrom(current, { target, isCosigned, puts });
+      } catch (error) {
+        // Another publisher of this log may have been quicker: what it has put there is gone on from, or is enough.
+        if (!isLogError(error, 'archive_conflict') || !(await this.#isMoved(current))) throw error;
+        if (attempt >= ATTEMPTS_MAX) throw tooMany(this.#options.store.place, error);
+      }
+    }
+  }
+
+  /** Whether another checkpoint of this log lies there than before. Throws as {@link publish}. */
+  async #isMoved({ note }: Signed): Promise<boolean> {
+    return !equalBytes((await this.#current()).note, note);
+  }
+
+  /** Publishes what a checkpoint covers, where this one lies there now. */
+  async #publishFrom(
+    current: Signed,
+    {
+      target,
+      isCosigned,
+      puts,
+    }: { readonly target: Signed; readonly puts: Puts } & Pick<Shown, 'isCosigned'>,
+  ): Promise<Published> {
+    const { source, store } = this.#options;
     await source.checkContinues(stateOf(current));
     await source.checkContinues(stateOf(target));
-    const puts = new Puts(store);
     const keeps = current.note.length > 0 && isCosigned(current.note) && !isCosigned(target.note);
     const isBehind = !keeps && current.size < target.size;
     if (isBehind) await this.#writeBetween(current.size, target, puts);
@@ -232,6 +262,11 @@ export class Publisher {
       });
     }
   }
+}
+
+function tooMany(place: string, cause: unknown): LogError {
+  const message = `the checkpoint at ${place} was moved by other publishers ${ATTEMPTS_MAX} times in a row`;
+  return new LogError('io_failed', message, { retryable: true, cause });
 }
 
 /** A bundle that was read. */

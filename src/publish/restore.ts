@@ -7,7 +7,8 @@ import { decodeEntryBundle, EMPTY_ROOT, hashLeaf, TILE_WIDTH } from '../merkle/i
 import { NOTE_BYTES_MAX, type Policy, parseVerifierKey } from '../note/index.ts';
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { CHECKPOINT_PATH, LogError, type NewEntry, SqliteStore, type TileReader } from '../store/index.ts';
-import { type KeyEntry, keyTimeline, readHead, type Trust } from '../verify/index.ts';
+import { type AuditReport, type KeyEntry, keyTimeline, readHead, type Trust } from '../verify/index.ts';
+import { choosingCheckpoint } from './checkpoint-choice.ts';
 import { type DisclosuresOf, sealedFiles } from './disclosure-reading.ts';
 import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
@@ -46,8 +47,20 @@ export interface Restored {
   readonly key: 'pinned' | 'found inside';
   /** Sealed values that were restored. */
   readonly disclosures: number;
+  /** What became of those that were not; absent where no keys were given, so that none was restored. */
+  readonly unrestored?: Unrestored;
   /** Time-stamps that were published and are of this log. */
   readonly timestamps: number;
+}
+
+/** Sealed values of the entries that were not restored. */
+export interface Unrestored {
+  /** Erased or removed by retention, as a record in the log says, or the key of a subject was destroyed. */
+  readonly erased: number;
+  /** Neither: their files, or the keys, are not what they were when they were published. */
+  readonly missing: number;
+  /** The last entry that lacks any of these. */
+  readonly example?: number;
 }
 
 const optionNames = [
@@ -61,6 +74,7 @@ const optionNames = [
   'timeoutMs',
   'fetch',
   's3',
+  'keySearch',
 ];
 
 /**
@@ -80,7 +94,9 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
   }
   mkdirSync(dirname(dir), { recursive: true });
   const draft = `${dir}.${Buffer.from(randomBytes(6)).toString('hex')}.new`;
-  const { reader } = await openPlace(options.from, options);
+  const { policy, vkey } = options;
+  const trust = policy ?? (vkey === undefined ? undefined : { vkey });
+  const { reader } = choosingCheckpoint(await openPlace(options.from, options), trust);
   try {
     mkdirSync(draft, { mode: 0o700 });
     const restored = await new Restoring(reader, draft, options).run();
@@ -117,10 +133,13 @@ class Restoring {
       );
     }
     const pinned = policy ?? (vkey === undefined ? undefined : { vkey });
+    const open = (trust: Trust) => new PublishedKey(this.#reader, trust, this.#options.keySearch).open(note);
+    // Before anything that it claims to cover.
+    const known = pinned && (await open(pinned));
     const [first] = await this.#read(0, Math.min(TILE_WIDTH, readHead(note)?.size ?? 0));
     if (first === undefined) throw entriesMissing(0, 1);
     const genesis = parseGenesis(parseEntry(entriesOf(first)[0]!));
-    const { checkpoint } = await new PublishedKey(this.#reader, pinned ?? namedIn(genesis)).open(note);
+    const { checkpoint } = known ?? (await open(namedIn(genesis)));
     const { size, origin } = checkpoint;
     if (origin !== genesis.origin) {
       throw new VerificationError(
@@ -140,7 +159,7 @@ class Restoring {
     const { current } = keyTimeline(this.#keys[0]!.entry, this.#keys.slice(1));
     replaceFile(join(this.#draft, 'log.vkey'), `${current.at(-1)!.text}\n`);
     if (genesis.rootKey !== null) replaceFile(join(this.#draft, 'root.vkey'), `${genesis.rootKey}\n`);
-    await this.#readBack(pinned);
+    const unrestored = await this.#readBack(pinned);
     const timestamps = await restoreStamps(this.#draft, (path, bytesMax) =>
       this.#reader.read(path, bytesMax),
     );
@@ -150,6 +169,7 @@ class Restoring {
       root: base64Encode(root),
       key: pinned === undefined ? 'found inside' : 'pinned',
       disclosures: this.#disclosures,
+      ...(unrestored !== undefined && { unrestored }),
       timestamps,
     };
   }
@@ -231,17 +251,26 @@ class Restoring {
     );
   }
 
-  /** What is in the new log is read from it, not remembered. */
-  async #readBack(trust: Trust | undefined): Promise<void> {
-    const report = await verifyLog(this.#draft, {
-      depth: 'tree',
-      threads: 1,
-      ...(trust !== undefined && { policy: trust }),
-    });
-    if (report.ok) return;
+  /** What is in the new log is read from it, not remembered; also what its entries have sealed and was not restored. */
+  async #readBack(trust: Trust | undefined): Promise<Unrestored | undefined> {
+    const { subjectKeys } = this.#options;
+    const common = { threads: 1, ...(trust !== undefined && { policy: trust }) };
+    let sealed: AuditReport | undefined;
+    if (subjectKeys !== undefined) {
+      sealed = await verifyLog(this.#draft, { ...common, subjectKeys });
+      // What entries say is not for who restores them to judge: that their tree is the signed one is.
+      if (sealed.findings.every(({ code }) => code === 'disclosure_missing')) return unrestoredIn(sealed);
+    }
+    const report = await verifyLog(this.#draft, { ...common, depth: 'tree' });
+    if (report.ok) return sealed && unrestoredIn(sealed);
     const [first] = report.findings;
     throw new LogError('log_damaged', `what was restored does not verify: ${first?.message ?? 'see verify'}`);
   }
+}
+
+function unrestoredIn({ counts: { erased, missing }, findings }: AuditReport): Unrestored {
+  const example = findings.find(({ code }) => code === 'disclosure_missing')?.from;
+  return { erased, missing, ...(example !== undefined && { example }) };
 }
 
 /** A bundle as it was read. */

@@ -1,6 +1,7 @@
 import { misuse } from '../bytes/index.ts';
 import type { AuditReport } from '../verify/index.ts';
 import { auditPublished, type VerifyPublishedOptions } from './audit-published.ts';
+import { choosingCheckpoint } from './checkpoint-choice.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 
 const optionNames = [
@@ -16,6 +17,7 @@ const optionNames = [
   'timeoutMs',
   'fetch',
   's3',
+  'keySearch',
 ];
 
 /**
@@ -30,7 +32,9 @@ export async function verifyPublished(
     if (optionNames.includes(name)) continue;
     throw misuse('type', 'option_unknown', `unknown option ${name}: known are ${optionNames.join(', ')}`);
   }
-  const place = await openPlace(url, options);
+  const { policy, vkey } = options;
+  const trust = policy ?? (vkey === undefined ? undefined : { vkey });
+  const place = choosingCheckpoint(await openPlace(url, options), trust);
   try {
     return await auditPublished(place, options);
   } finally {

@@ -164,6 +164,11 @@ export class SubjectKeys {
     );
   }
 
+  /** Below which index the values of a subject have no key any more; 0 where none was destroyed. */
+  destroyedBelow(subject: string): number {
+    return guarded(() => this.#destroyedBelow(subject));
+  }
+
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }

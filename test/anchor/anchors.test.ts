@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { isLogError } from 'indelible';
 import {
@@ -181,6 +182,42 @@ test('a cosignature ahead of the clock, of no time, or by the log itself counts 
   assert.deepEqual(of(cosigners[0]!, 1_700_000_401n), [0, 0, true]);
   assert.deepEqual(of(cosigners[0]!, 2n ** 62n), [0, 0, true]);
   assert.deepEqual(of(own, 1_700_000_000n), [0, 0, undefined]);
+});
+
+test('how large the log was when a signature came is kept of each line, and goes with its checkpoint', (t) => {
+  const path = join(temporaryFolder(t), 'anchors.db');
+  const store = opened(t, path);
+  const kept = () =>
+    store.arrivals(store.newestPublished(9)).map(({ line: text, logSize }) => [text, logSize]);
+  const put = (size: number, lines: readonly string[], logSize?: number) =>
+    void store.addSignatures({ size, note: log.note(size), at: 1 }, lines, logSize);
+  put(3, [line(0, 3)], 3);
+  put(3, [line(1, 3)]);
+  put(3, [line(2, 3)], 9);
+  assert.deepEqual(kept(), [
+    [line(0, 3), 3],
+    [line(2, 3), 9],
+  ]);
+  // One that comes again was here since the first time; a newer one of the same witness came later.
+  put(3, [line(0, 3)], 12);
+  put(3, [line(0, 3, 1_700_009_000n)], 12);
+  assert.deepEqual(new Map(kept() as [string, number][]).get(line(0, 3)), 3);
+  assert.deepEqual(new Map(kept() as [string, number][]).get(line(0, 3, 1_700_009_000n)), 12);
+  store.thinPublished();
+  assert.equal(new Set(kept().map(String)).size, 3);
+  const db = new DatabaseSync(path);
+  t.after(() => db.close());
+  db.exec('DELETE FROM published');
+  store.thinPublished();
+  const count = () => db.prepare('SELECT count(*) AS count FROM arrivals').get()!['count'];
+  assert.equal(count(), 3, 'the newest of each stand under the checkpoint that was signed again');
+  db.exec('DELETE FROM refreshed');
+  store.thinPublished();
+  assert.equal(count(), 0);
+  // A file of before there was such a table, and one with what is no note.
+  db.exec('DROP TABLE arrivals');
+  assert.deepEqual(AnchorStore.openReadable(path)?.arrivals([{ size: 3, note: log.note(3) }]), []);
+  assert.deepEqual(AnchorStore.open(path).arrivals([{ size: 3, note: Buffer.from('none') }]), []);
 });
 
 describe('the policy of a log', () => {

@@ -1,7 +1,7 @@
 // Sealed values that lie in an archive already, left there by a publisher that died, and what became of them in the log since.
 
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Log } from 'indelible';
@@ -88,6 +88,41 @@ test('a value that the entries never sealed, or one that is missing, is an alarm
   await assert.rejects(publishLog(log, { to: urlOf(folder) }), { code: 'archive_conflict' });
   chmodSync(at, 0o644);
   writeFileSync(at, formatSealedFile(groups));
+  await mustBePublished(log, folder);
+});
+
+test('junk under the names of the right groups, in the place of what was never published, is an alarm', async (t) => {
+  const { log, folder, path } = await leftBehind(t);
+  const at = join(folder, path);
+  const groups = parseSealedFile(new Uint8Array(readFileSync(at)));
+  const junk = (group: (typeof groups)[number], box: Uint8Array = new Uint8Array(40).fill(2)) => ({
+    ...group,
+    nonce: new Uint8Array(12).fill(1),
+    box,
+  });
+  const [first, ...others] = groups;
+  // Whose values a bundle seals stands in its entries: nobody needs a key for any of these.
+  for (const planted of [
+    groups.map((group) => junk(group)),
+    [junk(first!), ...others],
+    [junk(first!, first!.box), ...others],
+    [...groups, junk(first!)],
+  ]) {
+    chmodSync(at, 0o644);
+    writeFileSync(at, formatSealedFile(planted));
+    await assert.rejects(publishLog(log, { to: urlOf(folder) }), { code: 'archive_conflict' });
+    assert.equal(existsSync(join(folder, 'checkpoint')), false);
+  }
+});
+
+test('values under a key that was destroyed since do not stand in the way, although their subject has a key again', async (t) => {
+  const { log, folder } = await leftBehind(t);
+  await log.erase({ subject: 'user/u_1', basis: 'gdpr-17', requestId: 'r-1', approvedBy: ['p_1', 'p_2'] });
+  await grow(log, 300);
+  await publishLog(log, { to: urlOf(join(temporaryFolder(t), 'other')) });
+  const keys = SubjectKeys.reading(join(log.dir, SUBJECT_KEYS_FILE));
+  assert.ok(keys.find('user/u_1'));
+  keys.close();
   await mustBePublished(log, folder);
 });
 

@@ -3,13 +3,22 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { openLog, rotateKey } from 'indelible';
+import { type FollowerStatus, type Log, openLog, rotateKey } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { decodeEntryBundle } from 'indelible/merkle';
 import {
@@ -142,6 +151,83 @@ async function mustBeWhole(folder: string): Promise<void> {
   );
 }
 
+/** A store into whose place somebody else writes just before the first checkpoint is put. */
+class Overtaken implements TileStore {
+  readonly place: string;
+  readonly #store: TileStore;
+  #before: (() => Promise<unknown>) | undefined;
+
+  constructor(store: TileStore, before: () => Promise<unknown>) {
+    this.place = store.place;
+    this.#store = store;
+    this.#before = before;
+  }
+
+  read(path: string, bytesMax: number) {
+    return this.#store.read(path, bytesMax);
+  }
+
+  putImmutable(path: string, bytes: Uint8Array) {
+    return this.#store.putImmutable(path, bytes);
+  }
+
+  async putCheckpoint(note: Uint8Array, expected: Uint8Array | undefined) {
+    const before = this.#before;
+    this.#before = undefined;
+    await before?.();
+    return this.#store.putCheckpoint(note, expected);
+  }
+
+  async close() {}
+}
+
+test('of several who publish a log to one place at once, the largest checkpoint stays, and none is an alarm', async (t) => {
+  const entries = numbered(600);
+  for (const [mine, theirs] of [
+    [5, 9],
+    [9, 5],
+    [7, 7],
+    [300, 520],
+    [520, 300],
+  ] as const) {
+    const folder = temporaryFolder(t);
+    const store = await DirectoryTileStore.open(folder);
+    const [source, other] = [new EntriesSource(entries, testKey), new EntriesSource(entries, testKey)];
+    source.size = 1;
+    await new Publisher({ source, store }).publish();
+    source.size = mine;
+    other.size = theirs;
+    const overtaken = new Overtaken(store, async () => {
+      const own = await DirectoryTileStore.open(folder);
+      assert.equal((await new Publisher({ source: other, store: own }).publish()).size, theirs);
+      source.size = Math.max(mine, theirs);
+    });
+    const published = await new Publisher({ source, store: overtaken }).publish();
+    const largest = Math.max(mine, theirs);
+    assert.deepEqual([published.size, published.added], [largest, Math.max(0, mine - theirs)]);
+    const note = readFileSync(join(folder, 'checkpoint'));
+    assert.equal(note.toString().split('\n')[1], String(largest));
+    assert.deepEqual(note, Buffer.from(published.note));
+    await mustBeWhole(folder);
+  }
+});
+
+test('every instance may publish at once what the others do; somebody else who puts a checkpoint meanwhile is an alarm', async (t) => {
+  const folder = temporaryFolder(t);
+  const log = await smallLog(t, 300);
+  const to = urlOf(join(folder, 'pub'));
+  const all = await Promise.all(Array.from({ length: 4 }, () => publishLog(log, { to })));
+  const { size } = await log.checkpoint();
+  assert.deepEqual(new Set(all.map((one) => one.size)), new Set([size]));
+
+  const store = await DirectoryTileStore.open(join(folder, 'other'));
+  const source = new EntriesSource(numbered(20), testKey);
+  const stranger = Buffer.from('somebody else wrote this\n');
+  const strange = new Overtaken(store, () => store.putCheckpoint(stranger, undefined));
+  await assert.rejects(new Publisher({ source, store: strange }).publish(), { code: 'archive_conflict' });
+  assert.deepEqual(readFileSync(join(folder, 'other/checkpoint')), stranger);
+});
+
 test('killed while it publishes, a process is followed by one that goes on', async (t) => {
   const log = await smallLog(t, 3_000);
   const folder = join(temporaryFolder(t), 'pub');
@@ -229,6 +315,54 @@ test('a follower publishes what is recorded, from where its last life stopped', 
   again.followers.add(publishTiles(again, { to: urlOf(folder), everyMs: 0 }));
   await publishedSize(folder, (await again.checkpoint()).size);
   assert.equal((await verifyPublished(urlOf(folder), { vkey: log.vkey, threads: 0 })).ok, true);
+});
+
+/** How the publishing follower stands once it is left alone. */
+async function refused(log: Log): Promise<FollowerStatus> {
+  for (const end = performance.now() + 20_000; performance.now() < end; await sleep(10)) {
+    const status = log.followers.list().find(({ name }) => name === 'publish')!;
+    if (status.state === 'refused') return status;
+  }
+  return assert.fail(JSON.stringify(log.followers.list()));
+}
+
+test('somebody else’s file in the place is an alarm, and stops the follower', async (t) => {
+  const folder = join(temporaryFolder(t), 'pub');
+  const made = await smallLog(t, 5);
+  await made.close();
+  const warned: string[] = [];
+  const warn = (message: string) => void warned.push(message);
+  await using log = await openLog(made.dir, { thread: 'caller', heartbeatMs: 0, warn });
+  const { size } = await log.checkpoint();
+  mkdirSync(join(folder, 'tile/0/000.p'), { recursive: true });
+  writeFileSync(join(folder, `tile/0/000.p/${size}`), 'somebody else');
+  log.followers.add(publishTiles(log, { to: urlOf(folder), everyMs: 0 }));
+  const { lastError } = await refused(log);
+  assert.deepEqual([lastError?.code, lastError?.attempts], ['archive_conflict', 1]);
+  assert.equal(warned.length, 1);
+  assert.match(warned[0]!, /publish has stopped.*archive_conflict/);
+  assert.ok(!existsSync(join(folder, 'checkpoint')));
+});
+
+test('while the log stands still and a witness lags, what goes wrong in the place is told', async (t) => {
+  const folder = join(temporaryFolder(t), 'pub');
+  const made = await smallLog(t, 5);
+  await made.close();
+  const witness = parseCosignerKey(
+    cosignerKeyFromSeed('witness.example', keyTypes.cosignatureV1, new Uint8Array(32).fill(1)),
+  );
+  const witnesses = `log ${made.vkey}\nwitness w ${witness.key.text}\nquorum w\n`;
+  const warned: string[] = [];
+  const warn = (message: string) => void warned.push(message);
+  await using log = await openLog(made.dir, { thread: 'caller', heartbeatMs: 0, witnesses, warn });
+  const follower = publishTiles(log, { to: urlOf(folder), everyMs: 0 });
+  const { size } = await log.checkpoint();
+  log.followers.add(follower);
+  await publishedSize(folder, size);
+  writeFileSync(join(folder, 'checkpoint'), 'somebody else wrote this\n');
+  assert.equal((await refused(log)).lastError?.code, 'archive_conflict');
+  assert.match(warned.join(), /archive_conflict/);
+  assert.equal(readFileSync(join(folder, 'checkpoint'), 'utf8'), 'somebody else wrote this\n');
 });
 
 test('the newest checkpoint that witnesses were shown is published, and again with what they sign later', async (t) => {
@@ -321,8 +455,39 @@ test('options that nobody reads are refused by name', async (t) => {
   for (const to of ['/x', 'ftp://x', 'https://example.com/x', 'file', '']) {
     await assert.rejects(publishLog(log, { to }), { code: 'option_invalid' });
   }
+  for (const url of ['file:x', 'file:../x', 'file:///x?y', 'file:///x?', 'file:///x y#z', 'file:///x#']) {
+    await assert.rejects(publishLog(log, { to: url }), { code: 'option_invalid' }, url);
+    await assert.rejects(verifyPublished(url), { code: 'option_invalid' }, url);
+  }
   for (const url of ['file://server/x', 'file:///%00', 'file:///a%2fb', 'file:///%E0%A4%A']) {
     await assert.rejects(publishLog(log, { to: url }), { code: 'option_invalid' }, url);
     await assert.rejects(verifyPublished(url), { code: 'option_invalid' }, url);
+  }
+});
+
+test('a folder that is hosted holds no keys: neither the log’s own, one above or below it, nor one with keys of subjects', async (t) => {
+  const log = await smallLog(t, 3);
+  const folder = temporaryFolder(t);
+  const mustRefuse = async (to: string, more: object = {}) => {
+    const code = { name: 'LogError', code: 'keys_exposed' };
+    await assert.rejects(publishLog(log, { to: urlOf(to), ...more }), code, to);
+    assert.throws(() => publishTiles(log, { to: urlOf(to), ...more }), code);
+    assert.ok(!existsSync(join(to, 'checkpoint')));
+  };
+  symlinkSync(log.dir, join(folder, 'alias'));
+  symlinkSync(folder, join(log.dir, 'out'));
+  const own = [log.dir, join(log.dir, 'public'), dirname(log.dir), join(log.dir, '../x/..')];
+  for (const to of [...own, join(folder, 'alias'), join(folder, 'alias', 'a', 'b')]) {
+    await mustRefuse(to);
+    await mustRefuse(to, { disclosures: false });
+  }
+  const pub = join(folder, 'pub');
+  await mustRefuse(pub, { subjectKeys: join(pub, 'subject-keys.db') });
+  await mustRefuse(pub, { subjectKeys: join(pub, 'a/b/keys.db') });
+  const store = await DirectoryTileStore.open(join(log.dir, 'made'));
+  await assert.rejects(publishLog(log, { to: store }), { code: 'keys_exposed' });
+  // A name that only begins as that of the log does is another; and what is in the log and leads out of it is not in it.
+  for (const to of [`${log.dir}-public`, join(log.dir, 'out', 'pub')]) {
+    assert.equal((await publishLog(log, { to: urlOf(to) })).size, (await log.checkpoint()).size);
   }
 });

@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createLog, newSignerKey, rotateKey } from 'indelible';
 import { erasedEvent } from 'indelible/event';
+import { parseSignerKey } from 'indelible/note';
 import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
 import { SubjectKeys } from 'indelible/store';
 import { temporaryFolder } from '../support/folders.ts';
@@ -83,6 +85,67 @@ test('attack-45: written over, hidden, rolled back in the bucket: found, and res
   assert.equal((await restoreLog({ from: place, to, vkey: log.vkey, s3: oldest })).size, size);
   await using reader = await openPublished(place, log.vkey, { s3: oldest });
   assert.equal((await reader.get(5)).index, 5);
+});
+
+/** What whoever may write to the bucket puts there in place of a checkpoint. */
+function forgeries(honest: Buffer): Buffer[] {
+  const text = honest.toString();
+  return [
+    // Another root, the same size; more than anybody has; signed by nobody that anybody knows; no note at all.
+    text.replace(/\n[A-Za-z0-9+/]{43}=\n/, `\n${'A'.repeat(43)}=\n`),
+    text.replace(/\n[0-9]+\n/, '\n9007199254740991\n'),
+    `${text.replace(/\n[0-9]+\n/, '\n9007199254740991\n').split('\n\n')[0]}\n\n— somebody.else/x AAAAAAAAAAAAAAAAAAAAAAAA\n`,
+    'not a note',
+  ].map((forged) => Buffer.from(forged));
+}
+
+test('attack-45: checkpoints that nobody signed, or that were not published there, do not keep the oldest versions from being read', async (t) => {
+  const double = await S3Double.start(t);
+  const dir = join(temporaryFolder(t), 'log');
+  const root = parseSignerKey(newSignerKey('log.example/published/root'));
+  const log = await createLog(dir, {
+    origin: 'log.example/published',
+    rootVkey: root.vkey,
+    thread: 'caller',
+    heartbeatMs: 0,
+  });
+  t.after(() => log.close());
+  const s3 = { client: double.client(t), retention: { days: 10 } };
+  const oldest = { ...s3, oldestVersions: true };
+  const mustRead = async (vkey: string | undefined, size: number) => {
+    const pin = vkey === undefined ? {} : { vkey };
+    const to = join(temporaryFolder(t), 'restored');
+    assert.equal((await restoreLog({ from: place, to, ...pin, s3: oldest })).size, size);
+    const report = await verifyPublished(place, { ...pin, threads: 0, s3: oldest });
+    assert.deepEqual([report.ok, report.size], [true, size], JSON.stringify(report.findings));
+    if (vkey === undefined) return;
+    await using reader = await openPublished(place, vkey, { s3: oldest });
+    assert.equal((await reader.checkpoint()).size, size);
+  };
+  const attack = async (vkeys: readonly (string | undefined)[]) => {
+    const { size } = await publishLog(log, { to: place, s3, disclosures: false });
+    const honest = double.newest('logs/audit/checkpoint')!.bytes!;
+    for (const forged of forgeries(honest)) double.overwrite('logs/audit/checkpoint', forged);
+    await mustRead(vkeys[0], size);
+    // The log has signed it, and published none of what it covers; with lines that nobody knows it is another note each time.
+    await grow(log, 1);
+    const { note } = await log.checkpoint();
+    for (let at = 0; at < 20; at += 1) {
+      const more = `— somebody.else/${at} AAAAAAAAAAAAAAAAAAAAAAAA\n`;
+      double.overwrite('logs/audit/checkpoint', Buffer.from(note + more));
+    }
+    for (const vkey of vkeys) await mustRead(vkey, size);
+    const newest = { from: place, to: join(temporaryFolder(t), 'x'), vkey: log.vkey, s3 };
+    await assert.rejects(restoreLog(newest), /is missing|are missing|has no/);
+    // The publisher goes on from what it has put there itself.
+    double.overwrite('logs/audit/checkpoint', honest);
+  };
+  await grow(log, 7);
+  await attack([log.vkey, undefined]);
+  const vkey = log.vkey;
+  const { history } = await rotateKey(dir, root);
+  await grow(log, 300);
+  await attack([vkey, root.vkey, history.vkey, undefined]);
 });
 
 test('attack-45: another bucket in its place, an older one, one that a rule of its lifecycle has emptied: each is found', async (t) => {

@@ -51,7 +51,7 @@ export const BATCH_ENTRIES_MAX = 4096;
 /**
  * What a follower is doing. `waiting`: another process holds the lease of this log. `following`: it is up to date.
  * `applying`: it has a batch. `failing`: it, or the reading, threw; it will be tried again. `refused`: the log does not
- * continue what it has seen, so it is left alone until somebody looks. `stopped`: the log was closed.
+ * continue what it has seen, or what was published of it, so it is left alone until somebody looks. `stopped`: the log was closed.
  */
 export type FollowerState = 'waiting' | 'following' | 'applying' | 'failing' | 'refused' | 'stopped';
 

@@ -1,3 +1,4 @@
+import { isLogError } from '../../store/index.ts';
 import type { FollowerStatus } from './follower.ts';
 
 /** The longest pause that a timer of Node can make, milliseconds. */
@@ -7,6 +8,13 @@ const PAUSE_MS_MAX = 2 ** 31 - 1;
 export interface Failure {
   readonly error: unknown;
   readonly attempts: number;
+}
+
+/** Whether trying again would not mend it, and going on would pass on a history that was replaced, or write beside somebody else. */
+export function isFinal(error: unknown): boolean {
+  return (['rolled_back', 'log_damaged', 'archive_conflict'] as const).some((code) =>
+    isLogError(error, code),
+  );
 }
 
 /** A failure as a status tells it. */

@@ -24,6 +24,8 @@ export interface FollowerOptions {
   readonly retryMsMax?: number;
   /** The wall clock, milliseconds. All processes of a log share it: they are on one machine. */
   readonly now?: () => number;
+  /** Told of a follower that is left alone for good, `refused`. */
+  readonly warn?: (message: string) => void;
 }
 
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -56,6 +58,7 @@ export class FollowerRunner {
       pollMs: POLL_MS_DEFAULT,
       retryMsMax: RETRY_MS_MAX_DEFAULT,
       now: systemClock.wall,
+      warn: () => {},
       ...options,
     };
   }
@@ -79,6 +82,7 @@ export class FollowerRunner {
       signal: this.#stopping.signal,
       pollMs: this.#options.pollMs,
       retryMsMax: this.#options.retryMsMax,
+      warn: this.#options.warn,
     });
     this.#tails.set(follower.name, tail);
     tail.start();

@@ -1,7 +1,7 @@
 import { base64Encode } from '../../bytes/index.ts';
 import { openEntry, parseEntry, type RecordedEvent } from '../../event/index.ts';
 import { type Frontier, hashLeaf } from '../../merkle/index.ts';
-import { isLogError, LogError, type StoredEntry } from '../../store/index.ts';
+import { LogError, type StoredEntry } from '../../store/index.ts';
 import { prunedBetween } from '../walk.ts';
 import type { CursorStore } from './cursors.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type FollowerState,
   type FollowerStatus,
 } from './follower.ts';
-import { type Failure, lastErrorOf, Pauses } from './pause.ts';
+import { type Failure, isFinal, lastErrorOf, Pauses } from './pause.ts';
 
 /** The first pause after a failure, milliseconds; it doubles with each further one. */
 const RETRY_MS_MIN = 100;
@@ -30,6 +30,8 @@ export interface TailParts {
   readonly signal: AbortSignal;
   readonly pollMs: number;
   readonly retryMsMax: number;
+  /** Told when it is left alone for good. */
+  readonly warn: (message: string) => void;
 }
 
 /** One follower on its way through the log. */
@@ -175,9 +177,9 @@ export class Tail {
     if (this.#parts.signal.aborted) return;
     const attempts = (this.#failure?.attempts ?? 0) + 1;
     this.#failure = { error, attempts };
-    if (isLogError(error, 'rolled_back') || isLogError(error, 'log_damaged')) {
-      // Trying again would not mend it, and going on would pass on a history that was replaced.
+    if (isFinal(error)) {
       this.#state = 'refused';
+      this.#parts.warn(stoppedWords(this.#parts.follower.name, error as LogError));
       return;
     }
     this.#state = 'failing';
@@ -214,6 +216,11 @@ class Batch implements FollowerBatch {
 
 function cursorOf(frontier: Frontier): FollowerCursor {
   return { size: frontier.size, root: base64Encode(frontier.root()) };
+}
+
+function stoppedWords(name: string, { message, code, hint }: LogError): string {
+  const more = hint === undefined ? '' : `; ${hint}`;
+  return `the follower ${name} has stopped, until the log is opened again: ${message} (${code})${more}`;
 }
 
 function rolledBack(size: number): LogError {

@@ -11,6 +11,11 @@ export interface TileReader {
    * stands there is a link, a folder, a pipe or the like, which is neither followed nor read.
    */
   read(path: string, bytesMax: number): Promise<Uint8Array | undefined>;
+  /**
+   * Every checkpoint that was ever put there, those that were put last first, where the place keeps them and was asked for what is not
+   * the newest; undefined where not. Anybody may have put them: whoever knows the log's keys chooses. Throws as {@link read}.
+   */
+  checkpoints?(bytesMax: number): AsyncIterable<Uint8Array> | undefined;
   /** Releases everything. Idempotent. */
   close(): Promise<void>;
 }

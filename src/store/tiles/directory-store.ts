@@ -1,24 +1,52 @@
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import {
+  chmod,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { equalBytes, LogError, misuse, VerificationError } from '../../bytes/index.ts';
 import {
+  FoldersBelow,
   openingFailed,
   REGULAR_FILE_FLAGS,
   randomBytes,
   requireFile,
   systemClock,
 } from '../../platform/index.ts';
+import { SQLITE_BUSY, sqliteCode } from '../sqlite-failure.ts';
 import { CHECKPOINT_PATH, isStorePath, type PutResult, type TileStore } from './contract.ts';
 
 /** Where files are written before they get their name. Its name begins with a dot, as that of no file of the log does. */
 const WRITING = '.writing';
+
+/** What a publisher holds while it puts the checkpoint: an empty file among the drafts, locked through SQLite as a database is. */
+const LOCK = 'checkpoint.lock';
+
+/** How long a publisher waits for another one to put its checkpoint, milliseconds. */
+const LOCK_MS_MAX = 60_000;
+
+/** How often it looks, milliseconds. */
+const LOCK_POLL_MS = 20;
 
 /** Files there that are older than this belong to a process that has died, milliseconds. */
 const STALE_MS = 60 * 60 * 1000;
 
 /** A published file: nobody, its owner included, writes to it by mistake. */
 const IMMUTABLE_MODE = 0o444;
+
+/** The checkpoint, and what a folder that is made has at least: whoever serves them is seldom whoever writes them. */
+const CHECKPOINT_MODE = 0o644;
+const FOLDER_MODE = 0o755;
 
 /** Bytes read at once: more than any tile, and most bundles. */
 const READ_BYTES = 256 * 1024;
@@ -36,11 +64,13 @@ export interface DirectoryTileStoreOptions {
 export class DirectoryTileStore implements TileStore {
   readonly place: string;
   readonly #root: string;
+  readonly #below: FoldersBelow;
   readonly #folders = new Map<string, Promise<void>>();
   readonly #syncs = new Map<string, FolderSync>();
 
   private constructor(root: string) {
     this.#root = root;
+    this.#below = new FoldersBelow(root);
     this.place = pathToFileURL(root).href;
   }
 
@@ -55,6 +85,7 @@ export class DirectoryTileStore implements TileStore {
       await store.#folder(store.#root);
       await store.#folder(writing);
       for (const name of await readdir(writing)) {
+        if (name === LOCK) continue;
         const left = join(writing, name);
         const { mtimeMs } = await stat(left).catch(() => ({ mtimeMs: now() }));
         if (now() - mtimeMs > STALE_MS) await rm(left, { force: true });
@@ -69,15 +100,15 @@ export class DirectoryTileStore implements TileStore {
   }
 
   read(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
-    return this.#guarded(() => readFirst(path, this.#at(path), bytesMax));
+    return this.#guarded(() => this.#first(path, bytesMax));
   }
 
   putImmutable(path: string, bytes: Uint8Array): Promise<PutResult> {
     return this.#guarded(async () => {
       const at = this.#at(path);
-      await this.#folder(dirname(at));
       const present = await this.#compare(path, bytes);
       if (!present) {
+        await this.#folder(dirname(at));
         const draft = await this.#write(bytes, IMMUTABLE_MODE);
         try {
           await link(draft, at);
@@ -96,14 +127,15 @@ export class DirectoryTileStore implements TileStore {
   putCheckpoint(note: Uint8Array, expected: Uint8Array | undefined): Promise<void> {
     return this.#guarded(async () => {
       const at = join(this.#root, CHECKPOINT_PATH);
-      const draft = await this.#write(note, 0o644);
+      const draft = await this.#write(note, CHECKPOINT_MODE);
       try {
-        // A folder has no compare-and-swap: two publishers that come here in the same millisecond are told apart by the tiles.
-        const found = await this.#found(CHECKPOINT_PATH, note.length + (expected?.length ?? 0));
-        const isExpected =
-          found === undefined || expected === undefined ? found === expected : equalBytes(found, expected);
-        if (!isExpected) throw moved(this.place);
-        await rename(draft, at);
+        await this.#alone(async () => {
+          const found = await this.#found(CHECKPOINT_PATH, note.length + (expected?.length ?? 0));
+          const isExpected =
+            found === undefined || expected === undefined ? found === expected : equalBytes(found, expected);
+          if (!isExpected) throw moved(this.place);
+          await rename(draft, at);
+        });
       } catch (error) {
         await rm(draft, { force: true });
         throw error;
@@ -125,6 +157,27 @@ export class DirectoryTileStore implements TileStore {
     return join(this.#root, path);
   }
 
+  /**
+   * Runs what no other publisher of this machine may do at the same time. The lock is the system's own: it goes with the process that
+   * holds it, however that ends, and nothing is stale. Throws `LogError` `io_failed`, `retryable`, where another one holds it too long.
+   */
+  async #alone(run: () => Promise<void>): Promise<void> {
+    const db = new DatabaseSync(join(this.#root, WRITING, LOCK), { timeout: 0 });
+    try {
+      for (let waited = 0; !isLocked(db); waited += LOCK_POLL_MS) {
+        if (waited >= LOCK_MS_MAX) {
+          throw new LogError('io_failed', `${this.place}: another publisher is putting its checkpoint`, {
+            retryable: true,
+          });
+        }
+        await sleep(LOCK_POLL_MS);
+      }
+      await run();
+    } finally {
+      db.close();
+    }
+  }
+
   /** Whether the file is there with these bytes. Throws `LogError` `archive_conflict` where it has others. */
   async #compare(path: string, bytes: Uint8Array): Promise<boolean> {
     const found = await this.#found(path, bytes.length);
@@ -136,7 +189,7 @@ export class DirectoryTileStore implements TileStore {
   /** What is there before something is put. Throws `LogError` `archive_conflict` where it is no file. */
   async #found(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
     try {
-      return await readFirst(path, this.#at(path), bytesMax);
+      return await this.#first(path, bytesMax);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       throw new LogError('archive_conflict', `${this.place} holds what is no file: ${cause.message}`, {
@@ -146,11 +199,19 @@ export class DirectoryTileStore implements TileStore {
     }
   }
 
+  async #first(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+    const at = this.#at(path);
+    this.#below.require(path);
+    return readFirst(path, at, bytesMax);
+  }
+
   async #write(bytes: Uint8Array, mode: number): Promise<string> {
     const draft = join(this.#root, WRITING, Buffer.from(randomBytes(12)).toString('hex'));
     const file = await open(draft, 'wx', mode);
     try {
       await writeAll(file, bytes);
+      // Whatever the mask of whoever publishes: what is published is for others to read.
+      await file.chmod(mode);
       await file.sync();
     } catch (error) {
       await rm(draft, { force: true });
@@ -175,12 +236,12 @@ export class DirectoryTileStore implements TileStore {
   async #make(path: string): Promise<void> {
     const above = dirname(path);
     try {
-      await mkdir(path);
+      await makeFolder(path);
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return;
       if (codeOf(error) !== 'ENOENT') throw error;
       await this.#folder(above);
-      await mkdir(path).catch((again: unknown) => {
+      await makeFolder(path).catch((again: unknown) => {
         if (codeOf(again) !== 'EEXIST') throw again;
       });
     }
@@ -240,6 +301,25 @@ class FolderSync {
   }
 }
 
+/** Makes a folder that others can read, whatever the mask; drafts are for nobody else. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path);
+  if (basename(path) === WRITING) return;
+  const { mode } = await stat(path);
+  await chmod(path, (mode % 0o10000) | FOLDER_MODE);
+}
+
+/** Takes the lock, if nobody has it. Throws what SQLite throws. */
+function isLocked(db: DatabaseSync): boolean {
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    if (sqliteCode(error) === SQLITE_BUSY) return false;
+    throw error;
+  }
+}
+
 /** The error for a file that is there with other bytes. */
 export function differs(place: string, path: string): LogError {
   return new LogError('archive_conflict', `${path} at ${place} is there already, with other bytes`, {
@@ -253,7 +333,7 @@ export function moved(place: string): LogError {
     'archive_conflict',
     `the checkpoint at ${place} was changed by somebody else meanwhile`,
     {
-      hint: 'one log is published to one place by one publisher: find out who the other one is',
+      hint: 'whoever publishes the same log there goes on by itself: find out who the other one is',
     },
   );
 }
@@ -293,6 +373,9 @@ function codeOf(error: unknown): unknown {
 }
 
 function inOurWords(error: unknown, place: string): unknown {
+  if (!(error instanceof LogError) && sqliteCode(error) !== undefined) {
+    return new LogError('io_failed', `${place}: ${LOCK}: ${(error as Error).message}`, { cause: error });
+  }
   const { code, syscall, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (error instanceof LogError || typeof code !== 'string' || typeof syscall !== 'string') return error;
   const full = code === 'ENOSPC' || code === 'EDQUOT';

@@ -231,23 +231,33 @@ export class S3TileStore implements TileStore {
     });
   }
 
-  /** The oldest version of a file, or of all checkpoints the one of the largest size. */
-  async #readVersion(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
-    let oldest: string | undefined;
-    let largest: { readonly bytes: Uint8Array; readonly size: number } | undefined;
-    for await (const versions of this.#versions(path)) {
-      oldest = versions.at(-1) ?? oldest;
-      if (path !== CHECKPOINT_PATH) continue;
+  /** All versions of the checkpoint, newest first, where the oldest versions are asked for. */
+  checkpoints(bytesMax: number): AsyncIterable<Uint8Array> | undefined {
+    return this.#options.oldestVersions === true ? this.#allCheckpoints(bytesMax) : undefined;
+  }
+
+  async *#allCheckpoints(bytesMax: number): AsyncGenerator<Uint8Array> {
+    for await (const versions of this.#versions(CHECKPOINT_PATH)) {
       for (let from = 0; from < versions.length; from += VERSIONS_AT_ONCE) {
         const some = versions.slice(from, from + VERSIONS_AT_ONCE);
-        for (const found of await Promise.all(some.map((version) => this.#get(path, bytesMax, version)))) {
-          const size = found === undefined ? undefined : (readHead(found.bytes)?.size ?? -1);
-          if (size === undefined || (largest !== undefined && size <= largest.size)) continue;
-          largest = { bytes: found!.bytes, size };
-        }
+        const found = await Promise.all(some.map((version) => this.#get(CHECKPOINT_PATH, bytesMax, version)));
+        for (const one of found) if (one !== undefined) yield one.bytes;
       }
     }
-    if (path === CHECKPOINT_PATH) return largest?.bytes;
+  }
+
+  /** The oldest version of a file, or of all checkpoints the one that claims the largest size. */
+  async #readVersion(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+    if (path === CHECKPOINT_PATH) {
+      let largest: { readonly bytes: Uint8Array; readonly size: number } | undefined;
+      for await (const bytes of this.#allCheckpoints(bytesMax)) {
+        const size = readHead(bytes)?.size ?? -1;
+        if (largest === undefined || size > largest.size) largest = { bytes, size };
+      }
+      return largest?.bytes;
+    }
+    let oldest: string | undefined;
+    for await (const versions of this.#versions(path)) oldest = versions.at(-1) ?? oldest;
     return oldest === undefined ? undefined : (await this.#get(path, bytesMax, oldest))?.bytes;
   }
 
