@@ -167,8 +167,7 @@ test('the states of witnesses are what they signed, whatever the file says', (t)
 });
 
 test('a cosignature ahead of the clock, of no time, or by the log itself counts for nothing', (t) => {
-  const policy = (vkey: string) =>
-    parsePolicy(addPolicyWitness(newPolicy([log.signer.vkey]), { name: 'W', vkey }));
+  const policy = (vkey: string) => parsePolicy(`log ${log.signer.vkey}\nwitness W ${vkey}\nquorum W\n`);
   const own = parseCosignerKey(cosignerKeyFromSeed(origin, keyTypes.mldsa44, new Uint8Array(32).fill(9)));
   const of = (cosigner: typeof own, time: bigint) => {
     const store = opened(t);

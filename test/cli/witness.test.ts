@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +20,7 @@ import {
 } from 'indelible/note';
 import { temporaryFolder } from '../support/folders.ts';
 import { makeWitness, serveWitness } from '../support/witness-process.ts';
-import { type Ended, indelible, program } from './cli-process.ts';
+import { type Ended, indelible, program, started } from './cli-process.ts';
 
 /** The log is made in this process: starting another one takes most of the time of a command. */
 async function world(t: TestContext) {
@@ -82,6 +84,21 @@ test('now: commands alone have a log witnessed, and are told where a witness has
   const away = run('witness now --log audit');
   assert.equal(away.status, 3);
   assert.match(away.stderr, /^w\.example {2}has not cosigned: \S+/m);
+});
+
+test('now: an alarm stands in the log when the command has ended', async (t) => {
+  const { cwd, ok } = await world(t);
+  const server = createServer((_, response) => response.writeHead(422).end());
+  t.after(() => server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  ok(`witness add http://127.0.0.1:${port} ${makeWitness(join(cwd, 'w'), 'w.example')} --log audit`);
+  const { status, stderr } = await started(['witness', 'now', '--log', join(cwd, 'audit')]);
+  assert.equal(status, 3);
+  assert.match(stderr, /holds another history of this log than the one here, of 1 entries: run verify/);
+  await using log = await openLog(join(cwd, 'audit'), { readOnly: true, thread: 'caller' });
+  const { events } = await log.query('action:log.witness_refused').page();
+  assert.equal(events.length, 1);
 });
 
 test('serve: its statuses, a stop that is graceful, and no start without its database', async (t) => {
