@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { restoreLog, type Unrestored } from '../publish/index.ts';
+import { LogError } from '../store/index.ts';
 import { exitStatus } from './exit.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption } from './options.ts';
@@ -61,13 +62,16 @@ async function restore(io: Io, options: Options): Promise<void> {
       show`Sealed values are not restored: without them, verify calls every one that no record covers missing (disclosure_missing). With --subject-keys they come back, as far as their keys are there.`,
     );
   }
-  const restored = await restoreLog({
-    from,
-    to,
-    ...given({ policy, subjectKeys }),
-    s3: { ...s3Place(options), ...given({ oldestVersions: options.oldestVersions }) },
-    onProgress: (done, total) => progress.at(done, total),
-  }).finally(() => progress.end());
+  const restored = await untilInterrupted((signal) =>
+    restoreLog({
+      from,
+      to,
+      ...given({ policy, subjectKeys }),
+      s3: { ...s3Place(options), ...given({ oldestVersions: options.oldestVersions }) },
+      onProgress: (done, total) => progress.at(done, total),
+      signal,
+    }),
+  ).finally(() => progress.end());
   const missing = restored.unrestored?.missing ?? 0;
   if (missing > 0) io.status = exitStatus.evidence;
   if (options.json === true) return io.out.json(restored);
@@ -83,6 +87,23 @@ async function restore(io: Io, options: Options): Promise<void> {
   const by = key === 'pinned' ? 'by the key you gave' : 'by the key found inside; pin it with --vkey';
   await io.out.line(show`The same log: root ${root}, as its checkpoint signs it, ${by}.`);
   await io.out.lines(unrestoredLines(restored.unrestored));
+}
+
+/** Runs what leaves nothing behind when it is interrupted; the process then ends by the very signal. */
+async function untilInterrupted<Result>(run: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const interruption = new AbortController();
+  let by: NodeJS.Signals | undefined;
+  const interrupt = (signal: NodeJS.Signals): void => {
+    by = signal;
+    interruption.abort(new LogError('closed', 'restoring was interrupted'));
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await run(interruption.signal);
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    if (by !== undefined) process.kill(process.pid, by);
+  }
 }
 
 /** What is said of sealed values that were not restored. */

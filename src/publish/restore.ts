@@ -34,6 +34,8 @@ export interface RestoreOptions extends PlaceOptions {
   readonly subjectKeys?: string;
   /** Told now and then how many entries are stored, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Gives up when it fires: its reason is thrown, and nothing is left behind. */
+  readonly signal?: AbortSignal;
 }
 
 /** What was restored. */
@@ -70,6 +72,7 @@ const optionNames = [
   'policy',
   'subjectKeys',
   'onProgress',
+  'signal',
   'headers',
   'timeoutMs',
   'fetch',
@@ -99,14 +102,25 @@ export async function restoreLog(options: RestoreOptions): Promise<Restored> {
   const { reader } = choosingCheckpoint(await openPlace(options.from, options), trust);
   try {
     mkdirSync(draft, { mode: 0o700 });
-    const restored = await new Restoring(reader, draft, options).run();
+    const restored = await unlessAborted(new Restoring(reader, draft, options).run(), options.signal);
     renameSync(draft, dir);
     syncFolder(dirname(dir));
     return { dir, ...restored };
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    rmSync(draft, { recursive: true, force: true, maxRetries: 3 });
     await reader.close();
   }
+}
+
+/** What work comes to, or the reason of a signal that fires before; the work then fails by itself, and nobody waits for it. */
+function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (signal === undefined) return work;
+  work.catch(() => {});
+  const aborted = Promise.withResolvers<Result>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort));
 }
 
 class Restoring {
@@ -188,6 +202,7 @@ class Restoring {
     try {
       let next = this.#read(0, size);
       while (growing.size < size) {
+        this.#options.signal?.throwIfAborted();
         const begin = growing.size;
         const bundles = await next;
         const end = bundles.at(-1)!.end;

@@ -1,8 +1,9 @@
 // Reading a published log by its URL alone, restoring it, and what becomes of sealed values in an archive.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -12,6 +13,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -20,7 +23,7 @@ import { parseSignerKey } from 'indelible/note';
 import { openPublished, publishLog, restoreLog, verifyPublished } from 'indelible/publish';
 import { SubjectKeys } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
-import { indelible } from '../cli/cli-process.ts';
+import { indelible, program } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { serveFolder } from './forged-world.ts';
 import { copyOf, grow, smallLog, urlOf } from './world.ts';
@@ -518,4 +521,38 @@ test('sealed values that do not come back are counted: what no erasure explains 
   const told = said(['--from', url]);
   assert.equal(told.status, 0);
   assert.match(told.stdout, /sealed values were erased: they are not restored/);
+});
+
+test('interrupted while it waits for a file, restoring leaves nothing behind', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const { log, folder } = await published(t, 600);
+  const held = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    const path = join(folder, request.url!);
+    if (request.url === '/tile/entries/001') return held.resolve();
+    if (!existsSync(path)) return response.writeHead(404).end();
+    response.end(readFileSync(path));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const parent = temporaryFolder(t);
+  const words = ['restore', '--from', from, '--to', join(parent, 'restored'), '--vkey', log.vkey];
+  const child = spawn(process.execPath, [program, ...words], { stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  await Promise.race([held.promise, ended]);
+  assert.equal(readdirSync(parent).length, 1, 'the draft');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [null, 'SIGTERM']);
+  assert.deepEqual(readdirSync(parent), []);
+
+  const signal = AbortSignal.abort(new Error('no longer wanted'));
+  const to = join(parent, 'aborted');
+  await assert.rejects(restoreLog({ from: urlOf(folder), to, signal }), /no longer wanted/);
+  assert.deepEqual(readdirSync(parent), []);
 });
