@@ -1,7 +1,8 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { NOTE_BYTES_MAX, parseNote, withSignatures } from '../note/index.ts';
-import { LogError, openReadable, SQLITE_BUSY, sqliteCode } from '../store/index.ts';
+import { LogError, openReadable } from '../store/index.ts';
+import { guarded, makePrivate } from './anchor-file.ts';
 import {
   type Publication,
   type PublishedCheckpoint,
@@ -14,6 +15,7 @@ import {
   witnessOf,
 } from './anchor-rows.ts';
 import { linesOfNewKeys, withNewest } from './newest-signatures.ts';
+import { needlessIn, publishedByPages } from './published-order.ts';
 import { arrivalsOf, arrivalsSchema, putArrivals } from './signature-arrivals.ts';
 import { putStamp, type StampsAtPlace, stampOrderSchema, stampsInOrder } from './stamp-order.ts';
 
@@ -63,9 +65,6 @@ const TOKEN_BYTES_MAX = 150_000;
 const stampColumns = `min(max(CAST(size AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS size,
   CAST(substr(authority, 1, 64) AS TEXT) AS authority, CAST(substr(token, 1, ${TOKEN_BYTES_MAX}) AS BLOB) AS token,
   CAST(substr(note, 1, ${NOTE_BYTES_MAX + 1}) AS BLOB) AS note, min(max(CAST(at AS INTEGER), 0), ${Number.MAX_SAFE_INTEGER}) AS at`;
-
-/** How many of the newest published checkpoints stay, whatever their number in an hour. */
-export const PUBLISHED_KEPT_MIN = 256;
 
 /**
  * `anchors.db`: what outside parties have signed about a log. Unlike an index it cannot be derived again, and unlike the log it is
@@ -122,26 +121,20 @@ export class AnchorStore {
    */
   addSignatures(published: PublishedCheckpoint, lines: readonly string[], logSize?: number): Uint8Array {
     const { size, note, at } = published;
-    return guarded(() => {
-      this.#db.exec('BEGIN IMMEDIATE');
-      try {
-        const row = this.#db.prepare('SELECT * FROM published WHERE size = ?').get(size);
-        const known = row === undefined ? note : publishedOf(row).note;
-        if (parseNote(known).text !== parseNote(note).text) {
-          throw new LogError('rolled_back', `another checkpoint of ${size} entries was published before`, {
-            hint: 'its history was replaced; stop writing and verify against receipts',
-          });
-        }
-        const own = parseNote(note).signatures.map(({ line }) => line);
-        const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
-        if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
-        const newest = this.#refresh({ size, note: merged, at }, lines);
-        if (logSize !== undefined) putArrivals(this.#db, { size, lines, logSize });
-        this.#db.exec('COMMIT');
-        return newest;
-      } finally {
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    return this.exclusively(() => {
+      const row = this.#db.prepare('SELECT * FROM published WHERE size = ?').get(size);
+      const known = row === undefined ? note : publishedOf(row).note;
+      if (parseNote(known).text !== parseNote(note).text) {
+        throw new LogError('rolled_back', `another checkpoint of ${size} entries was published before`, {
+          hint: 'its history was replaced; stop writing and verify against receipts',
+        });
       }
+      const own = parseNote(note).signatures.map(({ line }) => line);
+      const merged = withSignatures(known, linesOfNewKeys(known, [...own, ...lines]));
+      if (row === undefined || merged.length > known.length) this.putPublished({ size, note: merged, at });
+      const newest = this.#refresh({ size, note: merged, at }, lines);
+      if (logSize !== undefined) putArrivals(this.#db, { size, lines, logSize });
+      return newest;
     });
   }
 
@@ -168,24 +161,32 @@ export class AnchorStore {
     return newest;
   }
 
-  /**
-   * Drops published checkpoints that add nothing: of those behind the newest {@link PUBLISHED_KEPT_MIN}, each one that another of
-   * the same hour follows, with at least as many bytes of signatures. A busy log publishes one every second.
-   */
+  /** Drops published checkpoints that add nothing: see {@link needlessIn}. */
   thinPublished(): void {
-    guarded(() => {
-      this.#db
-        .prepare(
-          `DELETE FROM published WHERE size IN (
-             SELECT older.size FROM published older
-             WHERE older.size < (SELECT min(size) FROM (SELECT size FROM published ORDER BY size DESC LIMIT ?))
-               AND EXISTS (SELECT 1 FROM published newer WHERE newer.size > older.size
-                 AND newer.at / 3600000 = older.at / 3600000 AND length(newer.note) >= length(older.note)))`,
-        )
-        .run(PUBLISHED_KEPT_MIN);
+    this.exclusively(() => {
+      const drop = this.#db.prepare('DELETE FROM published WHERE size = ?');
+      for (const size of needlessIn(publishedByPages(this.#db, Number.MAX_SAFE_INTEGER, undefined)))
+        drop.run(size);
       this.#db.exec(
         'DELETE FROM arrivals WHERE size NOT IN (SELECT size FROM published UNION SELECT size FROM refreshed)',
       );
+    });
+  }
+
+  /**
+   * Runs `act` while no other process writes here, in one transaction. What it changes beside this file, the policy, is changed by one
+   * at a time as well: the lock ends with the process that holds it, however that ends.
+   */
+  exclusively<Result>(act: () => Result): Result {
+    return guarded(() => {
+      this.#db.exec('BEGIN IMMEDIATE');
+      try {
+        const result = act();
+        this.#db.exec('COMMIT');
+        return result;
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      }
     });
   }
 
@@ -235,6 +236,17 @@ export class AnchorStore {
          WHERE size <= ? ORDER BY size DESC, place LIMIT ?`,
       );
       return rows.all(size, limit).map(publishedOf);
+    });
+  }
+
+  /** What `look` makes of every published checkpoint of at most `size` entries, in the order of {@link newestPublished}, read by pages. */
+  everyPublished<Result>(
+    look: (published: Iterable<PublishedCheckpoint>) => Result,
+    size: number = Number.MAX_SAFE_INTEGER,
+  ): Result {
+    return guarded(() => {
+      const row = this.#has('refreshed') ? this.#db.prepare('SELECT * FROM refreshed').get() : undefined;
+      return look(publishedByPages(this.#db, size, row && publishedOf(row)));
     });
   }
 
@@ -367,28 +379,5 @@ export class AnchorStore {
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
-  }
-}
-
-/** Makes an empty file that its owner alone may read, as the log beside it; SQLite takes it for a new database. */
-function makePrivate(path: string): void {
-  try {
-    closeSync(openSync(path, 'a', 0o600));
-  } catch (cause) {
-    throw new LogError('io_failed', `${path} cannot be opened: ${(cause as Error).message}`, { cause });
-  }
-}
-
-/** Runs SQL and answers its failures in our own words. */
-function guarded<Result>(run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    const code = sqliteCode(error);
-    if (code === undefined) throw error;
-    throw new LogError('io_failed', `anchors.db: ${(error as Error).message}`, {
-      cause: error,
-      retryable: code === SQLITE_BUSY,
-    });
   }
 }

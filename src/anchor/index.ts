@@ -22,7 +22,9 @@ export type {
   StampedCheckpoint,
   WitnessRecord,
 } from './anchor-rows.ts';
-export { AnchorStore, PUBLISHED_KEPT_MIN } from './anchor-store.ts';
+export { AnchorStore } from './anchor-store.ts';
+export { isAhead } from './cosignature-time.ts';
+export { mayBeWitnessed } from './newest-witnessed.ts';
 export {
   addPolicyWitness,
   type NewWitness,
@@ -30,6 +32,7 @@ export {
   removePolicyWitness,
   WITNESS_GROUP,
 } from './policy-file.ts';
+export { PUBLISHED_KEPT_MIN } from './published-order.ts';
 export { publicationsIn, type ReadPublished, readPublished } from './read-published.ts';
 export type { StampsAtPlace } from './stamp-order.ts';
 export { parseCertificates } from './timestamp/certificates.ts';

@@ -1,5 +1,5 @@
-import { misuse } from '../bytes/index.ts';
-import { type Policy, parsePolicy } from '../note/index.ts';
+import { equalBytes, misuse } from '../bytes/index.ts';
+import { type Policy, parsePolicy, parseVerifierKey } from '../note/index.ts';
 import { LogError } from '../store/index.ts';
 
 /** The group that {@link addPolicyWitness} keeps. Who writes a policy by hand is free to use others. */
@@ -17,6 +17,8 @@ export interface NewWitness {
   readonly url?: string;
   /** How many of all witnesses have to cosign; as {@link addPolicyWitness} says if not given. */
   readonly quorum?: number;
+  /** The verifier keys of the log itself, old ones too: none of them, and nobody of their names, is a witness of it. */
+  readonly own?: readonly string[];
 }
 
 /** The policy of a log that has no witnesses yet, as text (c2sp.org/tlog-policy). */
@@ -27,11 +29,18 @@ export function newPolicy(vkeys: readonly string[]): string {
 /**
  * A policy with one more witness, and a quorum over all of them. Where no number is given, all stay all, another number than more than
  * half of them stays what it is, unless more than half is more, and else it is more than half. Comments and other lines stay. Throws
- * `malformed_policy`;
- * `LogError` `witness_exists`; misuse where the policy has groups of its own, which only its author can extend.
+ * `malformed_policy`, `malformed_key`;
+ * `LogError` `witness_exists`, `witness_is_log`; misuse where the policy has groups of its own, which only its author can extend.
  */
-export function addPolicyWitness(text: string, { name, vkey, url, quorum }: NewWitness): string {
+export function addPolicyWitness(text: string, { name, vkey, url, quorum, own = [] }: NewWitness): string {
   const policy = managed(text);
+  const key = parseVerifierKey(vkey);
+  const ofLog = [...own.map(parseVerifierKey), ...policy.logs.map((log) => log.key)];
+  if (ofLog.some((known) => known.name === key.name || equalBytes(known.publicKey, key.publicKey))) {
+    throw new LogError('witness_is_log', `${key.name} is the log itself, by its name or by its key`, {
+      hint: 'a witness is somebody else: what the log signs itself vouches for nothing',
+    });
+  }
   if (policy.witnesses.some((known) => known.name === name || known.key.text === vkey)) {
     throw new LogError('witness_exists', `the policy has a witness of this name or key already: ${name}`, {
       hint: 'choose another name (--name), or remove it first',

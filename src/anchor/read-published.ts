@@ -1,12 +1,13 @@
 import type { Publication, SignatureArrival } from './anchor-rows.ts';
 import { AnchorStore } from './anchor-store.ts';
+import { standingOf } from './published-order.ts';
 
 /** Published checkpoints that an audit compares, newest first. */
 const AUDITED_MAX = 256;
 
 /** What was shown to witnesses, for an audit. */
 export interface ReadPublished {
-  /** The newest checkpoints that were published, as notes. */
+  /** The newest checkpoints that were published, and the newest of each witness, as notes. */
   readonly notes: readonly string[];
   /** How large the log was once signature lines under them were here, as far as it was noted. */
   readonly arrivals: readonly SignatureArrival[];
@@ -19,7 +20,10 @@ export interface ReadPublished {
 export function readPublished(path: string): ReadPublished {
   const store = AnchorStore.openReadable(path);
   try {
-    const published = store?.newestPublished(AUDITED_MAX) ?? [];
+    const newest = store?.newestPublished(AUDITED_MAX) ?? [];
+    // Behind them, what a witness signed last before it went away: no other says that it ever did.
+    const standing = newest.length < AUDITED_MAX ? [] : (store?.everyPublished(standingOf) ?? []);
+    const published = [...newest, ...standing.filter(({ size }) => size < newest.at(-1)!.size)];
     return {
       notes: published.map(({ note }) => readText(note)),
       arrivals: store?.arrivals(published) ?? [],

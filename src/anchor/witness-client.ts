@@ -20,6 +20,9 @@ export const SIZE_MEDIA_TYPE = 'text/x.tlog.size';
 /** Longest time for which a witness can put us off, milliseconds: it must not switch itself off for good. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
 
+/** The last second of the year 9999: no later time can be written down (RFC 3339). */
+const TIME_SECONDS_MAX = 253_402_300_799n;
+
 /** What sends a request: `fetch`, or a test's own. */
 export type WitnessFetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -110,7 +113,10 @@ function read(question: WitnessQuestion, response: Response, body: Uint8Array): 
   return declined(`it answered ${status}`);
 }
 
-/** The lines of the witness's own keys. One that does not verify spoils the answer. */
+/**
+ * The lines of the witness's own keys. One that does not verify, or bears no time that can be written down, spoils the answer. One that
+ * is ahead of the clock here is kept: which of the two clocks is wrong is not known, and where ours was set back, it is what tells.
+ */
 function cosigned({ note, keys }: WitnessQuestion, body: Uint8Array): WitnessAnswer {
   try {
     const { text } = parseNote(note);
@@ -120,6 +126,12 @@ function cosigned({ note, keys }: WitnessQuestion, body: Uint8Array): WitnessAns
       const { timestamp } = verifySignature(key, text, signature);
       if (timestamp === 0n) {
         throw new VerificationError('signature_invalid', 'The cosignature says nothing of its time.');
+      }
+      if (timestamp !== undefined && timestamp > TIME_SECONDS_MAX) {
+        throw new VerificationError(
+          'signature_invalid',
+          'The cosignature bears a time beyond the year 9999.',
+        );
       }
       return [line];
     });

@@ -19,6 +19,7 @@ export const verificationCodes = [
   // store: static files of a log.
   'not_a_file',
   // note: keys, signed notes, checkpoints, policies.
+  'cosignature_time_invalid',
   'key_ambiguous',
   'key_type_unknown',
   'malformed_checkpoint',

@@ -56,6 +56,7 @@ export const logErrorCodes = [
   'unreachable',
   'witness_exists',
   'witness_missing',
+  'witness_is_log',
   'witness_refused',
   'worker_failed',
 ] as const;

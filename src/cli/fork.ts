@@ -22,6 +22,9 @@ Example:
   origin, size, root and last checkpoints. The old folder is not changed: keep it, it is the evidence of what it holds.
 `;
 
+/** Findings in the old log that are told one by one. */
+const FINDINGS_MAX = 5;
+
 /** `fork DIR --origin NEW --to DIR`: a new log in the place of one that cannot go on. */
 export function forkCommand(io: Io): Command {
   return new Command('fork')
@@ -37,7 +40,7 @@ export function forkCommand(io: Io): Command {
 }
 
 async function fork(io: Io, dir: string, { to, json, ...options }: ForkOptions): Promise<void> {
-  const { left, created } = await forkLog(dir, to, {
+  const { left, created, findings } = await forkLog(dir, to, {
     service: 'cli',
     ...given(options),
     origin: options.origin,
@@ -52,6 +55,10 @@ async function fork(io: Io, dir: string, { to, json, ...options }: ForkOptions):
   await words.line(
     show`${words.paint('green', 'Created')} the log ${options.origin} in ${to}, in the place of ${left.origin}, of which ${group(left.size)} entries are left.`,
   );
+  for (const { message } of findings.slice(0, FINDINGS_MAX))
+    await words.line(show`${words.paint('yellow', 'The old log is damaged')}: ${message}`);
+  if (findings.length > FINDINGS_MAX)
+    await words.line(show`${group(findings.length - FINDINGS_MAX)} more: indelible verify ${dir}`);
   if (left.lastSeen !== undefined)
     await words.line(show`The mark remembers a later checkpoint of it, which stands in the new log as well.`);
   if (rootKey !== undefined)

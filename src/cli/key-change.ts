@@ -4,6 +4,7 @@ import type { KeyStatement } from '../event/index.ts';
 import {
   applyKeyChange,
   authoriseKeyChange,
+  type FinishedKeyChange,
   finishKeyChange,
   type KeyChangeWanted,
   type KeysChanged,
@@ -140,19 +141,29 @@ export async function change(
   if (rootKey === undefined && request === undefined && authorisation === undefined)
     throw new UsageError('name the root key (--root-key), or see help for a root key on another machine');
   await within.run(await workOptions(options), async (place) => {
-    if (await finishKeyChange(place)) {
+    const finished = await finishKeyChange(place);
+    if (finished !== undefined) {
       await io.words.line(show`A change of keys that was cut off is finished now. Nothing else was done.`);
-      return;
+      return await tellAll(io, { ...finished, json: options.json, dir: within.dir });
     }
     if (request !== undefined) {
       writeStatements(request, 'request', await requestKeyChange(place, wanted));
       await io.words.line(show`Wrote ${request}: have it signed by the root key (indelible key root sign).`);
       return;
     }
-    const { statements, ...changed } = await applied(place, options, wanted);
-    await tell(io, changed, options.json);
-    await tellWitnesses(io, within.dir, { vkey: changed.history.vkey, statements });
+    const changed = await applied(place, options, wanted);
+    await tellAll(io, { ...changed, json: options.json, dir: within.dir });
   });
+}
+
+/** What whoever changed the keys has to know, and to tell others. */
+async function tellAll(
+  io: Io,
+  changed: FinishedKeyChange & { readonly json: boolean | undefined; readonly dir: string },
+): Promise<void> {
+  const { history, statements, json, dir } = changed;
+  await tell(io, changed, json);
+  await tellWitnesses(io, dir, { vkey: history.vkey, statements });
 }
 
 async function workOptions({ key, newKey, mark }: ChangeOptions): Promise<KeyWorkOptions> {
@@ -166,7 +177,7 @@ async function applied(
   place: KeyWorkplace,
   { rootKey, authorisation }: ChangeOptions,
   wanted: KeyChangeWanted,
-): Promise<KeysChanged & { readonly statements: readonly KeyStatement[] }> {
+): Promise<FinishedKeyChange> {
   const authorised = async (): Promise<string[]> => {
     if (authorisation !== undefined) return readStatements(authorisation, 'authorisation');
     const root = await signerAt(rootKey!);

@@ -24,6 +24,15 @@ import { readTrust } from './verify-proof.ts';
 /** How often a log is looked at, where the command line does not say, milliseconds. */
 const INTERVAL_MS_DEFAULT = 60_000;
 
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** How often it is looked for what the webhook is to be told, milliseconds. */
+const DELIVER_EVERY_MS = 1000;
+
+/** A look that is under way for as long as this, and as the silence that is asked for, is minded; milliseconds. */
+const MIND_MS_MIN = 60_000;
+
 /** Deliveries that `--once` tries before it leaves the rest to the next run. */
 const TRIES_ONCE = 3;
 
@@ -54,6 +63,7 @@ interface Options {
   readonly maxCosignatureAge?: number;
   readonly maxTimestampAge?: number;
   readonly maxSilence?: number;
+  readonly lookTimeout?: number;
   readonly retentionGrace?: number;
   readonly held?: string;
   readonly subjectKeys?: string;
@@ -93,7 +103,10 @@ export function monitorCommand(io: Io): Command {
     .addOption(
       time('--retention-grace <time>', 'how long values may outlive the policy of retention (default: 7d)'),
     )
-    .option('--held <file>', 'receipts or a checkpoint that you kept, compared whenever everything is read')
+    .addOption(
+      time('--look-timeout <time>', 'how long one look may take in all where it is published (default: 1h)'),
+    )
+    .option('--held <file>', 'receipts or a checkpoint that you kept, compared with the log')
     .option('--subject-keys <file>', 'keys of the subjects, to judge the sealed values of a published log')
     .addOption(anchorsOption())
     .addOption(tsaOption())
@@ -144,6 +157,7 @@ async function monitorOptions(place: string, options: Options): Promise<MonitorO
       maxCosignatureAgeMs: options.maxCosignatureAge,
       maxTimestampAgeMs: options.maxTimestampAge,
       maxSilenceMs: options.maxSilence,
+      lookTimeoutMs: options.lookTimeout,
       retentionGraceMs: options.retentionGrace,
       held: held === undefined ? undefined : await readHeldFile(held),
       tsaCertificates: tsaCa === undefined ? undefined : readCertificateFile(tsaCa),
@@ -169,8 +183,7 @@ function secretIn(file: string): string {
 }
 
 async function once(io: Io, watched: Monitor, options: Options): Promise<void> {
-  const report = await watched.look();
-  await tell(io, watched, report, options);
+  const report = await look(io, watched, options);
   for (let attempt = 1; watched.nextDeliveryMs !== undefined; attempt += 1) {
     await sleep(Math.max(0, Math.min(watched.nextDeliveryMs - systemClock.wall(), 5000)));
     await deliver(io, watched);
@@ -187,28 +200,75 @@ interface Following {
   readonly figures: { -readonly [Name in keyof MonitorFigures]: MonitorFigures[Name] };
 }
 
-async function follow(io: Io, watched: Monitor, { options, figures }: Following): Promise<void> {
+/** Looks and deliveries go on beside each other: whoever takes long to be told something keeps nobody from looking. */
+async function follow(io: Io, watched: Monitor, following: Following): Promise<void> {
   const stopping = new AbortController();
   void stopSignal().then(() => stopping.abort());
-  let lookMs = 0;
-  while (!stopping.signal.aborted) {
-    if (systemClock.wall() >= lookMs) {
-      lookMs = systemClock.wall() + options.interval;
-      const report = await watched.look();
-      figures.looks += 1;
-      figures.told += report.tell.length;
-      figures.last = report;
-      await tell(io, watched, report, options);
-    }
-    await deliver(io, watched);
-    const wakeMs = Math.min(lookMs, watched.nextDeliveryMs ?? lookMs);
-    const { signal } = stopping;
-    await sleep(Math.max(10, wakeMs - systemClock.wall()), undefined, { signal }).catch(() => {});
+  const { signal } = stopping;
+  const both = [lookOn(io, watched, following, signal)];
+  if (following.options.webhook !== undefined) both.push(deliverOn(io, watched, signal));
+  const ends = both.map((one) => one.finally(() => stopping.abort()));
+  await Promise.allSettled(ends);
+  await Promise.all(ends);
+}
+
+async function lookOn(
+  io: Io,
+  watched: Monitor,
+  { options, figures }: Following,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const nextMs = systemClock.monotonic() + options.interval;
+    const report = await look(io, watched, options);
+    figures.looks += 1;
+    figures.told += report.tell.length;
+    figures.last = report;
+    await pause(Math.max(10, nextMs - systemClock.monotonic()), signal);
   }
 }
 
-async function deliver({ words }: Io, watched: Monitor): Promise<void> {
-  const { left, problem } = await watched.deliver();
+async function deliverOn(io: Io, watched: Monitor, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await deliver(io, watched, signal);
+    await pause(DELIVER_EVERY_MS, signal);
+  }
+}
+
+/** Looks, and tells what was found; while that takes long, also that nothing comes. */
+async function look(io: Io, watched: Monitor, options: Options): Promise<LookReport> {
+  const over = new AbortController();
+  const minding = mind(io, watched, options, over.signal);
+  try {
+    const report = await watched.look();
+    await tell(io, watched, report, options);
+    return report;
+  } finally {
+    over.abort();
+    await minding;
+  }
+}
+
+async function mind(io: Io, watched: Monitor, options: Options, signal: AbortSignal): Promise<void> {
+  if (options.maxSilence === undefined) return;
+  const everyMs = Math.max(options.maxSilence, MIND_MS_MIN);
+  for (;;) {
+    await pause(everyMs, signal);
+    if (signal.aborted) return;
+    const report = await watched.silence();
+    if (report !== undefined && report.tell.length > 0) await tell(io, watched, report, options);
+  }
+}
+
+/** Waits so long, or until the signal comes; longer than a timer can, too. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const endMs = systemClock.monotonic() + ms;
+  for (let left = ms; left > 0 && !signal.aborted; left = endMs - systemClock.monotonic())
+    await sleep(Math.min(left, TIMER_MS_MAX), undefined, { signal }).catch(() => {});
+}
+
+async function deliver({ words }: Io, watched: Monitor, signal?: AbortSignal): Promise<void> {
+  const { left, problem } = await watched.deliver(signal === undefined ? {} : { signal });
   if (problem !== undefined)
     await words.line(show`The webhook did not take ${left} of what was found: ${problem}`);
 }
@@ -223,7 +283,7 @@ async function tell(io: Io, watched: Monitor, report: LookReport, { json }: Opti
     for (const one of told) await io.out.line(foundLine(io, one));
   }
   await io.out.flush();
-  watched.told();
+  watched.told(told);
 }
 
 function lookLine({ at, origin, isReached, problem, size, added, holds, isWhole }: Omit<LookReport, 'tell'>) {

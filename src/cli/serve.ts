@@ -6,6 +6,7 @@ import { readTextFile } from '../platform/index.ts';
 import { dataOption } from './api-key.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
+import { kmsClient } from './key-spec.ts';
 import { parseTime } from './options.ts';
 import { serverRoom } from './server-room.ts';
 import { addSignInOptions, oidcOf, type SignInFlags, signInHelp } from './sign-in-options.ts';
@@ -22,6 +23,7 @@ interface ServeOptions extends SignInFlags {
   readonly metricsPort?: number;
   readonly eraseDelay?: number;
   readonly sentences?: string;
+  readonly kms?: string;
 }
 
 /** Bytes of a file of sentences. */
@@ -35,6 +37,9 @@ Example:
 
   On a new data directory it makes a log named main and an API key, which it prints this once.
   Stop it with Ctrl-C or SIGTERM: what is under way is finished first.
+
+  A log has log.key in its folder, or NAME.kms.json beside the folder: a key that AWS KMS unwraps whenever the log is opened. With
+  --kms, logs that are new get such a key. Region, credentials and endpoint are those of the AWS tools.
 `;
 
 const PORT_DEFAULT = 4040;
@@ -57,6 +62,7 @@ export function serveCommand(io: Io): Command {
     .option('--tls-cert <file>', 'certificate chain, PEM')
     .option('--tls-key <file>', 'private key, PEM')
     .option('--sentences <file>', 'JSON: what happened, in words, by action; the viewer shows it')
+    .option('--kms <id>', 'wrap the keys of new logs by this key of AWS KMS: its id, ARN or alias')
     .option('--public-url <url>', 'where others reach this server, as https://audit.example.com')
     .addOption(
       new Option(
@@ -97,6 +103,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
   const { createHandler, listen, operatorLogger } = await serverRoom();
   const logger = operatorLogger({ write: (line: string) => void process.stderr.write(line) });
   const oidc = oidcOf(options);
+  let kms: ReturnType<typeof kmsClient> | undefined;
   if (
     oidc !== undefined &&
     publicUrl === undefined &&
@@ -109,6 +116,10 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     logger,
     ...(oidc === undefined ? {} : { oidc }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    kms: {
+      client: () => (kms ??= kmsClient()),
+      ...(options.kms === undefined ? {} : { keyId: options.kms }),
+    },
     ...(options.eraseDelay === undefined ? {} : { erasureDelayMs: options.eraseDelay }),
     ...(options.sentences === undefined ? {} : { sentences: sentencesIn(options.sentences) }),
     ...(typeof behindProxy === 'string' ? { trustedProxies: behindProxy.split(',') } : {}),

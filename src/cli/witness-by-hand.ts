@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { isAhead } from '../anchor/index.ts';
 import {
   base64Decode,
   concatBytes,
@@ -135,7 +136,9 @@ export function addSignatureCommand(io: Io): Command {
     .action(async (file: string, options: { log: string; request?: string }) => {
       const paths = logPaths(options.log);
       const { witnesses } = parsePolicy(readPolicy(paths) ?? noPolicy());
-      const signatures = parseSignatureLines(await readEvidence(io, file));
+      const signatures = parseSignatureLines(await readEvidence(io, file)).map((one) =>
+        timely(one, witnesses),
+      );
       const asked =
         options.request === undefined ? [] : [parseAddCheckpoint(await readEvidence(io, options.request))];
       const taken = withAnchors(paths, (store) => {
@@ -155,6 +158,20 @@ export function addSignatureCommand(io: Io): Command {
       }
       await io.out.line(show`cosigned up to size ${String(taken.size)}`);
     });
+}
+
+/** Throws `cosignature_time_invalid` for a signature of one of the witnesses that bears no time, or one that lies ahead of the clock. */
+function timely(
+  signature: ReturnType<typeof parseSignatureLines>[number],
+  witnesses: readonly PolicyWitness[],
+): typeof signature {
+  const { name, keyId, signature: bytes } = signature;
+  if (bytes.length <= 8 || !witnesses.some(({ key }) => key.name === name && key.keyId === keyId))
+    return signature;
+  const time = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
+  if (time > 0n && !isAhead(time, systemClock.wall())) return signature;
+  const what = time === 0n ? 'says nothing of its time' : 'bears a time that lies ahead of the clock here';
+  throw new VerificationError('cosignature_time_invalid', `The signature of ${name} ${what}.`, { name });
 }
 
 /** Published checkpoints that a signature may be for, newest first. */

@@ -10,9 +10,9 @@ import {
   type WitnessState,
   witnessStates,
 } from '../anchor/index.ts';
-import { type LogPaths, logPaths, openLog, readVerifierKey } from '../log/index.ts';
+import { type LogPaths, logPaths, openLog, readCosigner, readVerifierKey } from '../log/index.ts';
 import { keyTypes, POLICY_LENGTH_MAX, parsePolicy, parseVerifierKey } from '../note/index.ts';
-import { readTextFile, replaceFile } from '../platform/index.ts';
+import { readTextFile, replaceFile, systemClock } from '../platform/index.ts';
 import { UsageError } from './exit.ts';
 import type { Io } from './io.ts';
 import { given, jsonOption, logOption, parseCount } from './options.ts';
@@ -56,16 +56,19 @@ async function add(
   if (problem !== undefined) throw new UsageError(`a witness cannot be at ${url}: ${problem}`);
   const key = parseVerifierKey(vkey);
   const paths = logPaths(dir);
-  const text = readPolicy(paths) ?? newPolicy([await vkeyOf(dir, paths)]);
+  const { own, vkey: logKey } = await ownKeysOf(dir, paths);
   const witness = {
+    own,
     name: name ?? (key.type === keyTypes.mldsa44 ? `${key.name}/mldsa44` : key.name),
     vkey,
     ...given({ url: url === BY_HAND ? undefined : url, quorum }),
   };
-  replaceFile(paths.policy, addPolicyWitness(text, witness));
-  // Whoever removes and adds a witness has looked into why it refused.
-  if (witness.url !== undefined && existsSync(paths.anchors))
-    withAnchors(paths, (store) => store.dropWitness(url));
+  changePolicy(paths, (text, store) => {
+    const changed = addPolicyWitness(text ?? newPolicy([logKey]), witness);
+    // Whoever removes and adds a witness has looked into why it refused.
+    if (witness.url !== undefined) store.dropWitness(url);
+    return changed;
+  });
   await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
   if (witness.url === undefined) return;
   await io.words.line(
@@ -91,9 +94,10 @@ export function listCommand(io: Io): Command {
       const paths = logPaths(dir);
       const policy = parsePolicy(readPolicy(paths) ?? newPolicy([]));
       const origin = parseVerifierKey(await vkeyOf(dir, paths)).name;
+      const now = systemClock.wall();
       const states = existsSync(paths.anchors)
-        ? withAnchors(paths, (store) => witnessStates(store, policy, origin))
-        : witnessStates(undefined, policy, origin);
+        ? withAnchors(paths, (store) => witnessStates(store, policy, { origin, now }))
+        : witnessStates(undefined, policy, { origin, now });
       if (json === true) return io.out.json(states);
       for (const state of states.witnesses) await io.out.line(lineOf(state));
       await io.out.line(show`${quorumWords(paths)}; cosigned so up to size ${String(states.size)}`);
@@ -117,13 +121,39 @@ export function removeCommand(io: Io): Command {
     .addHelpText('after', removeHelp)
     .action(async (name: string, { log: dir, quorum }: { log: string; quorum?: number }) => {
       const paths = logPaths(dir);
-      replaceFile(paths.policy, removePolicyWitness(readPolicy(paths) ?? newPolicy([]), name, quorum));
+      changePolicy(paths, (text) => removePolicyWitness(text ?? newPolicy([]), name, quorum));
       await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
     });
 }
 
 function quorumOption(): Option {
   return new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount);
+}
+
+/** Changes the policy of a log, one process at a time: under the lock of `anchors.db`, which ends with whoever holds it. */
+function changePolicy(
+  paths: LogPaths,
+  change: (text: string | undefined, store: AnchorStore) => string,
+): void {
+  withAnchors(paths, (store) =>
+    store.exclusively(() => replaceFile(paths.policy, change(readPolicy(paths), store))),
+  );
+}
+
+/** The key of a log, and all that are its own: those that sign it and did, its root key, and its second one. */
+async function ownKeysOf(
+  dir: string,
+  paths: LogPaths,
+): Promise<{ readonly vkey: string; readonly own: readonly string[] }> {
+  const beside = [paths.vkey, paths.rootVkey].filter((path) => existsSync(path));
+  const files = beside.map((path) => readVerifierKey(path).text);
+  const second = existsSync(paths.mldsaKey) ? [readCosigner(paths.mldsaKey).key.text] : [];
+  const vkey = await vkeyOf(dir, paths);
+  if (!existsSync(paths.database)) return { vkey, own: [vkey, ...files, ...second] };
+  await using log = await openLog(dir, { readOnly: true });
+  const { keys, rootVkey } = await log.keys();
+  const root = rootVkey === null ? [] : [rootVkey];
+  return { vkey, own: [...keys.map((key) => key.vkey), ...root, ...files, ...second] };
 }
 
 /** The text of the policy in the folder of a log; undefined where there is none. */
@@ -156,7 +186,8 @@ function quorumWords(paths: LogPaths): string {
   return `${count} of ${group?.members.length ?? witnesses.length} have to cosign`;
 }
 
-function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
+function lineOf({ name, url, size, timestamp, isAhead, refusal }: WitnessState) {
+  const ahead = isAhead === true ? ' (a cosignature of a time ahead of the clock counts for nothing)' : '';
   const when = timestamp === undefined ? '' : `, at ${new Date(timestamp * 1000).toISOString()}`;
   const words =
     refusal === undefined
@@ -164,5 +195,5 @@ function lineOf({ name, url, size, timestamp, refusal }: WitnessState) {
       : refusal === 'unknown'
         ? ' REFUSES: it does not know the key that signs the log; give whoever runs it log.vkey'
         : ` REFUSES: it holds ${refusal === 'fork' ? 'another history' : 'a longer history'}; run verify`;
-  return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${words}`;
+  return show`${name}  ${url ?? 'by hand'}  cosigned ${size === 0 ? 'nothing yet' : `up to size ${size}${when}`}${ahead}${words}`;
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { LogError } from '../bytes/index.ts';
 import { type FollowerStatus, openLog } from '../log/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
 import type { Io } from './io.ts';
@@ -22,8 +23,7 @@ export function witnessNowCommand(io: Io): Command {
     .addOption(jsonOption('print one JSON object a line'))
     .addHelpText('after', help)
     .action(async ({ log: dir, json }: { log: string; json?: boolean }) => {
-      await using log = await openLog(dir, { readOnly: true });
-      const states = await log.witnessNow();
+      const states = await askAll(dir);
       if (states.length === 0) throw new UsageError('no witness of this log has an address: see witness add');
       for (const state of states) {
         if (!hasCosigned(state)) io.status = exitStatus.failed;
@@ -32,6 +32,24 @@ export function witnessNowCommand(io: Io): Command {
         else await io.words.line(lineOf(state));
       }
     });
+}
+
+async function askAll(dir: string): Promise<FollowerStatus[]> {
+  await using log = await openLog(dir, { readOnly: true });
+  const states = await log.witnessNow();
+  // An alarm belongs into the log, and nobody may open it to write for long.
+  if (states.some(({ state }) => state === 'refused')) await recordRefusals(dir);
+  return states;
+}
+
+/** Has the refusals recorded that have no entry yet; where this process cannot write, whoever opens the log to write does it. */
+async function recordRefusals(dir: string): Promise<void> {
+  try {
+    await using log = await openLog(dir, { thread: 'caller' });
+    await log.witnessNow();
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error;
+  }
 }
 
 /** Whether a witness has cosigned just now: what was asked of it left no trouble behind. */

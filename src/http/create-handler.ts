@@ -55,7 +55,12 @@ export interface Handler {
  */
 export function createHandler(options: HandlerOptions): Handler {
   const house = new Foundation(options, ({ data, origin, logger, meter }) =>
-    openLogs(data, { originBase: origin, meter, warn: (message) => logger.warn({}, message) }),
+    openLogs(data, {
+      originBase: origin,
+      meter,
+      kms: options.kms,
+      warn: (message) => logger.warn({}, message),
+    }),
   );
   const others = [
     ...operatorRoutes(house),

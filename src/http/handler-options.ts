@@ -2,6 +2,7 @@ import { misuse } from '../bytes/index.ts';
 import { isSentence } from '../event/index.ts';
 import type { Clock } from '../platform/index.ts';
 import type { Rate } from './limits.ts';
+import type { KmsKeys } from './logs/index.ts';
 import { checkOidcOptions, type OidcOptions } from './sign-in/index.ts';
 
 /** What the handler tells its operator; pino's own interface, as far as it is used. */
@@ -31,6 +32,8 @@ export interface HandlerOptions {
   readonly logger?: Logger;
   /** How long an approved erasure waits before it is done, milliseconds; {@link ERASURE_DELAY_MS_DEFAULT} by default. */
   readonly erasureDelayMs?: number;
+  /** Opens the keys of logs that AWS KMS has wrapped, `logs/<name>.kms.json`; with a `keyId`, the keys of new logs are wrapped. */
+  readonly kms?: KmsKeys;
   readonly clock?: Clock;
 }
 
@@ -59,6 +62,7 @@ const names = [
   'sentences',
   'logger',
   'erasureDelayMs',
+  'kms',
   'clock',
 ];
 
@@ -83,8 +87,18 @@ export function checkHandlerOptions(options: HandlerOptions): void {
   if (!Number.isSafeInteger(erasureDelayMs) || erasureDelayMs < 0) {
     throw misuse('range', 'option_invalid', 'erasureDelayMs must be a whole number of milliseconds');
   }
+  if (options.kms !== undefined) checkKms(options.kms);
   if (options.oidc !== undefined) checkOidcOptions(options.oidc);
   if (options.sentences !== undefined) checkSentences(options.sentences);
+}
+
+function checkKms({ client, keyId = 'none' }: KmsKeys): void {
+  if (typeof client === 'function' && typeof keyId === 'string' && keyId !== '') return;
+  throw misuse(
+    'type',
+    'option_invalid',
+    'kms must have a client, a function that answers it, and may have a keyId',
+  );
 }
 
 function checkSentences(sentences: unknown): void {

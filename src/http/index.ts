@@ -33,6 +33,7 @@ export type { Rate } from './limits.ts';
 export {
   BATCH_BYTES_MAX,
   BATCH_EVENTS_MAX,
+  type KmsKeys,
   LOGS_OPEN_MAX,
   LogRegistry,
   type LogRouteDeps,

@@ -93,6 +93,7 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   hold_exists: 409,
   id_conflict: 409,
   index_behind: 503,
+  key_exists: 409,
   log_exists: 409,
   log_missing: 404,
   not_found: 404,
@@ -101,6 +102,7 @@ const statusOfLogError: Readonly<Partial<Record<LogErrorCode, number>>> = {
   pruning_refused: 409,
   read_only: 503,
   retention_changed: 503,
+  unreachable: 503,
   worker_failed: 503,
 };
 

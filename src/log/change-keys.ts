@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
-import { misuse, utf8Encode, VerificationError } from '../bytes/index.ts';
+import { misuse, utf8Decode, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
   type CompromisedSince,
   type Draft,
@@ -8,6 +8,7 @@ import {
   formatKeyStatement,
   type KeyStatement,
   keyChangeEvent,
+  keyChangeOf,
   parseEntry,
   parseKeyStatement,
   sealDraft,
@@ -16,12 +17,13 @@ import {
 import { formatSignatureLine, parseNote, type Signer } from '../note/index.ts';
 import { type Clock, randomBytes, systemClock } from '../platform/index.ts';
 import { type Head, LogError, type LogReader, type LogStore } from '../store/index.ts';
-import { keyTimeline, openAuthorisation } from '../verify/index.ts';
+import { CLOCKS_APART_MS_MAX, keyTimeline, openAuthorisation } from '../verify/index.ts';
 import { Committer } from './commit.ts';
 import { Edge } from './edge.ts';
 import {
   createSuccessor,
   currentSigner,
+  isNamedOtherwise,
   type KeyFiles,
   readSigner,
   successorPath,
@@ -184,13 +186,41 @@ export async function applyKeyChange(
   return { history: historyOf(after), checkpoint: reply.checkpoint };
 }
 
-/** Finishes what a change that was cut off left to do with the files; true where there was something. */
-export async function finishKeyChange({ store, files }: KeyWorkplace): Promise<boolean> {
-  const { timeline } = await keysOf(store);
-  if (files === undefined) return false;
-  const isWaiting = timeline.current.some(({ text }) => existsSync(successorPath(files.key, text)));
-  if (isWaiting) currentSigner(files, timeline.origin, timeline.current);
-  return isWaiting;
+/** A change of keys that was finished later than it was recorded. */
+export interface FinishedKeyChange extends KeysChanged {
+  /** What the root key had authorised, in the order in which it was recorded. */
+  readonly statements: readonly KeyStatement[];
+}
+
+/** Finishes what a change that was cut off left to do with the files; undefined where there was nothing. */
+export async function finishKeyChange({
+  store,
+  files,
+}: KeyWorkplace): Promise<FinishedKeyChange | undefined> {
+  const keys = await keysOf(store);
+  const { origin, current } = keys.timeline;
+  if (files === undefined) return undefined;
+  const isWaiting = current.some(({ text }) => existsSync(successorPath(files.key, text)));
+  if (!isWaiting && !isNamedOtherwise(files, origin, current)) return undefined;
+  const { vkey } = currentSigner(files, origin, current);
+  const statements = keys.entries.slice(1).flatMap(({ entry }) => statementIn(entry));
+  const from = statements.findLastIndex((one) => one.kind === 'rotation' && one.newKey === vkey);
+  const { checkpoint } = await mustHaveHead(store);
+  return {
+    history: historyOf(keys),
+    checkpoint: utf8Decode(checkpoint),
+    statements: from < 0 ? [] : statements.slice(from),
+  };
+}
+
+/** What an entry that changes keys has recorded; nothing where it cannot be read, and so changes none. */
+function statementIn(entry: Uint8Array): KeyStatement[] {
+  try {
+    return [readRequest(keyChangeOf(parseEntry(entry)).authorisation).statement];
+  } catch (error) {
+    if (error instanceof VerificationError) return [];
+    throw error;
+  }
 }
 
 /** Takes keys away that wait beside the signing key and that the log has not named. */
@@ -288,6 +318,8 @@ async function sinceOf(store: LogReader, since: Since, clock: Clock): Promise<Co
   }
   const ms = timeMs(since.time);
   if (Number.isNaN(ms)) throw misuse('range', 'option_invalid', `${since.time} is no time`);
+  if (ms > clock.wall() + CLOCKS_APART_MS_MAX)
+    throw misuse('range', 'option_invalid', `${since.time} has not come yet`);
   // The entries' times never go back: the first that was recorded at that time or later.
   let [low, high] = [0, size];
   while (low < high) {

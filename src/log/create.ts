@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { misuse } from '../bytes/index.ts';
 import { type ForkedFrom, forkedFromEvent, genesisEvent } from '../event/index.ts';
-import { parseVerifierKey, type Signer } from '../note/index.ts';
+import { checkCosignedName, parseVerifierKey, type Signer } from '../note/index.ts';
 import { randomBytes, replaceFile, syncFolder, systemClock } from '../platform/index.ts';
 import { LogError, type LogStore, SqliteStore } from '../store/index.ts';
 import { Committer } from './commit.ts';
@@ -171,6 +171,7 @@ export interface Genesis {
  */
 export async function recordGenesis(store: LogStore, genesis: Genesis): Promise<void> {
   const { origin, personalIds, signer, rootKey, forkedFrom } = genesis;
+  checkCosignedName(origin);
   const committer = new Committer({
     store,
     origin,

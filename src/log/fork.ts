@@ -4,7 +4,7 @@ import type { ForkedFrom } from '../event/index.ts';
 import { NOTE_BYTES_MAX } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
-import { keyTimeline, openBelieved } from '../verify/index.ts';
+import { type AuditDepth, type AuditReport, keyTimeline, openBelieved } from '../verify/index.ts';
 import type { Created } from './create.ts';
 import { type LogPaths, logPaths } from './paths.ts';
 import { Reader } from './reader.ts';
@@ -78,20 +78,40 @@ export type Make = (
   open: { readonly service?: string },
 ) => Promise<Created>;
 
-/** {@link LeftOfLog} of the log in `dir`, and a new log in `to` that says that it takes its place. The folder `dir` stays as it is. */
+/** What came of {@link forkWith}. */
+export interface Forked {
+  readonly left: LeftOfLog;
+  readonly created: Created;
+  /** What `verify` finds in the old log, but for that it goes less far than its mark remembers. */
+  readonly findings: AuditReport['findings'];
+}
+
+/** Audits the old log: the tree alone, or every entry. */
+export type AuditLeft = (depth: AuditDepth) => Promise<Pick<AuditReport, 'findings'>>;
+
+/**
+ * {@link LeftOfLog} of the log in `dir`, and a new log in `to` that says that it takes its place. The folder `dir` stays as it is. Throws
+ * `LogError` `log_damaged` where the tree that lies there does not give the root that the new log would name.
+ */
 export async function forkWith(
-  make: Make,
+  { make, audit }: { readonly make: Make; readonly audit: AuditLeft },
   { dir, to }: { readonly dir: string; readonly to: string },
   { origin, rootVkey, service, mark }: ForkOptions,
-): Promise<{ readonly left: LeftOfLog; readonly created: Created }> {
+): Promise<Forked> {
   const left = readLeft(dir, { mark });
   if (left.origin === origin)
     throw misuse('range', 'option_invalid', `a log that takes the place of ${origin} needs another origin`);
+  if ((await audit('tree')).findings.some(({ code }) => code === 'root_mismatch')) {
+    throw new LogError('log_damaged', `the tree in ${dir} does not give the root that its key signed`, {
+      hint: 'run verify, and restore the log first: a new one would name what nobody can prove',
+    });
+  }
+  const { findings } = await audit('full');
   const { personalIds, ...forkedFrom } = left;
   const created = await make(
     to,
     { origin, rootVkey, personalIds, forkedFrom },
     service === undefined ? {} : { service },
   );
-  return { left, created };
+  return { left, created, findings: findings.filter(({ code }) => code !== 'rolled_back') };
 }

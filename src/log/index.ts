@@ -45,6 +45,7 @@ export {
   applyKeyChange,
   authoriseKeyChange,
   dropSuccessors,
+  type FinishedKeyChange,
   finishKeyChange,
   type KeyChangeWanted,
   type KeyRequest,

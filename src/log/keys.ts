@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { hexEncode, sha256, utf8Encode } from '../bytes/index.ts';
 import {
   type Cosigner,
+  checkCosignedName,
   cosignerKeyFromSeed,
   keyTypes,
   parseCosignerKey,
@@ -65,6 +66,7 @@ export function readCosigner(path: string, origin?: string): Cosigner {
  * lies there is the switch. Answers its verifier key. Throws `LogError` `key_exists`.
  */
 export function createMldsaKey(path: string, origin: string): string {
+  checkCosignedName(origin);
   const key = cosignerKeyFromSeed(origin, keyTypes.mldsa44, randomBytes(32));
   if (createExclusive(path, `${key}\n`, 0o600)) return readCosigner(path, origin).key.text;
   throw new LogError('key_exists', `there is a key at ${path} already`);
@@ -162,6 +164,17 @@ export function currentSigner(
   if (vkey !== undefined && isCurrent(signer) && existsSync(vkey) && textOf(vkey) !== signer.vkey)
     replaceFile(vkey, `${signer.vkey}\n`);
   return signer;
+}
+
+/** Whether the key has its place, and the file of its name is still that of the key before it. */
+export function isNamedOtherwise(
+  { key, vkey }: KeyFiles,
+  origin: string,
+  current: readonly VerifierKey[],
+): boolean {
+  if (vkey === undefined || !existsSync(key) || !existsSync(vkey)) return false;
+  const signer = readSigner(key, origin);
+  return current.some(({ text }) => text === signer.vkey) && textOf(vkey) !== signer.vkey;
 }
 
 /** Gives the key its place; where the folder cannot be written, it stays where it waits, and is found there again. */

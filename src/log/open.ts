@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { misuse } from '../bytes/index.ts';
+import { checkCosignedName } from '../note/index.ts';
 import { isLogError, LogError, type LogReader, type LogStore } from '../store/index.ts';
 import { auditFiles } from './audit.ts';
 import { backupLog } from './backup.ts';
 import { type Created, createFiles, type Genesis, recordGenesis } from './create.ts';
 import { OUT_OF_REACH } from './erasure/index.ts';
-import { type ForkOptions, forkWith, type LeftOfLog } from './fork.ts';
+import { type Forked, type ForkOptions, forkWith } from './fork.ts';
 import { Log } from './log.ts';
 import {
   type CreateOptions,
@@ -46,14 +47,13 @@ export async function makeLog(dir: string, creation: Making, open: OpenOptions =
 /**
  * Makes a log in `to` in the place of the one in `dir`, which cannot go on: after a restore that lost entries whose receipts others
  * hold. The new one has a name and keys of its own, and its second entry names the old one; of its entries none is carried over, and its
- * folder stays as it is. Throws `LogError` `log_missing`, `log_exists`, `head_invalid`.
+ * folder stays as it is. What verify finds in the old one is answered beside. Throws `LogError` `log_missing`, `log_exists`, `head_invalid`,
+ * `log_damaged`.
  */
-export function forkLog(
-  dir: string,
-  to: string,
-  options: ForkOptions,
-): Promise<{ readonly left: LeftOfLog; readonly created: Created }> {
-  return forkWith(makeLog, { dir, to }, options);
+export function forkLog(dir: string, to: string, options: ForkOptions): Promise<Forked> {
+  const paths = logPaths(dir, { mark: options.mark });
+  const audit = (depth: 'tree' | 'full') => auditFiles(paths, { depth });
+  return forkWith({ make: makeLog, audit }, { dir, to }, options);
 }
 
 async function create(
@@ -65,6 +65,7 @@ async function create(
   if (typeof origin !== 'string' || origin === '') {
     throw misuse('type', 'option_invalid', 'origin must name the log, as example.com/audit');
   }
+  checkCosignedName(origin);
   return createFiles({
     paths: logPaths(dir, placesOf(open)),
     origin,

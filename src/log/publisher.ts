@@ -17,6 +17,9 @@ export const PUBLISH_MS_DEFAULT = 1_000;
 /** How old the cosignature of a witness becomes before it is asked for another one, though the log has not grown: a day, milliseconds. */
 export const COSIGN_REFRESH_MS_DEFAULT = 86_400_000;
 
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** How often the publisher looks for something new, milliseconds. */
 const POLL_MS = 250;
 
@@ -119,7 +122,7 @@ export class Publisher implements LeaseTask {
   async once(): Promise<FollowerStatus[]> {
     const store = await this.#opened();
     try {
-      for (const party of this.#parties) await party.load(store);
+      await this.#settleRefusals(store);
       const head = await this.#parts.source.checkpoint();
       this.#logSize = head.size;
       this.#isHolding = true;
@@ -244,10 +247,11 @@ export class Publisher implements LeaseTask {
 
   async #alarm(party: Party, kind: 'fork' | 'ahead', target: Target): Promise<undefined> {
     await this.#keepRefusal(party, kind, target);
-    const holds = kind === 'fork' ? 'another history of this log' : `${party.size} entries of this log`;
-    this.#parts.warn(
-      `the witness ${party.name} holds ${holds} than the one here, of ${target.size} entries: run verify`,
-    );
+    const holds =
+      kind === 'fork'
+        ? `another history of this log than the one here, of ${target.size} entries`
+        : `${party.size} entries of this log, and here are ${target.size}`;
+    this.#parts.warn(`the witness ${party.name} holds ${holds}: run verify`);
     await this.#recordRefusal(party);
   }
 
@@ -326,7 +330,7 @@ export class Publisher implements LeaseTask {
         this.#wake = undefined;
         resolve();
       };
-      const timer = setTimeout(done, ms).unref();
+      const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
       this.#wake = done;
     });
   }

@@ -1,38 +1,22 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  AnchorStore,
-  certificatesOf,
-  judgeStamps,
-  type PublishedCheckpoint,
-  type TimestampSettings,
-} from '../anchor/index.ts';
+import { AnchorStore, certificatesOf, judgeStamps, type TimestampSettings } from '../anchor/index.ts';
 import { base64Encode, isMisuse, utf8Encode, VerificationError } from '../bytes/index.ts';
-import {
-  type OpenedCheckpoint,
-  openNote,
-  type Policy,
-  parseCheckpoint,
-  parseNote,
-  parsePolicy,
-  satisfiesPolicy,
-} from '../note/index.ts';
+import { type Policy, parseCheckpoint, parseNote, parsePolicy } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import { isLogError, LogError } from '../store/index.ts';
-import type { Stamped } from '../verify/index.ts';
+import { keyTimeline, type Stamped } from '../verify/index.ts';
 import type { LogHome } from './paths.ts';
 import type { SignedCheckpoint } from './reader.ts';
 import type { ReaderHandle } from './reader-thread.ts';
 import type { History, TierFacts } from './tier-model.ts';
 import { type PlaceLook, placesOf } from './tier-places.ts';
+import { type WitnessSources, witnessesOf } from './tier-witnesses.ts';
 
 /** The name of the file with the policy of a log: which witnesses its owner asks for (c2sp.org/tlog-policy). */
 const POLICY_FILE = 'policy';
 
 const POLICY_BYTES_MAX = 1024 * 1024;
-
-/** Published checkpoints that are looked through for one that enough witnesses have signed. */
-const PUBLISHED_LOOKED_AT = 64;
 
 /** Time-stamps that are looked through for the newest of each authority. */
 const STAMPS_LOOKED_AT = 32;
@@ -85,12 +69,10 @@ async function anchorsOf(sources: TierSources, { contradictions, warnings }: Tol
     if (store === undefined) return nothing;
     warnings.push(...refusalsOf(store, policy));
     return {
-      witnesses: await witnessesOf(
-        store.newestPublished(PUBLISHED_LOOKED_AT),
-        policy,
-        sources,
+      witnesses: await witnessesOf(store, policy, await witnessSources(sources), {
         contradictions,
-      ),
+        warnings,
+      }),
       stamped: await stampsOf(store, sources, contradictions),
       published: await publishedOf(store, sources, { contradictions, warnings }),
     };
@@ -101,6 +83,18 @@ async function anchorsOf(sources: TierSources, { contradictions, warnings }: Tol
   } finally {
     store?.close();
   }
+}
+
+async function witnessSources(sources: TierSources): Promise<WitnessSources> {
+  const { origin, now, checkpoint, reader } = sources;
+  const [first, ...changes] = (await reader.keys()).entries;
+  return {
+    ...{ origin, now, size: checkpoint.size, timeline: keyTimeline(first!.entry, changes) },
+    otherThan: async ({ size, root }) => {
+      const history = await compare(sources, { size, root: base64Encode(root) });
+      return history === 'this' ? undefined : history;
+    },
+  };
 }
 
 /** Where it is noted to be published, and what lies there now. */
@@ -122,7 +116,8 @@ async function publishedOf(
   for (const { url, size, seen, problem } of places) {
     const isBehind = seen !== undefined && seen.size < size;
     const words = isBehind ? `up to size ${size}, and what lies there ends at ${seen.size}` : problem;
-    if (words !== undefined) warnings.push(`The log is noted to be published at ${url}: ${words}.`);
+    if (words !== undefined)
+      warnings.push(`The log is noted to be published at ${url}: ${words.replace(/\.$/, '')}.`);
   }
   return places;
 }
@@ -152,66 +147,6 @@ function policyIn({ folder }: LogHome, contradictions: string[]): Policy | undef
     if (!(error instanceof VerificationError || error instanceof LogError)) throw error;
     contradictions.push(`The policy of the log cannot be read: ${error.message}`);
     return undefined;
-  }
-}
-
-/** The newest published checkpoint that satisfies the policy's quorum with at least one witness. */
-async function witnessesOf(
-  published: readonly PublishedCheckpoint[],
-  policy: Policy | undefined,
-  sources: TierSources,
-  contradictions: string[],
-): Promise<TierFacts['witnesses']> {
-  const asked = policy?.witnesses.length;
-  const unchecked = policy === undefined ? cosignersOf(published[0], sources.origin) : 0;
-  for (const { note } of policy === undefined ? [] : published) {
-    const opened = cosignedBy(note, policy!);
-    const cosigned = opened?.verified.filter(({ timestamp }) => timestamp !== undefined) ?? [];
-    if (opened === undefined || cosigned.length === 0) continue;
-    const { origin, size, root } = opened.checkpoint;
-    if (origin !== sources.origin) continue;
-    const history = await compare(sources, { size, root: base64Encode(root) });
-    if (history !== 'this') {
-      contradictions.push(`Witnesses have cosigned ${size} entries of ${history}.`);
-      continue;
-    }
-    const names = [...new Set(cosigned.map(({ key }) => key.name))];
-    const times = cosigned.map(({ timestamp }) => Number(timestamp) * 1000);
-    return { asked, unchecked, met: { size, names, atMs: Math.max(...times) } };
-  }
-  return { asked, unchecked };
-}
-
-/**
- * What the quorum of the policy has cosigned. Whether it is this log's is for the caller to compare: the log's own key may have been
- * replaced since the policy was written.
- */
-function cosignedBy(
-  note: Uint8Array,
-  policy: Policy,
-): Pick<OpenedCheckpoint, 'checkpoint' | 'verified'> | undefined {
-  try {
-    const opened = openNote(
-      note,
-      policy.witnesses.map(({ key }) => key),
-    );
-    if (!satisfiesPolicy(policy, opened)) return undefined;
-    return { verified: opened.verified, checkpoint: parseCheckpoint(opened.text) };
-  } catch (error) {
-    if (error instanceof VerificationError) return undefined;
-    throw error;
-  }
-}
-
-/** Names beside the log's own that a checkpoint bears a line of, checked by nobody. */
-function cosignersOf(published: PublishedCheckpoint | undefined, origin: string): number {
-  if (published === undefined) return 0;
-  try {
-    const names = parseNote(published.note).signatures.map(({ name }) => name);
-    return new Set(names.filter((name) => name !== origin)).size;
-  } catch (error) {
-    if (error instanceof VerificationError) return 0;
-    throw error;
   }
 }
 

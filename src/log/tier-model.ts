@@ -14,7 +14,9 @@ export interface TierFacts {
     readonly asked: number | undefined;
     /** Without a policy: how many others have signed the newest published checkpoint, whoever they are. */
     readonly unchecked: number;
-    /** The newest checkpoint of this log that satisfies the quorum. */
+    /** Why the policy binds no verifier of this log: it asks for nobody's signature, or its log lines do not name this log. */
+    readonly flaw?: 'no quorum' | 'another log';
+    /** The newest checkpoint of this log that satisfies the quorum, and since when it does: as its oldest signature that it needs. */
     readonly met?: { readonly size: number; readonly names: readonly string[]; readonly atMs: number };
   };
   readonly stamped: readonly {

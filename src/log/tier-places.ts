@@ -52,7 +52,7 @@ async function found({ url }: Publication, against: Against): Promise<Pick<Place
   try {
     sight = await within(PLACE_WAIT_MS, against.look(url));
   } catch (error) {
-    return { problem: `cannot be read: ${wordsOf(error)}` };
+    return { problem: `cannot be read: ${wordsOf(error, url)}` };
   }
   if (sight === undefined) return {};
   const { checkpoint, lockedUntil } = sight;
@@ -91,8 +91,10 @@ function isSignerOf({ first, last, compromisedSince }: ReportedKey, size: number
   return compromisedSince === undefined && size >= first && size <= (last ?? size);
 }
 
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Without the place, which the sentence names already. */
+function wordsOf(error: unknown, url: string): string {
+  const words = error instanceof Error ? error.message : String(error);
+  return words.startsWith(`${url}: `) ? words.slice(url.length + 2) : words;
 }
 
 async function within<Result>(ms: number, work: Promise<Result>): Promise<Result> {

@@ -68,7 +68,7 @@ function layersOf(facts: TierFacts): TierLayer[] {
   ];
 }
 
-function witnessedLayer({ size, now, witnesses: { asked, unchecked, met } }: TierFacts): TierLayer {
+function witnessedLayer({ size, now, witnesses: { asked, unchecked, flaw, met } }: TierFacts): TierLayer {
   const name = 'witnessed';
   if (met !== undefined) {
     const says = `${people(met.names)} cosigned, which the policy asks for, up to size ${met.size}${behind(size, met.size)}, ${age(now - met.atMs)} ago`;
@@ -78,7 +78,7 @@ function witnessedLayer({ size, now, witnesses: { asked, unchecked, met } }: Tie
     const says =
       asked === 0
         ? 'the policy in the folder names no witness'
-        : `the policy names ${asked} ${asked === 1 ? 'witness' : 'witnesses'}, and no published checkpoint satisfies it`;
+        : `the policy names ${asked} ${asked === 1 ? 'witness' : 'witnesses'}, and ${flaw === undefined ? 'no published checkpoint satisfies it' : flawWords[flaw]}`;
     return { name, holds: false, says };
   }
   const says =
@@ -87,6 +87,12 @@ function witnessedLayer({ size, now, witnesses: { asked, unchecked, met } }: Tie
       : `${unchecked} others have signed, unchecked: no policy in the folder says whose signature counts`;
   return { name, holds: false, says };
 }
+
+const flawWords = {
+  'no quorum':
+    'asks for the signature of none (quorum none): a verifier with it accepts any history that the key signs',
+  'another log': 'no log line of it is a key of this log: a verifier with it refuses the log',
+} as const;
 
 function stampedLayer({ size, now, stamped }: TierFacts): TierLayer {
   const name = 'time-stamped';

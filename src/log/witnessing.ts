@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import {
   AnchorStore,
+  mayBeWitnessed,
+  type PublishedCheckpoint,
   problemOfWitnessUrl,
   WITNESS_TIMEOUT_MS_DEFAULT,
   type WitnessFetch,
@@ -9,6 +11,7 @@ import { base64Encode, misuse, utf8Decode, VerificationError } from '../bytes/in
 import type { AuditEvent } from '../event/index.ts';
 import {
   type Cosigner,
+  isCosignedName,
   NOTE_BYTES_MAX,
   openNote,
   type Policy,
@@ -42,8 +45,11 @@ export interface PublishOptions {
 /** How long `witnessed` waits where the caller does not say, milliseconds. */
 export const WITNESSED_WAIT_MS_DEFAULT = 30_000;
 
-/** Published checkpoints that are looked at for one with a quorum, newest first. */
-const CANDIDATES_MAX = 64;
+/** Published checkpoints that are verified for one with a quorum: those that bear the lines for one, which honest ones do not in vain. */
+const CANDIDATES_MAX = 4_096;
+
+/** Verdicts over notes that are remembered. */
+const JUDGED_MAX = 128;
 
 /** How often a waiting caller looks, milliseconds: another process may be the one that publishes. */
 const LOOK_MS = 50;
@@ -89,7 +95,8 @@ export function witnessSettings(
   }
   const settings = { policy, policyText: text };
   if (options.readOnly === true || home.mldsaKey === '' || !existsSync(home.mldsaKey)) return settings;
-  return { ...settings, cosigner: readCosigner(home.mldsaKey, origin) };
+  const cosigner = readCosigner(home.mldsaKey, origin);
+  return isCosignedName(cosigner.key.name) ? { ...settings, cosigner } : settings;
 }
 
 function policyIn(path: string): string | undefined {
@@ -126,6 +133,8 @@ export class Witnessing {
   readonly #isWritten: boolean;
   readonly #warn: (message: string) => void;
   #publisher: Publisher | undefined;
+  /** Absent where the log is only read. */
+  #record: ((event: AuditEvent) => Promise<unknown>) | undefined;
   #store: AnchorStore | undefined;
   /** Notes that were looked at, and whether the quorum has signed them: cosignatures are verified once. */
   readonly #judged = new Map<string, SignedCheckpoint | undefined>();
@@ -153,6 +162,7 @@ export class Witnessing {
     },
   ): void {
     if (!this.#isWritten) return;
+    this.#record = options.record;
     if ('problem' in settings) {
       followers.addTask(unwitnessed(settings));
       return;
@@ -184,11 +194,14 @@ export class Witnessing {
   async now({ fetch, timeoutMs }: Pick<PublishOptions, 'fetch' | 'timeoutMs'>): Promise<FollowerStatus[]> {
     if (this.#problem !== undefined) throw this.#problem;
     const { mldsaKey } = this.#home;
-    const cosigner = mldsaKey !== '' && existsSync(mldsaKey) ? readCosigner(mldsaKey) : undefined;
+    const read = mldsaKey !== '' && existsSync(mldsaKey) ? readCosigner(mldsaKey) : undefined;
+    // One that was made when longer names were taken signs nothing: no ML-DSA-44 signature can name it.
+    const cosigner = read !== undefined && isCosignedName(read.key.name) ? read : undefined;
     const publisher = new Publisher({
       policy: this.policy!,
       openStore: () => this.#openWritten(true, this.#warn),
       source: this.#reader,
+      ...(this.#record !== undefined && { record: this.#record }),
       cosign: cosigner && ((text) => cosigner.cosign(text, 0n)),
       fetch: fetch ?? globalThis.fetch,
       timeoutMs: timeoutMs ?? WITNESS_TIMEOUT_MS_DEFAULT,
@@ -204,9 +217,16 @@ export class Witnessing {
   newest(size = 0, sizeMax?: number): SignedCheckpoint | undefined {
     const store = this.policy && this.#readable();
     if (store === undefined) return undefined;
-    for (const published of store.newestPublished(CANDIDATES_MAX, sizeMax)) {
-      if (published.size < size) return undefined;
-      const found = this.#judge(published.note);
+    return store.everyPublished((published) => this.#newestOf(published, size), sizeMax);
+  }
+
+  #newestOf(published: Iterable<PublishedCheckpoint>, size: number): SignedCheckpoint | undefined {
+    let candidates = 0;
+    for (const one of published) {
+      if (one.size < size || candidates === CANDIDATES_MAX) return undefined;
+      if (!mayBeWitnessed(this.policy!, one.note)) continue;
+      candidates += 1;
+      const found = this.#judge(one.note);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -241,7 +261,7 @@ export class Witnessing {
   #judge(note: Uint8Array): SignedCheckpoint | undefined {
     const text = utf8Decode(note);
     if (this.#judged.has(text)) return this.#judged.get(text);
-    if (this.#judged.size > 2 * CANDIDATES_MAX) this.#judged.clear();
+    if (this.#judged.size > JUDGED_MAX) this.#judged.clear();
     const found = this.#witnessed(note, text);
     this.#judged.set(text, found);
     return found;

@@ -1,9 +1,9 @@
 import { utf8Encode, VerificationError } from '../bytes/index.ts';
 import { type Believed, openBelieved, readHead, type Stamped } from '../verify/index.ts';
 import type { Telling } from './found.ts';
-import { continues } from './look.ts';
 import type { WatchedPlace } from './places.ts';
 import type { MonitorState } from './state.ts';
+import { continues } from './tree.ts';
 
 /** What somebody outside has seen of a log. */
 export interface SeenOutside {

@@ -88,6 +88,14 @@ export class Continuation {
     return this.#range.end;
   }
 
+  /** The entries from which keys follow, as far as was read. */
+  get keys(): Pick<Continued, 'genesis' | 'keyChanges'> {
+    return {
+      ...(this.#genesis !== undefined && { genesis: this.#genesis }),
+      keyChanges: [...this.#keyChanges.values()],
+    };
+  }
+
   /** Adds something that was found elsewhere about these entries. */
   discover(code: FindingCode, index: number, what: string, detail?: Readonly<Record<string, unknown>>): void {
     this.#discoveries.add({ code, from: index, to: index, what, ...(detail !== undefined && { detail }) });
@@ -135,8 +143,7 @@ export class Continuation {
       ...(isSigned && isExcused && { base: baseOf(this.#range) }),
       findings: this.#discoveries.kept.map(describe),
       ...(this.#first !== undefined && { times: { first: this.#first, last: this.#last! } }),
-      ...(this.#genesis !== undefined && { genesis: this.#genesis }),
-      keyChanges: [...this.#keyChanges.values()],
+      ...this.keys,
     };
   }
 

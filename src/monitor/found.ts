@@ -21,6 +21,11 @@ export type FoundCode = FindingCode | (typeof monitorCodes)[number];
 /** These tell of something that may well be in order; all others are alarms. */
 const notices: ReadonlySet<string> = new Set<FoundCode>(['key_changed', 'log_pruned', 'monitor_began']);
 
+/** Whether something may well be in order. */
+export function isNotice({ code }: Pick<Found, 'code'>): boolean {
+  return notices.has(code);
+}
+
 /** Something that a monitor tells: once, and again after it was over and came back. Plain data. */
 export interface Found {
   /** The same for the same thing, however often it is seen: whoever is told twice can tell. */
@@ -42,7 +47,7 @@ export interface Found {
 /** What is told, before it has an identity. */
 export interface Telling extends Pick<Found, 'from' | 'to' | 'message'> {
   readonly code: FoundCode;
-  /** What makes it another one than the last of its kind; the message, where it does not say. */
+  /** What makes it another one than the last of its kind; the entries and the message, where it does not say. */
   readonly key?: string;
   /** Signed notes that prove it together: they are kept as files. */
   readonly proof?: readonly Uint8Array[];
@@ -50,14 +55,15 @@ export interface Telling extends Pick<Found, 'from' | 'to' | 'message'> {
 
 /** Gives what is told its identity. */
 export function found(
-  { code, from, to, message, key = message }: Telling,
+  { code, from, to, message, key }: Telling,
   {
     origin,
     at,
-    evidence,
-  }: { readonly origin: string; readonly at: number; readonly evidence: readonly string[] },
+    evidence = [],
+  }: { readonly origin: string; readonly at: number; readonly evidence?: readonly string[] },
 ): Found {
-  const id = hexEncode(sha256(utf8Encode(JSON.stringify([origin, code, from, to, key])))).slice(0, 32);
+  const what = key === undefined ? [from, to, message] : [key];
+  const id = hexEncode(sha256(utf8Encode(JSON.stringify([origin, code, ...what])))).slice(0, 32);
   return {
     id,
     kind: notices.has(code) ? 'notice' : 'finding',

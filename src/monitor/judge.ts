@@ -1,5 +1,5 @@
 import { VerificationError } from '../bytes/index.ts';
-import { type OpenedCheckpoint, satisfiesPolicy } from '../note/index.ts';
+import { type OpenedCheckpoint, type Policy, satisfiesPolicy } from '../note/index.ts';
 import {
   type Arrival,
   type Believed,
@@ -11,6 +11,9 @@ import {
 } from '../verify/index.ts';
 import type { Telling } from './found.ts';
 import { around, type TimeMark, thereAt } from './times.ts';
+
+/** The last moment of the year 9999, milliseconds since the epoch: no later one can be written down. */
+const TIME_MS_MAX = 253_402_300_799_999;
 
 /** How old things may be, milliseconds. What is not given is not asked for. */
 export interface Limits {
@@ -68,7 +71,60 @@ export function judgeWitnesses(
   believed: Believed,
   facts: WitnessFacts,
 ): Telling[] {
-  return [...judgeCosignatures(notes, believed, facts), ...judgeCosignedTimes(notes, believed, facts)];
+  return [
+    ...judgeCosignatures(notes, believed, facts),
+    ...judgeCosignedTimes(notes, believed, facts),
+    ...judgeCosignedAhead(notes, believed, facts),
+  ];
+}
+
+/** Witnesses whose newest signature lies ahead of the monitor's clock. */
+function judgeCosignedAhead(
+  notes: readonly Uint8Array[],
+  believed: Believed,
+  { nowMs, size }: WitnessFacts,
+): Telling[] {
+  const ahead = new Map<string, { readonly who: string; readonly atMs: number }>();
+  for (const { key, atMs } of notes.flatMap((note) => cosignedIn(openedOr(note, believed), believed.policy)))
+    if (isAhead(atMs, nowMs) && atMs > (ahead.get(key.text)?.atMs ?? 0))
+      ahead.set(key.text, { who: key.name, atMs });
+  return [...ahead].map(([key, { who, atMs }]) => {
+    const message = `${who} says that it cosigned at ${textOf(atMs)}, and here it is ${textOf(nowMs)}: it vouches for nothing that is asked of its time.`;
+    return { code: 'time_contradicted', from: 0, to: Math.max(size - 1, 0), message, key };
+  });
+}
+
+/** Whether a time lies further ahead of the monitor's clock than two clocks may be apart: it says nothing of how old something is. */
+function isAhead(atMs: number, nowMs: number): boolean {
+  return atMs > nowMs + CLOCKS_APART_MS_MAX;
+}
+
+/** A cosignature by a witness of the policy, and when it was made, milliseconds since the epoch. */
+interface Cosignature {
+  readonly key: OpenedCheckpoint['verified'][number]['key'];
+  readonly atMs: number;
+}
+
+function cosignedIn(
+  opened: readonly Pick<OpenedCheckpoint, 'verified'>[],
+  { witnesses }: Policy,
+): Cosignature[] {
+  const known = new Set(witnesses.map(({ key }) => key.text));
+  return opened
+    .flatMap(({ verified }) => verified)
+    .filter(({ key }) => known.has(key.text))
+    .map(({ key, timestamp = 0n }) => ({ key, atMs: Math.min(Number(timestamp) * 1000, TIME_MS_MAX) }));
+}
+
+/**
+ * When the quorum vouched for a checkpoint: the oldest time among the signatures that it takes, of the youngest that are not ahead of
+ * the clock; undefined where those are not enough.
+ */
+function vouchedAt(one: OpenedCheckpoint, policy: Policy, nowMs: number): number | undefined {
+  const known = cosignedIn([one], policy).filter(({ atMs }) => !isAhead(atMs, nowMs));
+  const latest = known.toSorted((a, b) => b.atMs - a.atMs);
+  const enough = latest.findIndex((_, at) => satisfiesPolicy(policy, { verified: latest.slice(0, at + 1) }));
+  return latest[enough]?.atMs;
 }
 
 /** Entries that say of their time what a witness contradicts, as far as times are remembered. */
@@ -106,30 +162,26 @@ export function judgeCosignatures(notes: readonly Uint8Array[], believed: Believ
   const complete = opened.filter(({ note }) => satisfiesPolicy(policy, note));
   if (complete.length === 0) {
     const message = `The quorum ${policy.quorum} has cosigned no checkpoint that is here.`;
-    return [{ code: 'checkpoint_invalid', message, ...place }];
+    return [{ code: 'checkpoint_invalid', message, key: 'quorum', ...place }];
   }
   const maxMs = limits.maxCosignatureAgeMs;
   if (maxMs === undefined) return [];
-  const witnesses = new Set(policy.witnesses.map(({ key }) => key.text));
-  const timesOf = ({ verified }: OpenedCheckpoint): number[] =>
-    verified
-      .filter(({ key }) => witnesses.has(key.text))
-      .map(({ timestamp = 0n }) => Number(timestamp) * 1000);
-  const isFresh = (one: OpenedCheckpoint): boolean =>
-    satisfiesPolicy(policy, {
-      verified: one.verified.filter(({ timestamp = 0n }) => nowMs - Number(timestamp) * 1000 <= maxMs),
-    });
-  const fresh = complete.filter(isFresh).map(({ checkpoint }) => checkpoint.size);
+  const vouched = complete.flatMap((one) => {
+    const atMs = vouchedAt(one, policy, nowMs);
+    return atMs === undefined ? [] : [{ atMs, size: one.checkpoint.size }];
+  });
+  const fresh = vouched.filter(({ atMs }) => nowMs - atMs <= maxMs);
   if (fresh.length > 0) {
-    const reach = Math.max(...fresh);
+    const reach = Math.max(...fresh.map((one) => one.size));
     const needed = reachNeeded(facts, maxMs);
     if (reach >= needed) return [];
     const message = `The quorum ${policy.quorum} cosigns only the first ${reach} entries: entry ${reach} and others are older than ${inWords(maxMs)}, and it vouches for none of them.`;
     return [{ code: 'cosignature_old', message, from: reach, to: reach, key: 'reach' }];
   }
-  const newest = Math.max(...complete.flatMap(timesOf));
-  const at = new Date(newest).toISOString();
-  const message = `The quorum ${policy.quorum} has cosigned nothing for more than ${inWords(maxMs)}: the newest cosignature is of ${at}.`;
+  const newest = Math.max(0, ...vouched.map(({ atMs }) => atMs));
+  const at = newest === 0 ? 'none' : textOf(newest);
+  const last = newest === 0 ? 'no time that it gives counts here' : `it last did at ${at}`;
+  const message = `The quorum ${policy.quorum} has cosigned nothing for more than ${inWords(maxMs)}: ${last}.`;
   return [{ code: 'cosignature_old', message, key: at, ...place }];
 }
 
@@ -146,10 +198,12 @@ export function judgeStamps(
     const head = readHead(noteBytes(note));
     const counts =
       'time' in verdict && verdict.trust === 'anchored' && head?.origin === origin && head.size <= size;
-    return counts ? [{ atMs: Date.parse(verdict.time), size: head.size }] : [];
+    if (!counts) return [];
+    const atMs = Date.parse(verdict.time);
+    return isAhead(atMs, nowMs) ? [] : [{ atMs, size: head.size }];
   });
   const newest = Math.max(0, ...stamps.map(({ atMs }) => atMs));
-  if (nowMs - newest <= maxMs) {
+  if (newest > 0 && nowMs - newest <= maxMs) {
     const fresh = stamps.filter(({ atMs }) => nowMs - atMs <= maxMs);
     const reach = Math.max(...fresh.map((one) => one.size));
     if (reach >= reachNeeded(facts, maxMs)) return [];
@@ -171,6 +225,10 @@ function openedOr(note: Uint8Array, believed: Believed): OpenedCheckpoint[] {
     if (error instanceof VerificationError) return [];
     throw error;
   }
+}
+
+function textOf(atMs: number): string {
+  return new Date(atMs).toISOString();
 }
 
 /** A time in the largest unit that fits. */

@@ -6,15 +6,8 @@ import {
   utf8Encode,
   VerificationError,
 } from '../bytes/index.ts';
-import { isLogError, SourceBook } from '../log/index.ts';
-import {
-  HASH_BYTES,
-  type Hash,
-  planConsistency,
-  TILE_WIDTH,
-  TileAuthenticator,
-  verifyConsistency,
-} from '../merkle/index.ts';
+import { SourceBook } from '../log/index.ts';
+import { HASH_BYTES, type Hash, TILE_WIDTH } from '../merkle/index.ts';
 import type { Checkpoint, Policy } from '../note/index.ts';
 import {
   type Believed,
@@ -30,8 +23,10 @@ import { flawsAfter, newGaps } from './flaws.ts';
 import { type Telling, tellingOf } from './found.ts';
 import { judgeArrival } from './judge.ts';
 import type { WatchedPlace } from './places.ts';
+import { bearsOwnName, ReadAhead } from './read-ahead.ts';
 import { RetentionBook } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
+import { continues, hasTiles } from './tree.ts';
 
 /** What one look is taken with. */
 export interface LookSettings {
@@ -141,9 +136,11 @@ class Look {
   async readOn(claim: Checkpoint): Promise<Looked> {
     const { state, policy } = this.#settings;
     const before = this.#problemOf(this.#believed);
-    if (before !== undefined && !maybeReplaced.has(before.code)) return this.#refuseSignature(before);
+    if (before !== undefined && !(await this.#mayFollow(before, claim))) return this.#refuseSignature(before);
+    const ahead = before && new ReadAhead((keys) => this.#isSignedBy(keys));
     const books = { sources: new SourceBook(state.sources), retention: new RetentionBook(state.retention) };
-    const continued = await this.#continue(claim, books);
+    const continued = await this.#continue(claim, books, ahead);
+    if (ahead?.isOver === true) return this.#refuseSignature(before!, ahead);
     if (continued.base === undefined) return this.#refuseEntries(claim, continued, before);
     const next = { ...state, ...keysAfter(state, continued) };
     const timeline = timelineOf(next);
@@ -161,9 +158,11 @@ class Look {
     { sources, retention }: Books,
   ): Omit<Looked, 'believed'> {
     const { nowMs, isImmediate } = this.#settings;
+    // A clock that was ahead then says nothing of what was not there yet.
+    const seenAt = state.seenAt > nowMs ? 0 : state.seenAt;
     const recordedAt = times?.last ?? state.recordedAt;
     if (isImmediate && times !== undefined)
-      this.#tellings.push(...judgeArrival(state.base.size, times.first, state.seenAt));
+      this.#tellings.push(...judgeArrival(state.base.size, times.first, seenAt));
     const flaws = this.#tellings.filter(({ code }) => code !== 'key_changed');
     this.#tellings.push(...newGaps(sources, recordedAt));
     const next = {
@@ -180,7 +179,11 @@ class Look {
     return { tellings: this.#tellings, state: next, note: this.#note };
   }
 
-  async #continue(claim: Checkpoint, { sources, retention }: Books): Promise<Continued> {
+  async #continue(
+    claim: Checkpoint,
+    { sources, retention }: Books,
+    ahead: ReadAhead | undefined,
+  ): Promise<Continued> {
     const { place, state } = this.#settings;
     const continuation = new Continuation(state.base, { recordedAt: state.recordedAt, retention });
     const tiles = new LeafTiles(continuation, place, claim.size);
@@ -188,12 +191,13 @@ class Look {
       for await (const next of place.entries(state.base.size, claim.size)) {
         if ('hash' in next) {
           if (!continuation.pass(next)) break;
+          if (ahead?.take(undefined, continuation) === false) break;
           sources.passPruned();
           await tiles.compare(next.index, next.hash);
           continue;
         }
         const hash = continuation.take(next);
-        if (hash === undefined) break;
+        if (hash === undefined || ahead?.take(next.entry, continuation) === false) break;
         seeSource(sources, next);
         await tiles.compare(next.index, hash);
       }
@@ -222,8 +226,31 @@ class Look {
     return { tellings: this.#tellings, state, believed: this.#believed };
   }
 
-  #refuseSignature(problem: VerificationError): Looked {
-    const message = `The checkpoint that is there does not verify: ${problem.message}`;
+  /**
+   * Whether a checkpoint that no known key has signed is worth reading on for: a key can have followed, in entries that were not read
+   * yet. It signs under the log's name, and what it signs continues what was seen; the tiles show that before any entry is read.
+   */
+  async #mayFollow(problem: VerificationError, claim: Checkpoint): Promise<boolean> {
+    if (!maybeReplaced.has(problem.code) || !bearsOwnName(this.#note, claim)) return false;
+    const { state, place } = this.#settings;
+    if (state.note === '') return await hasTiles(claim, place);
+    const seen = readHead(utf8Encode(state.note))!;
+    return seen.origin === claim.origin && (await continues(seen, claim, place)) === 'yes';
+  }
+
+  /** Whether the checkpoint verifies by keys that entries name which were read beyond those that are known. */
+  #isSignedBy({ genesis, keyChanges }: Pick<Continued, 'genesis' | 'keyChanges'>): boolean {
+    const { state, policy } = this.#settings;
+    const keys = keysAfter(state, { ...(genesis !== undefined && { genesis }), keyChanges });
+    return this.#problemOf(believedBy(policy, timelineOf(keys))) === undefined;
+  }
+
+  #refuseSignature(problem: VerificationError, ahead?: ReadAhead): Looked {
+    const what = `The checkpoint that is there does not verify: ${problem.message}`;
+    const message =
+      ahead?.isFull === true
+        ? `${what} No key follows from those that are known in as many new entries as are read for one that may.`
+        : what;
     return this.refuse(findingOfSignature(problem), message, [this.#note]);
   }
 
@@ -269,31 +296,12 @@ class LeafTiles {
   }
 }
 
-/** Whether a tree is the beginning of another, by the tiles over the larger; `unknown` where they do not tell. */
-export async function continues(
-  older: Checkpoint,
-  newer: Checkpoint,
-  place: WatchedPlace,
-): Promise<'yes' | 'no' | 'unknown'> {
-  if (older.size === newer.size) return equalBytes(older.root, newer.root) ? 'yes' : 'no';
-  if (older.size === 0) return 'yes';
-  const tiles = new TileAuthenticator({
-    size: newer.size,
-    root: newer.root,
-    readTiles: async (wanted) => {
-      const found = await Promise.all(wanted.map((tile) => place.tile(tile)));
-      if (found.includes(undefined)) throw new VerificationError('tile_invalid', 'A tile is missing.');
-      return found as Uint8Array[];
-    },
-  });
-  const plan = planConsistency(older.size, newer.size);
+/** How many entries a checkpoint is of that verifies; 0 for any other. */
+export function signedSize(note: Uint8Array, believed: Believed): number {
   try {
-    const proof = plan.assemble(await tiles.readHashes(plan.nodes));
-    verifyConsistency({ size1: older.size, root1: older.root, size2: newer.size, root2: newer.root, proof });
-    return 'yes';
+    return openBelieved(note, believed, { quorum: false }).checkpoint.size;
   } catch (error) {
-    if (error instanceof VerificationError) return error.code === 'consistency_invalid' ? 'no' : 'unknown';
-    if (isLogError(error, 'log_damaged')) return 'unknown';
+    if (error instanceof VerificationError) return 0;
     throw error;
   }
 }
@@ -301,7 +309,7 @@ export async function continues(
 /** The entries from which the log's keys follow, once more were read. */
 function keysAfter(
   { genesis, keyChanges }: MonitorState,
-  continued: Continued,
+  continued: Pick<Continued, 'genesis' | 'keyChanges'>,
 ): Pick<MonitorState, 'genesis' | 'keyChanges'> {
   const added = continued.keyChanges.map(({ index, entry }: KeyEntry) => ({
     index,

@@ -1,4 +1,4 @@
-import type { LookReport } from './monitor.ts';
+import type { LookReport } from './options.ts';
 
 /** What is counted over many looks. */
 export interface MonitorFigures {

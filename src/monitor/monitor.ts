@@ -1,88 +1,21 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { base64Encode, hexEncode, LogError, misuse, sha256, utf8Decode, utf8Encode } from '../bytes/index.ts';
-import { isLogError } from '../log/index.ts';
+import { LogError } from '../bytes/index.ts';
 import type { Policy } from '../note/index.ts';
-import { type Clock, createExclusive, systemClock } from '../platform/index.ts';
-import { type AuditReport, type Held, policyOf, readHead, type Trust } from '../verify/index.ts';
-import { compareSeen, stampedNotes } from './compare.ts';
-import { isLasting, standingTellings } from './flaws.ts';
-import { type Found, found, type Telling, tellingOf } from './found.ts';
-import { type Facts, judgeClock, judgeStamps, judgeWitnesses, type Limits } from './judge.ts';
-import { type Looked, lookOnce } from './look.ts';
-import { beginnings, unreadWhole } from './notices.ts';
-import { judgeOverdue, overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
-import {
-  type Cosigned,
-  isDamage,
-  isFolder,
-  openWatched,
-  type PlaceSettings,
-  type StampsSeen,
-  type WatchedPlace,
-  wholeFolder,
-} from './places.ts';
-import { type MonitorState, newState, StateFile, WAITING_MAX } from './state.ts';
-import { pauseAfter, Webhook, type WebhookOptions } from './webhook.ts';
-
-/** How often everything is read again, milliseconds. */
-export const WHOLE_MS_DEFAULT = 86_400_000;
-
-/** How a log is watched. */
-export interface MonitorOptions extends PlaceSettings, Limits {
-  /** The log's key, or a policy, from somewhere else than the log. */
-  readonly trust: Trust;
-  /** The file in which the monitor remembers; made where there is none, and the monitor says so. */
-  readonly state: string;
-  /** Receipts and checkpoints that somebody else kept: compared whenever everything is read. */
-  readonly held?: readonly Held[];
-  /** How often everything is read again, milliseconds; 0: never. {@link WHOLE_MS_DEFAULT} by default. */
-  readonly wholeEveryMs?: number;
-  /** How long a value may stay after the policy of retention has it go, milliseconds. {@link RETENTION_GRACE_MS_DEFAULT} by default. */
-  readonly retentionGraceMs?: number;
-  readonly webhook?: WebhookOptions;
-  readonly clock?: Pick<Clock, 'wall'>;
-}
-
-/** What one look has shown. Plain data. */
-export interface LookReport {
-  readonly at: string;
-  readonly origin: string;
-  /** Whether the log could be read. */
-  readonly isReached: boolean;
-  /** Why not. */
-  readonly problem?: string;
-  /** How much of the log is authenticated. */
-  readonly size: number;
-  /** How many entries are new. */
-  readonly added: number;
-  /** `recordedAt` of the newest entry; empty where there is none. */
-  readonly recordedAt: string;
-  readonly isWhole: boolean;
-  /** How many findings hold now, told or not. */
-  readonly holds: number;
-  /** What is to be told now: what is new, and what an earlier look found and did not live to tell. */
-  readonly tell: readonly Found[];
-  /** Findings that the webhook has not taken yet. */
-  readonly waiting: number;
-}
-
-/** What was read, before it is judged what of it is new. */
-interface Round {
-  readonly tellings: readonly Telling[];
-  readonly state: MonitorState;
-  readonly isWhole: boolean;
-  readonly problem?: string;
-}
-
-/** What outside parties have signed of a log, as it is kept beside it. */
-interface Outside {
-  readonly cosigned: Cosigned;
-  readonly stamps: StampsSeen;
-}
+import { type Clock, systemClock } from '../platform/index.ts';
+import { policyOf } from '../verify/index.ts';
+import { keepEvidence } from './evidence.ts';
+import { standingTellings } from './flaws.ts';
+import { type Found, found, isNotice, type Telling } from './found.ts';
+import { judgeClock } from './judge.ts';
+import { beginnings } from './notices.ts';
+import { checkOptions, type LookReport, type MonitorOptions } from './options.ts';
+import { overdueTellings, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
+import { isFolder } from './places.ts';
+import { Reading, type Round, sizeNow } from './reading.ts';
+import { type MonitorState, newState, originOf, StateFile, WAITING_MAX, type Waiting } from './state.ts';
+import { PAUSE_MS_MAX, pauseAfter, Webhook } from './webhook.ts';
 
 /**
- * Follows a log that others run, and remembers what it saw. Calls do not overlap.
+ * Follows a log that others run, and remembers what it saw. Looks do not overlap; deliveries, and `silence`, go on beside them.
  *
  * Each look reads the checkpoint and the entries behind those that are known, and believes them once they give, with what was
  * authenticated before, the root that a key of the log has signed. What does not hold is found again by every look: nothing that is
@@ -95,6 +28,9 @@ export class Monitor {
   readonly #webhook: Webhook | undefined;
   readonly #clock: Pick<Clock, 'wall'>;
   #state: MonitorState;
+  #delivering: Promise<Delivered> | undefined;
+  /** How large the log was at most while a look was under way, and when that showed first. */
+  #grown = { size: 0, atMs: 0 };
 
   /**
    * Opens a monitor. Throws `LogError` `state_invalid` for a state that was damaged, or is of another log or key; a misuse
@@ -127,75 +63,132 @@ export class Monitor {
   async look(): Promise<LookReport> {
     const nowMs = this.#clock.wall();
     const before = this.#state;
-    const round = await this.#read(nowMs);
-    const isReached = round.problem === undefined;
-    const evidenceOf = (telling: Telling): Found =>
-      found(telling, { origin: before.origin, at: nowMs, evidence: this.#keep(telling) });
+    const round = await new Reading({
+      options: this.#options,
+      policy: this.#policy,
+      state: before,
+      nowMs,
+    }).read();
     const tellings = [
       ...beginnings(before, round.state, nowMs),
       ...round.tellings,
       ...standingTellings(round.state),
-      ...overdueTellings(round.state, this.#graceMs),
+      ...overdueTellings(round.state, this.#options.retentionGraceMs ?? RETENTION_GRACE_MS_DEFAULT),
     ];
-    const all = [...new Map(tellings.map(evidenceOf).map((one) => [one.id, one])).values()];
-    const known = new Set([...before.standing, ...before.untold.map(({ id }) => id)]);
-    const fresh = all.filter(({ id }) => !known.has(id));
+    return this.#remember({ ...round, tellings }, nowMs, before.base.size);
+  }
+
+  /**
+   * What can be said while a look is under way: that nothing has come for too long. The checkpoint is asked for besides: one that has
+   * grown says that the log is not silent, however long it takes to read it. Undefined where there is nothing to say.
+   */
+  async silence(): Promise<LookReport | undefined> {
+    const { maxSilenceMs } = this.#options;
+    const state = this.#state;
+    const { recordedAt, base } = state;
+    if (maxSilenceMs === undefined || recordedAt === '' || isFolder(this.#options)) return undefined;
+    const size = await sizeNow({ options: this.#options, policy: this.#policy, state });
+    const nowMs = this.#clock.wall();
+    if (this.#grown.size < base.size) this.#grown = { size: base.size, atMs: 0 };
+    if (size > this.#grown.size) this.#grown = { size, atMs: nowMs };
+    // What the look has brought meanwhile says more.
+    if (this.#state.base.size !== base.size || nowMs - this.#grown.atMs <= maxSilenceMs) return undefined;
+    const facts = { nowMs, size: base.size, recordedAt, limits: this.#options, times: state.retention.times };
+    const tellings = judgeClock(facts);
+    if (tellings.length === 0) return undefined;
+    const problem = 'a look is under way still';
+    return this.#remember({ tellings, state: this.#state, isWhole: false, problem }, nowMs, base.size);
+  }
+
+  /** Remembers what a round has shown, beside what was told and delivered while it was under way. */
+  #remember(round: Round, nowMs: number, sizeBefore: number): LookReport {
+    const now = this.#state;
+    const isReached = round.problem === undefined;
+    const origin = originOf(round.state);
+    const known = new Set([...now.standing, ...now.untold.map(({ id }) => id)]);
+    const all = [...new Map(round.tellings.map((one) => [found(one, { origin, at: nowMs }).id, one]))];
+    const fresh = all.filter(([id]) => !known.has(id)).map(([, one]) => this.#proven(one, origin, nowMs));
     // What could not be looked at holds on.
-    const standing = [...new Set([...(isReached ? [] : before.standing), ...all.map(({ id }) => id)])];
-    const untold = [...before.untold, ...fresh];
+    const standing = [...new Set([...(isReached ? [] : now.standing), ...all.map(([id]) => id)])];
+    const untold = [...now.untold, ...fresh];
     const sent =
       this.#webhook === undefined ? [] : fresh.map((one) => ({ found: one, attempts: 0, notBefore: 0 }));
-    const waiting = [...before.waiting, ...sent];
+    const waiting = [...now.waiting, ...sent];
     const over = Math.max(0, untold.length - WAITING_MAX);
     this.#save({
       ...round.state,
+      generation: now.generation,
       standing: standing.slice(0, WAITING_MAX),
       untold: untold.slice(0, WAITING_MAX),
       waiting: waiting.slice(0, WAITING_MAX),
-      omitted: before.omitted + over,
+      omitted: now.omitted + over,
     });
     const { base, recordedAt } = this.#state;
     return {
       at: new Date(nowMs).toISOString(),
-      origin: before.origin,
+      origin,
       isReached,
       ...(round.problem !== undefined && { problem: round.problem }),
       size: base.size,
-      added: base.size - before.base.size,
+      added: base.size - sizeBefore,
       recordedAt,
       isWhole: round.isWhole,
-      holds: all.filter(({ kind }) => kind === 'finding').length,
+      holds: all.filter(([, one]) => !isNotice(one)).length,
       tell: this.#state.untold,
       waiting: this.#state.waiting.length,
     };
   }
 
+  /** Something new, with the files of what proves it. */
+  #proven(telling: Telling, origin: string, at: number): Found {
+    const { files, full } = keepEvidence(this.#options.state, telling);
+    const one = found(telling, { origin, at, evidence: files });
+    if (full === undefined) return one;
+    return {
+      ...one,
+      message: `${one.message} What proves it was not kept: ${full} has as much of this kind as it may.`,
+    };
+  }
+
   /** When the webhook is to be tried next, milliseconds since the epoch; undefined where nothing waits for it. */
   get nextDeliveryMs(): number | undefined {
-    const { waiting } = this.#state;
-    return waiting[0]?.notBefore;
+    const [first] = this.#state.waiting;
+    return first && dueAt(first, this.#clock.wall());
   }
 
-  /** Takes in that what the last look gave to tell has been told. */
-  told(): void {
-    if (this.#state.untold.length > 0) this.#save({ ...this.#state, untold: [], omitted: 0 });
+  /** Takes in that something has been told: all that the last look gave to tell, where it is not said what. */
+  told(told: readonly Found[] = this.#state.untold): void {
+    const ids = new Set(told.map(({ id }) => id));
+    const untold = this.#state.untold.filter(({ id }) => !ids.has(id));
+    if (untold.length < this.#state.untold.length) this.#save({ ...this.#state, untold, omitted: 0 });
   }
 
-  /** Sends what the webhook has not taken yet and is due. Returns how much is left, and why the first of it was not taken. */
-  async deliver(): Promise<{ readonly left: number; readonly problem?: string }> {
-    const waiting = [...this.#state.waiting];
-    let problem: string | undefined;
+  /**
+   * Sends what the webhook has not taken yet and is due, beside looks that may be under way; what was taken is remembered at once.
+   * Returns how much is left, and why the first of it was not taken. A signal ends it after the one that is under way.
+   */
+  async deliver({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Delivered> {
+    this.#delivering ??= this.#deliver(signal).finally(() => {
+      this.#delivering = undefined;
+    });
+    return this.#delivering;
+  }
+
+  async #deliver(signal: AbortSignal | undefined): Promise<Delivered> {
     // They keep their order: where one is not taken, all that follow wait with it.
-    while (waiting.length > 0 && problem === undefined && this.#webhook !== undefined) {
-      const { found: first, attempts, notBefore } = waiting[0]!;
+    for (;;) {
+      const [first] = this.#state.waiting;
       const nowMs = this.#clock.wall();
-      if (notBefore > nowMs) break;
-      problem = await this.#send(first, nowMs);
-      if (problem === undefined) waiting.shift();
-      else waiting[0] = { found: first, attempts: attempts + 1, notBefore: nowMs + pauseAfter(attempts + 1) };
+      const isDue = first !== undefined && dueAt(first, nowMs) <= nowMs;
+      if (!isDue || this.#webhook === undefined || signal?.aborted === true)
+        return { left: this.#state.waiting.length };
+      const problem = await this.#send(first.found, nowMs);
+      const rest = this.#state.waiting.slice(1);
+      const attempts = first.attempts + 1;
+      const again = { found: first.found, attempts, notBefore: nowMs + pauseAfter(attempts) };
+      this.#save({ ...this.#state, waiting: problem === undefined ? rest : [again, ...rest] });
+      if (problem !== undefined) return { left: this.#state.waiting.length, problem };
     }
-    if (this.#state.waiting.length > 0) this.#save({ ...this.#state, waiting });
-    return { left: waiting.length, ...(problem !== undefined && { problem }) };
   }
 
   async #send(one: Found, nowMs: number): Promise<string | undefined> {
@@ -210,169 +203,15 @@ export class Monitor {
   #save(state: MonitorState): void {
     this.#state = this.#file.save(state);
   }
-
-  async #read(nowMs: number): Promise<Round> {
-    const state = this.#state;
-    let place: WatchedPlace | undefined;
-    try {
-      place = await openWatched(this.#options);
-      // What others signed comes first: the log goes on while it is read, and its witnesses with it.
-      const outside = await this.#outside(place);
-      const looked = await lookOnce({
-        place,
-        state,
-        policy: this.#policy,
-        nowMs,
-        isImmediate: isFolder(this.#options),
-      });
-      const judged = await this.#judge(looked, outside, { place, nowMs });
-      const seen = { ...looked, state: { ...looked.state, stampsSeen: outside.stamps.end } };
-      const whole = await this.#whole(await this.#judgeRetention(seen, place, nowMs), place, nowMs);
-      return { ...whole, tellings: [...looked.tellings, ...judged, ...whole.tellings] };
-    } catch (error) {
-      return await this.#unread(error, nowMs);
-    } finally {
-      await place?.close();
-    }
-  }
-
-  async #outside(place: WatchedPlace): Promise<Outside> {
-    const cosigned = place.cosigned();
-    const { stampsSeen = 0 } = this.#state;
-    const isAsked = this.#options.maxTimestampAgeMs !== undefined;
-    const stamps = isAsked ? await place.stamps(stampsSeen) : { stamped: [], end: stampsSeen };
-    return { cosigned, stamps };
-  }
-
-  async #judge(
-    { state, note, believed, tellings }: Looked,
-    { cosigned, stamps: { stamped } }: Outside,
-    { place, nowMs }: { readonly place: WatchedPlace; readonly nowMs: number },
-  ): Promise<Telling[]> {
-    const facts = this.#facts(state, nowMs);
-    if (note === undefined) return judgeClock(facts);
-    const { origin } = state;
-    const stampedOf = stampedNotes(stamped, believed, origin);
-    const compared = [
-      ...(await compareSeen({ notes: cosigned.notes, seen: 'witnesses were shown' }, state, place)),
-      ...(await compareSeen({ notes: stampedOf, seen: 'was time-stamped' }, state, place)),
-    ];
-    return [
-      ...judgeClock(facts),
-      ...compared,
-      ...judgeWitnesses([note, ...cosigned.notes], believed, {
-        ...facts,
-        origin,
-        arrivals: cosigned.arrivals,
-      }),
-      ...([...tellings, ...compared].some(({ code }) => code === 'forked')
-        ? []
-        : judgeStamps(stamped, { ...facts, origin }, utf8Encode)),
-    ];
-  }
-
-  get #graceMs(): number {
-    return this.#options.retentionGraceMs ?? RETENTION_GRACE_MS_DEFAULT;
-  }
-
-  async #judgeRetention(looked: Looked, place: WatchedPlace, nowMs: number): Promise<Looked> {
-    if (looked.note === undefined) return looked;
-    return { ...looked, state: await judgeOverdue(looked.state, place, { nowMs, graceMs: this.#graceMs }) };
-  }
-
-  #facts({ base, recordedAt, retention }: MonitorState, nowMs: number): Facts {
-    return { nowMs, size: base.size, recordedAt, limits: this.#options, times: retention.times };
-  }
-
-  /** Reads everything, where that is due: what was read before may have been changed since. */
-  async #whole({ state, note }: Looked, place: WatchedPlace, nowMs: number): Promise<Round> {
-    const { wholeEveryMs = WHOLE_MS_DEFAULT, held = [] } = this.#options;
-    const isDue = wholeEveryMs > 0 && (!state.isWholeIntact || nowMs - state.wholeAt >= wholeEveryMs);
-    if (!isDue || note === undefined) return { tellings: [], state, isWhole: false };
-    let report: AuditReport;
-    try {
-      report = await place.whole({ policy: this.#policy, held: [...held, state.note] });
-    } catch (error) {
-      if (!isLogError(error, 'entry_pruned')) throw error;
-      return { tellings: [unreadWhole(state, error)], state: { ...state, wholeAt: nowMs }, isWhole: false };
-    }
-    return {
-      tellings: tellingsOf(report),
-      state: { ...state, wholeAt: nowMs, isWholeIntact: report.ok, flaws: state.flaws.filter(isLasting) },
-      isWhole: true,
-    };
-  }
-
-  /** What is there is damaged, or gone, or nobody answers. */
-  async #unread(error: unknown, nowMs: number): Promise<Round> {
-    const state = this.#state;
-    const silent = judgeClock(this.#facts(state, nowMs));
-    const round = { state, isWhole: false };
-    if (isLogError(error, 'log_missing') && state.base.size > 0) {
-      const message = `No log is there any more; ${state.base.size} entries were seen.`;
-      const proof = [utf8Encode(state.note)];
-      return {
-        ...round,
-        tellings: [...silent, { code: 'rolled_back', from: 0, to: state.base.size - 1, message, proof }],
-      };
-    }
-    if (isDamage(error)) return { ...round, tellings: [...silent, ...(await this.#damage(error))] };
-    if (!isLogError(error) && (error as NodeJS.ErrnoException).errno === undefined) throw error;
-    return { ...round, tellings: silent, problem: (error as Error).message };
-  }
-
-  async #damage(error: Error): Promise<Telling[]> {
-    const to = Math.max(this.#state.base.size - 1, 0);
-    const unreadable: Telling = {
-      code: 'log_unreadable',
-      from: 0,
-      to,
-      message: `What is there cannot be read as a log: ${error.message}`,
-    };
-    if (!isFolder(this.#options)) return [unreadable];
-    const held = [...(this.#options.held ?? []), ...(this.#state.note === '' ? [] : [this.#state.note])];
-    const report = await wholeFolder(this.#options, { policy: this.#policy, held }).catch(() => undefined);
-    const tellings = report === undefined ? [] : tellingsOf(report);
-    return tellings.length > 0 ? tellings : [unreadable];
-  }
-
-  /** Keeps the notes that prove something as files that anybody can check, beside the state. */
-  #keep({ proof = [], code }: Telling): string[] {
-    if (proof.length === 0) return [];
-    const folder = `${this.#options.state}.evidence`;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return proof.map((note) => {
-      const size = readHead(note)?.size ?? 0;
-      const path = join(folder, `${code}-${size}-${hexEncode(sha256(note)).slice(0, 16)}.checkpoint`);
-      createExclusive(path, utf8Decode(note), 0o600);
-      return path;
-    });
-  }
 }
 
-/** The root over what is authenticated, standard base64. */
-export function rootOfState({ note }: Pick<MonitorState, 'note'>): string {
-  const head = note === '' ? undefined : readHead(utf8Encode(note));
-  return head === undefined ? '' : base64Encode(head.root);
+/** How much waits for the webhook after a delivery, and why the first of it was not taken. */
+export interface Delivered {
+  readonly left: number;
+  readonly problem?: string;
 }
 
-function tellingsOf({ findings }: AuditReport): Telling[] {
-  return findings.map(tellingOf);
-}
-
-function checkOptions(options: MonitorOptions, policy: Policy): void {
-  const refuse = (message: string): never => {
-    throw misuse('type', 'option_invalid', message);
-  };
-  const [first, ...others] = policy.logs;
-  if (first === undefined) refuse('a policy for a monitor names the key of the log');
-  if (others.some(({ key }) => key.name !== first!.key.name))
-    refuse('a monitor watches one log: the policy names several');
-  const { maxCosignatureAgeMs, maxTimestampAgeMs, tsaCertificates, anchors } = options;
-  if (maxCosignatureAgeMs !== undefined && policy.quorum === undefined)
-    refuse('the age of cosignatures is asked of the witnesses of a policy with a quorum');
-  if (maxTimestampAgeMs !== undefined && tsaCertificates === undefined)
-    refuse('the age of time-stamps is asked of authorities whose certificates are given');
-  if (anchors !== undefined && !isFolder(options))
-    refuse('a copy of anchors.db goes with the folder of a log, and not where it is published');
+/** When one is due: what a clock has said that was ahead then keeps nothing back for longer than the longest pause. */
+function dueAt({ notBefore }: Pick<Waiting, 'notBefore'>, nowMs: number): number {
+  return notBefore > nowMs + PAUSE_MS_MAX ? nowMs : notBefore;
 }

@@ -10,8 +10,8 @@ export function beginnings(before: MonitorState, now: MonitorState, nowMs: numbe
   ];
 }
 
-/** A server has not everything any more: what was read before cannot be read again there. */
-export function unreadWhole({ base }: MonitorState, { message }: Error): Telling {
-  const told = `Not everything can be read again: ${message}.`;
-  return { code: 'log_pruned', from: 0, to: Math.max(base.size - 1, 0), message: told };
+/** A server has not everything any more, as the log's own record says: what was read before cannot be read again there. */
+export function unreadWhole({ base }: MonitorState, minimum: number): Telling {
+  const message = `Not everything can be read again: the first ${minimum} entries were pruned, and lie in an archive of the log. What is left was read.`;
+  return { code: 'log_pruned', from: 0, to: Math.max(base.size - 1, 0), message };
 }

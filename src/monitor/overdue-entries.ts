@@ -26,6 +26,8 @@ export interface OverdueAsked {
   readonly size: number;
   /** How far the same policy was applied: no entry below it has a value that no record covers. */
   readonly applied: readonly RetentionReach[];
+  /** Entries below it may be gone, as a record says that was authenticated. */
+  readonly minimum: number;
 }
 
 /** Entries by their index, up to the first that is not there. */

@@ -11,6 +11,7 @@ import { inWords } from './judge.ts';
 import { isDamage, type WatchedPlace } from './places.ts';
 import type { KeptChange } from './retention-book.ts';
 import type { MonitorState } from './state.ts';
+import { prunedBelow } from './whole.ts';
 
 /** How long a value may stay after its period, where the monitor is not told, milliseconds: 7 days. */
 export const RETENTION_GRACE_MS_DEFAULT = 7 * 86_400_000;
@@ -42,7 +43,8 @@ export async function judgeOverdue(
   const { size } = state.base;
   const rules = reaching(changes, { size, nowMs, graceMs });
   if (change === undefined || rules.every(({ below }) => below === 0)) return { ...state, retention: known };
-  const asked = { size, rules, applied: samePolicy(applied, change.to) ? applied : [] };
+  const minimum = prunedBelow(retention, size);
+  const asked = { size, rules, applied: samePolicy(applied, change.to) ? applied : [], minimum };
   try {
     const index = await place.firstOverdue(asked);
     const overdue = index === undefined ? {} : { overdue: { index, policy: change.index } };

@@ -10,7 +10,7 @@ import {
   verifyLog,
   walkTree,
 } from '../log/index.ts';
-import { decodeEntryBundle, TILE_WIDTH, type Tile } from '../merkle/index.ts';
+import { decodeEntryBundle, parseEntriesPath, TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX, type Policy } from '../note/index.ts';
 import {
   auditPublished,
@@ -22,15 +22,20 @@ import {
   readBundle,
   readTile,
 } from '../publish/index.ts';
-import { CHECKPOINT_PATH } from '../store/index.ts';
+import { CHECKPOINT_PATH, type TileReader } from '../store/index.ts';
 import type { Arrival, AuditReport, Held, Stamped } from '../verify/index.ts';
 import type { NextEntry, PrunedNext } from './continuation.ts';
+import type { Deadline } from './deadline.ts';
 import { firstOverdueIn, type OverdueAsked } from './overdue-entries.ts';
 
 /** How everything that is there is read. */
 export interface WholeReading {
   readonly policy: Policy;
   readonly held: readonly Held[];
+  /** Bundles below it may be gone, as a record of the log says that was authenticated. */
+  readonly minimum: number;
+  /** Told of every other bundle that a server calls gone: it counts as missing. */
+  readonly beyond: () => void;
 }
 
 /** What witnesses have signed, as it is kept beside a log. */
@@ -57,7 +62,7 @@ export interface WatchedPlace {
   stamps(known: number): Promise<StampsSeen>;
   /** The first entry with sealed values that should have gone by the policy of retention; undefined where there is none. */
   firstOverdue(asked: OverdueAsked): Promise<number | undefined>;
-  /** Audits everything that is there. Throws `LogError` `entry_pruned` as {@link entries}. */
+  /** Audits everything that is there. Throws `LogError` `entry_pruned` where a bundle below the minimum is gone. */
   whole(reading: WholeReading): Promise<AuditReport>;
   close(): Promise<void>;
 }
@@ -86,15 +91,18 @@ export function isFolder({ place }: Pick<PlaceSettings, 'place'>): boolean {
   return !isPlaceUrl(place);
 }
 
-/** Opens the place anew: what lies there may have been exchanged since. */
-export async function openWatched(settings: PlaceSettings): Promise<WatchedPlace> {
+/** Opens the place anew: what lies there may have been exchanged since. Where it is published, reading ends at the deadline. */
+export async function openWatched(settings: PlaceSettings, deadline: Deadline): Promise<WatchedPlace> {
   return isFolder(settings)
     ? new FolderPlace(settings, await openLog(settings.place, { readOnly: true }))
-    : new PublishedPlace(settings, await openPlace(settings.place, settings));
+    : new PublishedPlace(settings, await openPlace(settings.place, settings), deadline);
 }
 
 /** Audits a folder that cannot even be opened as a log. */
-export function wholeFolder(settings: PlaceSettings, { policy, held }: WholeReading): Promise<AuditReport> {
+export function wholeFolder(
+  settings: PlaceSettings,
+  { policy, held }: Pick<WholeReading, 'policy' | 'held'>,
+): Promise<AuditReport> {
   const { place, anchors, tsaCertificates } = settings;
   return verifyLog(place, {
     policy,
@@ -167,10 +175,12 @@ class FolderPlace implements WatchedPlace {
 class PublishedPlace implements WatchedPlace {
   readonly #settings: PlaceSettings;
   readonly #place: ReadablePlace;
+  readonly #deadline: Deadline;
 
-  constructor(settings: PlaceSettings, place: ReadablePlace) {
+  constructor(settings: PlaceSettings, place: ReadablePlace, deadline: Deadline) {
     this.#settings = settings;
     this.#place = place;
+    this.#deadline = deadline;
   }
 
   async checkpoint(): Promise<Uint8Array> {
@@ -212,11 +222,11 @@ class PublishedPlace implements WatchedPlace {
   }
 
   firstOverdue(asked: OverdueAsked): Promise<number | undefined> {
-    return firstOverdueIn((from, to) => this.#unpruned(from, to), asked);
+    return firstOverdueIn((from, to) => this.#unpruned(from, to, asked.minimum), asked);
   }
 
-  /** As {@link entries}, without those of bundles that were pruned: their values went with them. */
-  async *#unpruned(from: number, to: number): AsyncGenerator<NextEntry> {
+  /** As {@link entries}, without those of bundles that were pruned on record: their values went with them. */
+  async *#unpruned(from: number, to: number, minimum: number): AsyncGenerator<NextEntry> {
     for (let begin = from; begin < to; begin += TILE_WIDTH - (begin % TILE_WIDTH)) {
       let next = begin;
       const end = Math.min(to, begin + TILE_WIDTH - (begin % TILE_WIDTH));
@@ -227,15 +237,18 @@ class PublishedPlace implements WatchedPlace {
         }
       } catch (error) {
         if (!isLogError(error, 'entry_pruned')) throw error;
-        next = end;
+        if (end <= minimum) next = end;
       }
       if (next < end) return;
     }
   }
 
-  whole({ policy, held }: WholeReading): Promise<AuditReport> {
+  whole({ policy, held, ...pruned }: WholeReading): Promise<AuditReport> {
     const { subjectKeys, tsaCertificates } = this.#settings;
-    return auditPublished(this.#place, {
+    const { reader, root } = this.#place;
+    const limited = { place: reader.place, read: this.#read, close: () => reader.close() };
+    const place = { reader: believingRecords(limited, pruned), ...(root !== undefined && { root }) };
+    return auditPublished(place, {
       policy,
       held,
       threads: 0,
@@ -249,7 +262,28 @@ class PublishedPlace implements WatchedPlace {
   }
 
   readonly #read = (path: string, bytesMax: number): Promise<Uint8Array | undefined> =>
-    this.#place.reader.read(path, bytesMax);
+    this.#deadline.keep(() => this.#place.reader.read(path, bytesMax));
+}
+
+/** A server may call any bundle gone: those that no record covers are missing, as whatever is not there. */
+function believingRecords(
+  reader: TileReader,
+  { minimum, beyond }: Pick<WholeReading, 'minimum' | 'beyond'>,
+): TileReader {
+  return {
+    place: reader.place,
+    read: async (path, bytesMax) => {
+      try {
+        return await reader.read(path, bytesMax);
+      } catch (error) {
+        if (!isLogError(error, 'entry_pruned')) throw error;
+        if ((parseEntriesPath(path).index + 1) * TILE_WIDTH <= minimum) throw error;
+        beyond();
+        return undefined;
+      }
+    },
+    close: () => reader.close(),
+  };
 }
 
 /** Whether something is not of its format; an error that comes from another thread keeps no more than its name. */

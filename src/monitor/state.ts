@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import {
+  base64Encode,
   equalBytes,
   hexEncode,
   type JsonValue,
@@ -33,7 +34,7 @@ export interface Waiting {
 
 /** All that a monitor remembers: plain data, the same size however long the log is. */
 export interface MonitorState {
-  /** The keys that the operator gave, for ever. */
+  /** The keys that the operator gave, for ever, and the name that they bear. */
   readonly vkeys: readonly string[];
   readonly origin: string;
   /** Counts the writings of the file, so that two monitors over one file notice each other. */
@@ -58,6 +59,8 @@ export interface MonitorState {
   readonly retention: KeptRetention;
   /** How many time-stamps were published when they were looked for last; absent in a state of an earlier time. */
   readonly stampsSeen?: number;
+  /** Which receipts and checkpoints of others agreed when they were compared last, as a digest; absent where some did not. */
+  readonly heldAgreed?: string;
   /** Ids of what was found the last time, and holds until it is not. */
   readonly standing: readonly string[];
   /** What nobody has been told yet, and what the webhook has not taken yet. */
@@ -153,6 +156,17 @@ export class StateFile {
       ...(cause !== undefined && { cause }),
     });
   }
+}
+
+/** The root over what is authenticated, standard base64. */
+export function rootOfState({ note }: Pick<MonitorState, 'note'>): string {
+  const head = note === '' ? undefined : readHead(utf8Encode(note));
+  return head === undefined ? '' : base64Encode(head.root);
+}
+
+/** The log's own name, once it is known; until then that of the key, which may be a root key with a name of its own. */
+export function originOf({ note, origin }: Pick<MonitorState, 'note' | 'origin'>): string {
+  return (note === '' ? undefined : readHead(utf8Encode(note)))?.origin ?? origin;
 }
 
 /** A state of an earlier time remembers less: what it has seen of the policy is not known. */

@@ -11,7 +11,7 @@ export const WEBHOOK_SECRET_BYTES_MIN = 24;
 
 /** The pause after a delivery that failed; doubled each time, up to the longest. Milliseconds. */
 const PAUSE_MS_MIN = 1000;
-const PAUSE_MS_MAX = 600_000;
+export const PAUSE_MS_MAX = 600_000;
 
 /** An answer is not looked at; this much of it may come. */
 const ANSWER_BYTES_MAX = 64 * 1024;

@@ -101,15 +101,22 @@ function splitTimestamp(key: VerifierKey, signature: Uint8Array): { timestamp: b
   return { timestamp, rest: signature.subarray(UINT64_BYTES) };
 }
 
+/** Whether an ML-DSA-44 cosignature can name this cosigner or log: 1 to 255 bytes of UTF-8 (c2sp.org/tlog-cosignature). */
+export function isCosignedName(name: string): boolean {
+  const { length } = utf8Encode(name);
+  return length > 0 && length <= COSIGNED_NAME_BYTES_MAX;
+}
+
+/** Throws a misuse `name_length_invalid` for a name that no ML-DSA-44 cosignature can bear. */
+export function checkCosignedName(name: string): void {
+  if (isCosignedName(name)) return;
+  const message = `A cosigned name has 1 to ${COSIGNED_NAME_BYTES_MAX} bytes.`;
+  throw misuse('range', 'name_length_invalid', message);
+}
+
 function lengthPrefixed(name: string): Uint8Array {
+  checkCosignedName(name);
   const bytes = utf8Encode(name);
-  if (bytes.length === 0 || bytes.length > COSIGNED_NAME_BYTES_MAX) {
-    throw misuse(
-      'range',
-      'name_length_invalid',
-      `A cosigned name has 1 to ${COSIGNED_NAME_BYTES_MAX} bytes.`,
-    );
-  }
   return concatBytes(Uint8Array.of(bytes.length), bytes);
 }
 

@@ -37,7 +37,9 @@ export {
 export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
 export {
   type CosignedSubtree,
+  checkCosignedName,
   cosignatureV1Message,
+  isCosignedName,
   subtreeMessage,
   verifySignature,
   verifySubtreeSignature,
@@ -66,6 +68,9 @@ export {
 } from './note.ts';
 export { type CheckpointTrust, type OpenedCheckpoint, openCheckpoint } from './open-checkpoint.ts';
 export {
+  type Cosigned,
+  cosignaturesFor,
+  maySatisfyPolicy,
   openWithPolicy,
   POLICY_LENGTH_MAX,
   type Policy,

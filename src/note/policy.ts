@@ -1,7 +1,7 @@
-import { parseDecimal, VerificationError } from '../bytes/index.ts';
+import { equalBytes, parseDecimal, VerificationError } from '../bytes/index.ts';
 import { parseCheckpoint } from './checkpoint.ts';
 import { readWithin } from './malformed.ts';
-import { type OpenedNote, openNote } from './note.ts';
+import { type Note, type OpenedNote, openNote, type VerifiedSignature } from './note.ts';
 import type { OpenedCheckpoint } from './open-checkpoint.ts';
 import { type KeyType, keyTypes, parseVerifierKey, publicKeyText, type VerifierKey } from './verifier-key.ts';
 
@@ -109,21 +109,51 @@ export function policyOfKey(key: VerifierKey): Policy {
   return { logs: [{ key }], witnesses: [], groups: [], quorum: undefined };
 }
 
+/** A note as far as its cosignatures go; its text says of which log it is, and a policy's `log` lines do where it is not at hand. */
+export type Cosigned = Pick<OpenedNote, 'verified'> & Partial<Pick<OpenedNote, 'text'>>;
+
 /**
- * Whether the signatures that verified on an opened note make up the policy's quorum of witnesses. It says
- * nothing about the log's own signature: `openWithPolicy` asks for both.
+ * Whether the signatures that verified on an opened note make up the policy's quorum of witnesses
+ * ({@link cosignaturesFor}). It says nothing about the log's own signature: `openWithPolicy` asks for both.
  */
-export function satisfiesPolicy(policy: Policy, { verified }: Pick<OpenedNote, 'verified'>): boolean {
+export function satisfiesPolicy(policy: Policy, note: Cosigned): boolean {
   if (policy.quorum === undefined) return true;
-  const signed = new Set(verified.map(({ key }) => key.text));
-  const cosigned = new Set(
-    policy.witnesses.filter(({ key }) => signed.has(key.text)).map(({ name }) => name),
-  );
+  const signed = new Set(cosignaturesFor(policy, note).map(({ key }) => key.text));
+  return isQuorum(policy, (key) => signed.has(key.text));
+}
+
+/**
+ * The signatures on an opened note that are by witnesses of the policy and vouch for something: by somebody else
+ * than the log, whose name or key is not the witness's, and with a time. One of time 0 says nothing of what its
+ * signer has seen, as a log's own does (c2sp.org/tlog-cosignature).
+ */
+export function cosignaturesFor(
+  { logs, witnesses }: Pick<Policy, 'logs' | 'witnesses'>,
+  { verified, text }: Cosigned,
+): VerifiedSignature[] {
+  const known = new Set(witnesses.map(({ key }) => key.text));
+  const origins = text === undefined ? logs.map(({ key }) => key.name) : [text.slice(0, text.indexOf('\n'))];
+  const isOwn = ({ name, publicKey }: VerifierKey): boolean =>
+    origins.includes(name) || logs.some(({ key }) => equalBytes(key.publicKey, publicKey));
+  return verified.filter(({ key, timestamp }) => known.has(key.text) && timestamp !== 0n && !isOwn(key));
+}
+
+/**
+ * Whether a note bears lines, unverified, that would satisfy the policy if they were good: where it does not, there
+ * is nothing to verify.
+ */
+export function maySatisfyPolicy(policy: Policy, { signatures }: Pick<Note, 'signatures'>): boolean {
+  const signed = new Set(signatures.map(({ name, keyId }) => `${name} ${keyId}`));
+  return policy.quorum === undefined || isQuorum(policy, ({ name, keyId }) => signed.has(`${name} ${keyId}`));
+}
+
+function isQuorum(policy: Policy, hasSigned: (key: VerifierKey) => boolean): boolean {
+  const cosigned = new Set(policy.witnesses.filter(({ key }) => hasSigned(key)).map(({ name }) => name));
   // Members stand before their group, so one pass in order settles every group.
   for (const { name, threshold, members } of policy.groups) {
     if (members.filter((member) => cosigned.has(member)).length >= threshold) cosigned.add(name);
   }
-  return cosigned.has(policy.quorum);
+  return policy.quorum !== undefined && cosigned.has(policy.quorum);
 }
 
 /**

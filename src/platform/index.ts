@@ -23,6 +23,6 @@ export {
   type Resolve,
 } from './outbound.ts';
 export { randomBytes, uuidv7 } from './random.ts';
-export { openingFailed, REGULAR_FILE_FLAGS, requireFile } from './regular-file.ts';
+export { FoldersBelow, openingFailed, REGULAR_FILE_FLAGS, requireFile } from './regular-file.ts';
 export { type PlainError, plainError, reviveError } from './thread-errors.ts';
 export { TrustedProxies } from './trusted-proxies.ts';

@@ -1,4 +1,5 @@
 import { constants, lstatSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
 import { VerificationError } from '../bytes/index.ts';
 
 /** How a file is opened in a folder that somebody else prepared: a link could lead anywhere, and a pipe would be waited for. */
@@ -25,6 +26,35 @@ export function openingFailed(path: string, at: string, error: unknown): undefin
   if (stats === undefined) return undefined;
   if (stats.isFile()) throw error;
   throw notAFile(path, kindOf(stats));
+}
+
+/**
+ * The folders between the place of a log and its files. A link among them leads as far away as one in the place of a file. Each folder
+ * is looked at once, and remembered.
+ */
+export class FoldersBelow {
+  readonly #root: string;
+  readonly #known = new Set<string>();
+
+  /** `root` itself may be a link: whoever named it chose it. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Throws `VerificationError` `not_a_file` where a folder on the way to the file at `path`, below the place of the log, is a link. */
+  require(path: string): void {
+    const end = path.lastIndexOf('/');
+    if (end < 0 || this.#known.has(path.slice(0, end))) return;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
+      const folder = path.slice(0, at);
+      if (this.#known.has(folder)) continue;
+      const stats = lstatSync(join(this.#root, folder), { throwIfNoEntry: false });
+      // What is not there yet may come as anything.
+      if (stats === undefined) return;
+      if (stats.isSymbolicLink()) throw notAFile(path, 'behind a symbolic link');
+      this.#known.add(folder);
+    }
+  }
 }
 
 function notAFile(path: string, kind: string): VerificationError {

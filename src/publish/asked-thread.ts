@@ -2,11 +2,15 @@ import { parentPort, type TransferListItem, Worker } from 'node:worker_threads';
 import { type PlainError, plainError, reviveError } from '../platform/index.ts';
 import { LogError } from '../store/index.ts';
 
-/**
- * Megabytes of short-lived objects on such a thread. Where nothing is said, there come to lie as many as four times that, which makes
- * nothing faster; half of it costs a third more processor time.
- */
-const YOUNG_MB_MAX = 32;
+/** What a thread is, and what it may take. */
+export interface AskedThreadOptions {
+  /** Its `workerData`; plain. */
+  readonly data: unknown;
+  /** What it does, in words. */
+  readonly what: string;
+  /** Megabytes of short-lived objects. Where nothing is said, there come to lie as many as a hundred, which makes nothing faster. */
+  readonly youngMbMax: number;
+}
 
 type Reply<Answer> = { readonly answer: Answer } | { readonly error: PlainError };
 
@@ -17,12 +21,12 @@ export class AskedThread<Question, Answer> {
   readonly #waiting: PromiseWithResolvers<Answer>[] = [];
   #gone: LogError | undefined;
 
-  /** `module` calls {@link answerQuestions}; `data` is its `workerData`. `what` the thread is for, in words. */
-  constructor(module: URL, data: unknown, what: string) {
+  /** `module` calls {@link answerQuestions}. */
+  constructor(module: URL, { data, what, youngMbMax }: AskedThreadOptions) {
     this.#what = what;
     this.#worker = new Worker(module, {
       workerData: data,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB_MAX },
+      resourceLimits: { maxYoungGenerationSizeMb: youngMbMax },
     });
     this.#worker.on('message', (reply: Reply<Answer>) => {
       const { resolve, reject } = this.#waiting.shift()!;

@@ -17,6 +17,7 @@ import {
 import { strangeFinding } from './audit-span.ts';
 import { type AuditAnswer, type AuditorData, type AuditQuestion, auditor } from './audit-worker.ts';
 import type { DisclosureReading } from './disclosure-reading.ts';
+import type { KeySearchLimits } from './key-search.ts';
 import {
   bundlesOf,
   type ReadFile,
@@ -26,6 +27,7 @@ import {
   readTile,
   type StrangeFile,
 } from './published-files.ts';
+import { Heads } from './published-head.ts';
 import { publishedStamps } from './published-stamps.ts';
 import { SEALED_FILE_BYTES_MAX, sealedPath } from './sealed-file.ts';
 
@@ -63,6 +65,8 @@ export interface VerifyPublishedOptions {
   readonly tsaCertificates?: string | Uint8Array;
   /** Threads to audit with; by default one for each core, at most four. 0: the caller's own. */
   readonly threads?: number;
+  /** How much is read for changes of keys while no known key has signed the checkpoint that is there. */
+  readonly keySearch?: KeySearchLimits;
   /** Told now and then how many entries have been audited, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -83,14 +87,24 @@ export async function auditPublished(
 ): Promise<AuditReport> {
   const strange: StrangeFile[] = [];
   const read: ReadFile = (path, bytesMax) => reader.read(path, bytesMax);
+  const { vkey, policy, held, depth, subjectKeys, threads, onProgress } = options;
+  const trust = policy ?? (vkey === undefined ? undefined : { vkey });
+  // What lies in a folder ends where its files do; a server can make up what it is asked for.
+  const heads =
+    trust === undefined || root !== undefined
+      ? undefined
+      : new Heads({ reader, trust, keySearch: options.keySearch });
+  const early = heads && (await readNoting(read, [])(CHECKPOINT_PATH, NOTE_BYTES_MAX));
+  const refused = early && (await heads?.refusalOf(early));
+  if (refused !== undefined) return refused;
   const stamps = await publishedStamps(read, { certificates: options.tsaCertificates });
   const checkpoint = await readNoting(read, strange)(CHECKPOINT_PATH, NOTE_BYTES_MAX);
   if (strange.length > 0) return withoutCheckpoint(strange[0]!);
   if (checkpoint === undefined) {
     throw new LogError('log_missing', `no log is published at ${reader.place}: there is no checkpoint`);
   }
-  const { vkey, policy, held, depth, subjectKeys, threads, onProgress } = options;
-  const trust = policy ?? (vkey === undefined ? undefined : { vkey });
+  const later = await heads?.refusalOf(checkpoint);
+  if (later !== undefined) return later;
   const last = (readHead(checkpoint)?.size ?? 0) - 1;
   const whole = new Audit(
     { checkpoint, last, ...(await extentOf(reader, last + 1)) },

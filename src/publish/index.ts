@@ -16,6 +16,12 @@
 export { auditPublished, type PublishedPlace, type VerifyPublishedOptions } from './audit-published.ts';
 export { DisclosureArchive } from './disclosure-archive.ts';
 export { HTTP_TIMEOUT_MS_DEFAULT, type HttpOptions, HttpTiles } from './http-tiles.ts';
+export {
+  KEY_SEARCH_BYTES_MAX,
+  KEY_SEARCH_ENTRIES_MAX,
+  KEY_SEARCH_MS_MAX,
+  type KeySearchLimits,
+} from './key-search.ts';
 export { isPlaceUrl, openPlace, openTileStore, type PlaceOptions, type ReadablePlace } from './places.ts';
 export {
   PUBLISH_MS_DEFAULT,

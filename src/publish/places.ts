@@ -8,11 +8,14 @@ import {
   type TileStore,
 } from '../store/index.ts';
 import { type HttpOptions, HttpTiles } from './http-tiles.ts';
+import type { KeySearchLimits } from './key-search.ts';
 
 /** How the place of a published log is opened. */
 export interface PlaceOptions extends HttpOptions {
   /** How a bucket is reached, and what is locked there. */
   readonly s3?: S3Options;
+  /** How much is read for changes of keys while no known key has signed the checkpoint that is there. */
+  readonly keySearch?: KeySearchLimits;
 }
 
 /** A place to read from, and its folder where it is one. */

@@ -22,6 +22,9 @@ import { SealerOfMany } from './sealer.ts';
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
 
+/** The longest time that a timer of Node can wait, milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;
 
@@ -282,7 +285,7 @@ function isSatisfied(policy: Policy | undefined, note: Uint8Array): boolean {
 function note(
   { anchorsPath }: Log,
   { url, begun }: { readonly url: string; readonly begun: number },
-  { size, added, present }: Published,
+  { size, added, written, present }: Published,
   s3?: S3Options,
 ): void {
   if (anchorsPath === '') return;
@@ -294,9 +297,16 @@ function note(
       const retention = s3?.retention;
       const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
       const isWhole = added === size && present === 0;
-      // No file was put before that, so that none is free any sooner.
-      const first = isLocked && isWhole ? begun + retention.days * DAY_MS : undefined;
-      const retainUntil = isLocked || added === 0 ? (before ?? first) : undefined;
+      const isNothing = added === 0 && written === 0;
+      // No file was put before that, so that none is free any sooner than it says.
+      const lock = isLocked ? begun + retention.days * DAY_MS : undefined;
+      const known = before ?? (isWhole ? lock : undefined);
+      const until = isNothing
+        ? known
+        : known !== undefined && lock !== undefined
+          ? Math.min(known, lock)
+          : undefined;
+      const retainUntil = isLocked || added === 0 ? until : undefined;
       anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
     } finally {
       anchors.close();
@@ -316,7 +326,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms).unref();
+    const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
     signal.addEventListener('abort', done);
   });
 }

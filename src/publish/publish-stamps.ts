@@ -70,8 +70,8 @@ export class StampPublisher {
     const place = new NumberedPlace(store, next);
     await place.readOn();
     const { written, reached } = await this.#putFrom(handled, size, { anchors, place });
-    this.#reached = { url: store.place, handled: reached, next: place.next };
-    remember(anchors, this.#reached);
+    const now: StampsAtPlace = { url: store.place, handled: reached, next: place.next };
+    this.#reached = isWrittenDown(anchors, now) ? undefined : now;
     return written;
   }
 
@@ -213,10 +213,13 @@ export function stampsKept(path: string): number {
   }
 }
 
-function remember(anchors: AnchorStore, reached: StampsAtPlace): void {
+/** Whoever may read the log and not write beside it publishes all the same. */
+function isWrittenDown(anchors: AnchorStore, reached: StampsAtPlace): boolean {
   try {
     anchors.putTimestampsPublished(reached);
+    return true;
   } catch (error) {
     if (!isLogError(error, 'io_failed')) throw error;
+    return false;
   }
 }

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { VerificationError } from '../bytes/index.ts';
 import { entriesPath, TILE_WIDTH, type Tile, tilePath } from '../merkle/index.ts';
-import { openingFailed, REGULAR_FILE_FLAGS, requireFile } from '../platform/index.ts';
+import { FoldersBelow, openingFailed, REGULAR_FILE_FLAGS, requireFile } from '../platform/index.ts';
 import type { Awaitable } from '../store/index.ts';
 import type { Span } from '../verify/index.ts';
 
@@ -37,7 +37,9 @@ export interface BundleFile {
 
 /** What stands in a folder, on this thread: an audit has one of its own to wait on. */
 export function readFilesOf(root: string): (path: string, bytesMax: number) => Uint8Array | undefined {
+  const folders = new FoldersBelow(root);
   return (path, bytesMax) => {
+    folders.require(path);
     const at = join(root, path);
     let file: number;
     try {

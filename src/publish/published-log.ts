@@ -15,10 +15,12 @@ import {
 import { type Checkpoint, NOTE_BYTES_MAX } from '../note/index.ts';
 import { CHECKPOINT_PATH, LogError, type TileReader } from '../store/index.ts';
 import { formatProof, policyOf, type Trust } from '../verify/index.ts';
+import { authenticatorOf, missing } from './authenticator.ts';
 import { choosingCheckpoint } from './checkpoint-choice.ts';
+import type { KeySearchLimits } from './key-search.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { readBundle } from './published-files.ts';
-import { authenticatorOf, missing, PublishedKey } from './published-keys.ts';
+import { PublishedKey } from './published-keys.ts';
 
 /** An entry of a published log. */
 export interface PublishedEntry {
@@ -45,14 +47,14 @@ export class PublishedLog {
   #tree: Tree | undefined;
   #newest: Promise<Tree> | undefined;
 
-  private constructor(reader: TileReader, trust: Trust) {
+  private constructor(reader: TileReader, trust: Trust, limits: KeySearchLimits | undefined) {
     this.#reader = reader;
-    this.#key = new PublishedKey(reader, trust);
+    this.#key = new PublishedKey(reader, trust, limits);
   }
 
   /** @internal Use {@link openPublished}. */
-  static async over(reader: TileReader, trust: Trust): Promise<PublishedLog> {
-    const log = new PublishedLog(reader, trust);
+  static async over(reader: TileReader, trust: Trust, limits?: KeySearchLimits): Promise<PublishedLog> {
+    const log = new PublishedLog(reader, trust, limits);
     await log.checkpoint();
     return log;
   }
@@ -215,7 +217,7 @@ export async function openPublished(
   const policy = policyOf(typeof trust === 'string' ? { vkey: trust } : trust);
   const { reader } = choosingCheckpoint(await openPlace(url, options), policy);
   try {
-    return await PublishedLog.over(reader, policy);
+    return await PublishedLog.over(reader, policy, options.keySearch);
   } catch (error) {
     await reader.close();
     throw error;

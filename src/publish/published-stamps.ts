@@ -43,7 +43,7 @@ export interface StampsAsked {
  */
 export async function publishedStamps(
   read: ReadFile,
-  { certificates, from = 0, isEnough = () => false }: StampsAsked = {},
+  { certificates, from = 0, isEnough }: StampsAsked = {},
 ): Promise<PublishedStamps> {
   const trusted = certificatesOf({
     name: 'the option tsaCertificates',
@@ -51,23 +51,26 @@ export async function publishedStamps(
   });
   const judging = { certificates: () => trusted, now: systemClock.wall() };
   const end = await endOf(read, from);
+  if (end >= STAMP_NUMBERS_MAX) {
+    const what = 'Whatever time-stamp is asked for is answered: what lies there cannot be told';
+    return { stamped: [], discoveries: [discovery('timestamp_invalid', stampPath(end - 1), what)], end: 0 };
+  }
   const oldest = Math.max(0, end - STAMPS_JUDGED_MAX);
   const discoveries: Discovery[] = [];
   let stamps: Sized[] = [];
-  let stamped: readonly Stamped[] = [];
   for (let to = end; to > oldest; to -= FILES_AT_ONCE) {
     const some = await readSome(read, Math.max(oldest, to - FILES_AT_ONCE), to);
     stamps = [...some.stamps, ...stamps];
     discoveries.unshift(...some.discoveries);
-    if (isEnough(await judgeStamps(some.stamps, judging))) break;
+    if (isEnough?.(await judgeStamps(some.stamps, judging)) === true) break;
   }
-  stamped = await judgeStamps(stamps, judging);
-  return { stamped, discoveries, end };
+  return { stamped: await judgeStamps(stamps, judging), discoveries, end };
 }
 
 /** The published time-stamps in the order of their numbers, the newest `most` of them; what is none is passed over. */
 export async function* everyStamp(read: ReadFile, most: number): AsyncGenerator<PublishedStamp> {
-  const end = await endOf(read, 0);
+  const taken = await endOf(read, 0);
+  const end = taken >= STAMP_NUMBERS_MAX ? 0 : taken;
   for (let from = Math.max(0, end - most); from < end; from += FILES_AT_ONCE) {
     yield* (await readSome(read, from, Math.min(end, from + FILES_AT_ONCE))).stamps;
   }

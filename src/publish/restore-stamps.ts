@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AnchorStore } from '../anchor/index.ts';
 import { base64Encode } from '../bytes/index.ts';
-import { openLog } from '../log/index.ts';
+import { type Log, openLog } from '../log/index.ts';
 import { isLogError } from '../store/index.ts';
 import { sourceOf } from './publish-log.ts';
 import { stampOfLog } from './publish-stamps.ts';
@@ -18,10 +18,11 @@ const RESTORED_MAX = 100_000;
 export async function restoreStamps(dir: string, read: ReadFile): Promise<number> {
   let restored = 0;
   let anchors: AnchorStore | undefined;
-  const log = await openLog(dir, { readOnly: true });
-  const source = sourceOf(log);
+  let log: Log | undefined;
   try {
     for await (const stamp of everyStamp(read, RESTORED_MAX)) {
+      log ??= await openLog(dir, { readOnly: true });
+      const source = sourceOf(log);
       const found = await stampOfLog(stamp, source);
       if (found === undefined) continue;
       const { size, root } = found.checkpoint;
@@ -33,7 +34,7 @@ export async function restoreStamps(dir: string, read: ReadFile): Promise<number
     return restored;
   } finally {
     anchors?.close();
-    await log.close();
+    await log?.close();
   }
 }
 

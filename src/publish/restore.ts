@@ -77,6 +77,7 @@ const optionNames = [
   'timeoutMs',
   'fetch',
   's3',
+  'keySearch',
 ];
 
 /**
@@ -146,10 +147,13 @@ class Restoring {
       );
     }
     const pinned = policy ?? (vkey === undefined ? undefined : { vkey });
+    const open = (trust: Trust) => new PublishedKey(this.#reader, trust, this.#options.keySearch).open(note);
+    // Before anything that it claims to cover.
+    const known = pinned && (await open(pinned));
     const [first] = await this.#read(0, Math.min(TILE_WIDTH, readHead(note)?.size ?? 0));
     if (first === undefined) throw entriesMissing(0, 1);
     const genesis = parseGenesis(parseEntry(entriesOf(first)[0]!));
-    const { checkpoint } = await new PublishedKey(this.#reader, pinned ?? namedIn(genesis)).open(note);
+    const { checkpoint } = known ?? (await open(namedIn(genesis)));
     const { size, origin } = checkpoint;
     if (origin !== genesis.origin) {
       throw new VerificationError(

@@ -10,6 +10,9 @@ import {
 /** Logs of so few entries are opened on the caller's thread: starting another would take longer. */
 const ENTRIES_HERE = 16 * TILE_WIDTH;
 
+/** Megabytes of short-lived objects on the thread. */
+const YOUNG_MB_MAX = 16;
+
 /** Opens the files with the disclosures of bundles, asked for one after the other. */
 export interface Unsealer {
   open(files: readonly SealedFile[]): Promise<DisclosuresOf>;
@@ -26,8 +29,7 @@ export function unsealerFor(reading: DisclosureReading, size: number): Unsealer 
   if (size <= ENTRIES_HERE) return { open: async (files) => here(files), close: async () => {} };
   const thread = new AskedThread<readonly SealedFile[], DisclosuresOf>(
     new URL('./unseal-worker.js', import.meta.url),
-    reading,
-    'opens sealed values',
+    { data: reading, what: 'opens sealed values', youngMbMax: YOUNG_MB_MAX },
   );
   return { open: (files) => thread.ask(files), close: () => thread.close() };
 }

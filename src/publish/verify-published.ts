@@ -17,6 +17,7 @@ const optionNames = [
   'timeoutMs',
   'fetch',
   's3',
+  'keySearch',
 ];
 
 /**

@@ -11,14 +11,14 @@ import {
 } from '../merkle/index.ts';
 import type { Checkpoint, OpenedCheckpoint } from '../note/index.ts';
 import type { AuditCounts, AuditDepth, AuditHead, AuditOptions } from './audit-model.ts';
-import { type Believed, openBelieved } from './believed.ts';
+import { type Believed, demandsSecond, openBelieved } from './believed.ts';
 import { chooseBelieved } from './choose-believed.ts';
 import { type Discoveries, describe, type Finding, type FindingCode, findingCodes } from './finding.ts';
 import { compareHeld, compareMark, type HeldVerdict, type MarkVerdict } from './held.ts';
 import { type KeyEntry, type ReportedKey, reportedKeys } from './key-timeline.ts';
 import { findingOfSignature, readHead, withoutStop } from './signed-head.ts';
 import { compareStamped, type StampedVerdict, stampsInWords } from './stamped.ts';
-import { compareWitnessed, type WitnessedVerdict } from './witnessed.ts';
+import { compareWitnessed, isPublishedBy, type WitnessedVerdict } from './witnessed.ts';
 
 /** What the audit of a whole log has shown. Plain data, ready for JSON. */
 export interface AuditReport {
@@ -115,7 +115,7 @@ export function concludeAudit(conclusion: Conclusion): AuditReport {
     discoveries.add({ code, from, to, what, ofLog: true, ...(detail !== undefined && { detail }) });
   };
   const chosen = chooseBelieved(conclusion, report);
-  const opened = chosen && openHead(head, chosen, report);
+  const opened = chosen && openHead(conclusion, chosen, report);
   const believed = opened === undefined ? chosen : vouchedFor(chosen!);
   compareWithHead(conclusion, report);
   if (genesis !== undefined && opened !== undefined && opened.checkpoint.origin !== genesis.origin) {
@@ -167,14 +167,19 @@ function keysInWords(believed: Believed | undefined): Pick<AuditReport, 'keys'> 
   return spans.length > 1 ? { keys: reportedKeys(believed!.timeline!) } : {};
 }
 
-/** Verifies the signatures on the log's own checkpoint. Witnesses are not asked for: it is younger than what they have signed. */
+/**
+ * Verifies the signatures on the log's own checkpoint. Witnesses are not asked for: it is younger than what they have signed. Nor is a
+ * second key of the log, which signs what is published, where it has signed an earlier state of this log.
+ */
 function openHead(
-  { checkpoint }: AuditHead,
+  conclusion: Conclusion,
   believed: Believed,
   report: ReportOfLog,
 ): OpenedCheckpoint | undefined {
+  const { checkpoint } = conclusion.head;
+  const isSecondKnown = demandsSecond(believed.policy) && isPublishedBy(believed, conclusion);
   try {
-    return openBelieved(checkpoint, believed, { quorum: false });
+    return openBelieved(checkpoint, isSecondKnown ? vouchedFor(believed) : believed, { quorum: false });
   } catch (error) {
     if (!(error instanceof VerificationError)) throw error;
     const code = findingOfSignature(error);

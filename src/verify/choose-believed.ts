@@ -3,7 +3,14 @@ import type { Genesis } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
 import type { Policy } from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
-import { type Anchor, type Believed, seenByAnchors } from './believed.ts';
+import {
+  type Anchor,
+  type Believed,
+  demandsSecond,
+  pinnedBy,
+  seenByAnchors,
+  withoutOwn,
+} from './believed.ts';
 import type { Discoveries } from './finding.ts';
 import { type KeyEntry, type KeyTimeline, timelineFrom } from './key-timeline.ts';
 import { readHead, withoutStop } from './signed-head.ts';
@@ -42,7 +49,7 @@ export function believedBy(facts: KeyFacts, report: ReportOfLog): Believed | und
   const pinned = policyOf(trust);
   if (genesis === undefined || timeline === undefined) return { policy: pinned };
   if (!isReached(pinned, timeline, facts.size, report)) return { policy: pinned };
-  return { policy: pinned, timeline, pinned: pinned.logs.map(({ key }) => key.text) };
+  return { policy: withoutOwn(pinned, timeline), timeline, pinned: pinnedBy(pinned) };
 }
 
 /** The timeline of the log's keys. Changes that change nothing are findings. */
@@ -71,7 +78,7 @@ function timelineOf(
  */
 function isReached(pinned: Policy, timeline: KeyTimeline, size: number, report: ReportOfLog): boolean {
   const named = pinned.logs.map(({ key }) => key);
-  const texts = named.map(({ text }) => text);
+  const texts = pinnedBy(pinned);
   const { origin, rootKey } = timeline;
   const isRoot = rootKey !== undefined && texts.includes(rootKey.text);
   if (!isRoot && !named.some(({ name }) => name === origin)) {
@@ -81,7 +88,7 @@ function isReached(pinned: Policy, timeline: KeyTimeline, size: number, report: 
     });
     return false;
   }
-  if (timeline.reached(texts, size).length > 0) return true;
+  if (demandsSecond(pinned) || timeline.reached(texts, size).length > 0) return true;
   const found = timeline.spans.map(({ key }) => key.text);
   const isKeyOfLog = found.some((text) => texts.includes(text));
   const what = isRoot

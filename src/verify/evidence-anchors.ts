@@ -1,5 +1,6 @@
 import { equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
 import {
+  cosignaturesFor,
   keyTypes,
   type OpenedCheckpoint,
   type Policy,
@@ -251,16 +252,11 @@ function openCarried(
   return undefined;
 }
 
-function cosignaturesOf(
-  { checkpoint, verified }: OpenedCheckpoint,
-  { witnesses }: Policy,
-): EvidenceCosignature[] {
-  return verified
-    .filter(({ key }) => witnesses.some((witness) => witness.key.text === key.text))
-    .map(({ key, timestamp = 0n }) => ({
-      witness: key.name,
-      vkey: key.text,
-      size: checkpoint.size,
-      timestamp: Number(timestamp),
-    }));
+function cosignaturesOf({ checkpoint, note }: OpenedCheckpoint, policy: Policy): EvidenceCosignature[] {
+  return cosignaturesFor(policy, note).map(({ key, timestamp = 0n }) => ({
+    witness: key.name,
+    vkey: key.text,
+    size: checkpoint.size,
+    timestamp: Number(timestamp),
+  }));
 }

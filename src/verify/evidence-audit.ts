@@ -15,7 +15,7 @@ import { type Hash, hashLeaf } from '../merkle/index.ts';
 import { type OpenedCheckpoint, openNote } from '../note/index.ts';
 import { NO_CHANGE } from './audit-chunk.ts';
 import { MissingTally, RemovalRecords } from './audit-sealed.ts';
-import { type Believed, keysOf, openBelieved } from './believed.ts';
+import { type Believed, keysOf, openBelieved, withoutOwn } from './believed.ts';
 import { believedBy, type KeyFacts } from './choose-believed.ts';
 import {
   EvidenceAnchors,
@@ -169,9 +169,11 @@ export class EvidenceAudit {
 
   #vouching(believed: Believed | undefined, head: OpenedCheckpoint | undefined): EvidenceVouching {
     const { trust } = this.#options;
+    const policy = trust === undefined ? undefined : policyOf(trust);
+    const timeline = believed?.timeline;
     return this.#anchors.conclude({
       ...{ tree: this.#tree, size: this.#size, believed, head },
-      given: trust === undefined ? undefined : policyOf(trust),
+      given: policy && timeline ? withoutOwn(policy, timeline) : policy,
       report: (code, what) => this.#report(code, what),
     });
   }

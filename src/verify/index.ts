@@ -52,7 +52,16 @@ export type {
 export type { AuditReport } from './audit-report.ts';
 export { judgeApplied, judgePruned, retentionUnreadable } from './audit-retention.ts';
 export { RemovalRecords } from './audit-sealed.ts';
-export { type Anchor, type Believed, openBelieved, type Strictness, seenByAnchors } from './believed.ts';
+export {
+  type Anchor,
+  type Believed,
+  demandsSecond,
+  openBelieved,
+  pinnedBy,
+  type Strictness,
+  seenByAnchors,
+  withoutOwn,
+} from './believed.ts';
 export {
   type Arrival,
   type CosignatureApart,

@@ -1,7 +1,7 @@
 import { equalBytes, VerificationError } from '../bytes/index.ts';
 import { type Hash, hashLeaf } from '../merkle/index.ts';
 import { type OpenedCheckpoint, openWithPolicy, type Policy } from '../note/index.ts';
-import { openBelieved } from './believed.ts';
+import { openBelieved, pinnedBy } from './believed.ts';
 import {
   authorisationsIn,
   type KeyEntry,
@@ -76,7 +76,8 @@ export class PinnedKey {
 
   async #settle(note: Uint8Array, timeline = this.#timeline, more: readonly SignedBy[] = []): Promise<void> {
     const { logs, witnesses } = this.#policy;
-    const keys = [...(timeline === undefined ? logs : timeline.spans), ...witnesses].map(({ key }) => key);
+    const all = [...logs, ...(timeline?.spans ?? []), ...witnesses].map(({ key }) => key);
+    const keys = [...new Map(all.map((key) => [key.text, key])).values()];
     await this.#options.settle?.([...more, { note, keys }]);
   }
 
@@ -94,7 +95,7 @@ export class PinnedKey {
     const timeline = await this.#timelineIn(note, first.entry, changes);
     const known = this.#timeline;
     if (timeline === undefined || timeline.changes <= (known?.changes ?? 0)) return undefined;
-    const pinned = this.#policy.logs.map(({ key }) => key.text);
+    const pinned = pinnedBy(this.#policy);
     await this.#settle(note, timeline);
     this.#mustBeReached(timeline, pinned);
     const opened = openBelieved(note, { policy: this.#policy, timeline, pinned });

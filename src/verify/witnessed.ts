@@ -1,5 +1,11 @@
 import { base64Encode, equalBytes, utf8Encode, VerificationError } from '../bytes/index.ts';
-import { type OpenedCheckpoint, openNote, type Policy, satisfiesPolicy } from '../note/index.ts';
+import {
+  cosignaturesFor,
+  type OpenedCheckpoint,
+  openNote,
+  type Policy,
+  satisfiesPolicy,
+} from '../note/index.ts';
 import type { Conclusion, ReportOfLog } from './audit-report.ts';
 import { type Anchor, type Believed, openBelieved } from './believed.ts';
 import { compareCosigned } from './cosigned.ts';
@@ -41,7 +47,8 @@ function timesOf(note: Uint8Array, witnesses: Policy['witnesses']): number[] {
       note,
       witnesses.map(({ key }) => key),
     );
-    return verified.flatMap(({ timestamp }) => (timestamp === undefined ? [] : Number(timestamp) * 1000));
+    // Zero says nothing of the time (c2sp.org/tlog-cosignature), and so not that it was early.
+    return verified.flatMap(({ timestamp = 0n }) => (timestamp === 0n ? [] : Number(timestamp) * 1000));
   } catch (error) {
     if (error instanceof VerificationError) return [];
     throw error;
@@ -60,9 +67,10 @@ export function compareWitnessed(
 ): WitnessedVerdict | undefined {
   const opened = [...ofHead(conclusion, believed), ...ofPublished(conclusion, believed, report)];
   const policy = believed?.policy;
-  if (policy === undefined || policy.witnesses.length === 0) return undefined;
+  if (policy === undefined || (policy.witnesses.length === 0 && policy.quorum === undefined))
+    return undefined;
   const satisfied = opened.filter(
-    ({ note }) => satisfiesPolicy(policy, note) && cosigners({ note }, policy) > 0,
+    ({ note }) => satisfiesPolicy(policy, note) && cosignaturesFor(policy, note).length > 0,
   );
   if (policy.quorum !== undefined && satisfied.length === 0) {
     report('checkpoint_invalid', `The quorum ${policy.quorum} has cosigned no checkpoint of this log`, {
@@ -72,8 +80,18 @@ export function compareWitnessed(
   compareCosigned(conclusion, policy, report);
   return {
     size: Math.max(0, ...satisfied.map(({ checkpoint }) => checkpoint.size)),
-    witnesses: policy.witnesses.flatMap(({ key }) => vouchingOf(key.text, opened)),
+    witnesses: policy.witnesses.flatMap(({ key }) => vouchingOf(key.text, policy, opened)),
   };
+}
+
+/** Whether a state of this log was published that opens for whom the verifier believes. */
+export function isPublishedBy(believed: Believed, { options, trees }: Conclusion): boolean {
+  return (options.published ?? []).some((item) => {
+    const note = utf8Encode(item);
+    const claim = readHead(note);
+    const root = claim && trees.get(claim.size)?.root();
+    return root !== undefined && equalBytes(root, claim!.root) && openedBy(note, believed).length > 0;
+  });
 }
 
 /** The checkpoint that the store serves may bear cosignatures itself: in a published log it does. */
@@ -110,13 +128,9 @@ function openedBy(note: Uint8Array, believed: Believed | undefined): OpenedCheck
   }
 }
 
-function cosigners({ note }: Pick<OpenedCheckpoint, 'note'>, { witnesses }: Policy): number {
-  return note.verified.filter(({ key }) => witnesses.some((witness) => witness.key.text === key.text)).length;
-}
-
-function vouchingOf(vkey: string, opened: readonly OpenedCheckpoint[]): Vouching[] {
-  const all = opened.flatMap(({ checkpoint, verified }) =>
-    verified
+function vouchingOf(vkey: string, policy: Policy, opened: readonly OpenedCheckpoint[]): Vouching[] {
+  const all = opened.flatMap(({ checkpoint, note }) =>
+    cosignaturesFor(policy, note)
       .filter(({ key }) => key.text === vkey)
       .map(({ key, timestamp = 0n }) => ({
         witness: key.name,

@@ -4,6 +4,8 @@ import {
   type Checkpoint,
   type Cosigner,
   formatNote,
+  isCosignedName,
+  keyTypes,
   openCheckpoint,
   parseAddCheckpoint,
   parseCheckpoint,
@@ -114,7 +116,12 @@ export class Witness {
   #sign(note: Uint8Array, at: number): string[] {
     const { text } = parseNote(note);
     const timestamp = timestampOf(at);
-    return this.#parts.cosigners.map((cosigner) => cosigner.cosign(text, timestamp));
+    // An ML-DSA-44 signature cannot name a log of a longer name: it is cosigned with Ed25519 alone.
+    const canName = isCosignedName(parseCheckpoint(text).origin);
+    const able = this.#parts.cosigners.filter(({ key }) => canName || key.type !== keyTypes.mldsa44);
+    if (able.length === 0)
+      throw new Refusal({ status: 400, why: 'the name of the log is too long to cosign' });
+    return able.map((cosigner) => cosigner.cosign(text, timestamp));
   }
 }
 

@@ -62,6 +62,8 @@ describe('signatures', () => {
     'over another checkpoint': `${ed25519.cosign(parseNote(log.note(6)).text, 5n)}\n`,
     'without a time': `${mldsa.cosign(text, 0n)}\n`,
     'one good, one bad': `${line}\n${mldsa.cosign(parseNote(log.note(6)).text, 5n)}\n`,
+    'in the year 10000': `${ed25519.cosign(text, 253_402_300_800n)}\n`,
+    'at a time that no clock has': `${ed25519.cosign(text, 2n ** 62n)}\n`,
     'no line at all': '',
     'without a last newline': line,
     'not signature lines': '<html>\n',

@@ -1,14 +1,26 @@
 // The commands around witnesses, as somebody new would use them; servers are real processes.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, openLog } from 'indelible';
+import {
+  cosignerKeyFromSeed,
+  formatVerifierKey,
+  keyTypes,
+  parseCosignerKey,
+  parseNote,
+  parseVerifierKey,
+} from 'indelible/note';
 import { temporaryFolder } from '../support/folders.ts';
 import { makeWitness, serveWitness } from '../support/witness-process.ts';
-import { type Ended, indelible } from './cli-process.ts';
+import { type Ended, indelible, program, started } from './cli-process.ts';
 
 /** The log is made in this process: starting another one takes most of the time of a command. */
 async function world(t: TestContext) {
@@ -72,6 +84,21 @@ test('now: commands alone have a log witnessed, and are told where a witness has
   const away = run('witness now --log audit');
   assert.equal(away.status, 3);
   assert.match(away.stderr, /^w\.example {2}has not cosigned: \S+/m);
+});
+
+test('now: an alarm stands in the log when the command has ended', async (t) => {
+  const { cwd, ok } = await world(t);
+  const server = createServer((_, response) => response.writeHead(422).end());
+  t.after(() => server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  ok(`witness add http://127.0.0.1:${port} ${makeWitness(join(cwd, 'w'), 'w.example')} --log audit`);
+  const { status, stderr } = await started(['witness', 'now', '--log', join(cwd, 'audit')]);
+  assert.equal(status, 3);
+  assert.match(stderr, /holds another history of this log than the one here, of 1 entries: run verify/);
+  await using log = await openLog(join(cwd, 'audit'), { readOnly: true, thread: 'caller' });
+  const { events } = await log.query('action:log.witness_refused').page();
+  assert.equal(events.length, 1);
 });
 
 test('serve: its statuses, a stop that is graceful, and no start without its database', async (t) => {
@@ -204,13 +231,74 @@ test('key mldsa makes the key of a second signature, once', async (t) => {
   assert.equal(run('key mldsa --log audit').status, 3);
 });
 
+test('the log itself is no witness of it: by no key of its own, and under no other name', async (t) => {
+  const { cwd, ok, run, vkey } = await world(t);
+  const second = ok('key mldsa --log audit').trim();
+  const parts = (text: string) => parseVerifierKey(text);
+  const { publicKey } = parts(vkey);
+  const renamed = formatVerifierKey({ name: 'w.example', type: keyTypes.cosignatureV1, publicKey });
+  const secondRenamed = formatVerifierKey({ ...parts(second), name: 'w.example' });
+  const root = parts(readFileSync(join(cwd, 'audit/root.vkey'), 'utf8').trim());
+  const ofRoot = formatVerifierKey({ ...root, name: 'w.example', type: keyTypes.cosignatureV1 });
+  const strange = makeWitness(join(cwd, 'w'), 'example.com/audit');
+  for (const own of [second, renamed, secondRenamed, ofRoot, strange]) {
+    const { status, stderr } = run(`witness add none ${own} --log audit --name self`);
+    assert.deepEqual([status, /witness_is_log/.test(stderr)], [3, true]);
+  }
+  assert.equal(existsSync(join(cwd, 'audit/policy')), false);
+});
+
+test('four witnesses that are added at once are four', async (t) => {
+  const { cwd, ok } = await world(t);
+  const keys = [1, 2, 3, 4].map((at) => makeWitness(join(cwd, `w${at}`), `w${at}.example`));
+  const added = keys.map((key) => {
+    const child = spawn(process.execPath, [program, 'witness', 'add', 'none', key, '--log', 'audit'], {
+      cwd,
+      stdio: 'ignore',
+    });
+    return once(child, 'exit');
+  });
+  assert.deepEqual(
+    (await Promise.all(added)).map(([code]) => code),
+    [0, 0, 0, 0],
+  );
+  assert.equal(ok('witness list --log audit').match(/by hand/g)?.length, 4);
+});
+
+test('a cosignature by hand bears a time that has come', async (t) => {
+  const { ok, run } = await world(t);
+  const cosigner = parseCosignerKey(
+    cosignerKeyFromSeed('w.example', keyTypes.mldsa44, new Uint8Array(32).fill(91)),
+  );
+  ok(`witness add none ${cosigner.key.text} --log audit`);
+  const request = ok('witness request --log audit');
+  const { text } = parseNote(Buffer.from(request.slice(request.indexOf('\n\n') + 2)));
+  const soon = BigInt(Math.floor(Date.now() / 1000));
+  for (const time of [0n, soon + 400n, 2n ** 62n]) {
+    const { status, stderr } = run('witness add-signature - --log audit', `${cosigner.cosign(text, time)}\n`);
+    assert.deepEqual([status, /cosignature_time_invalid/.test(stderr)], [1, true]);
+  }
+  ok('witness add-signature - --log audit', `${cosigner.cosign(text, soon)}\n`);
+  assert.match(ok('witness list --log audit'), /cosigned so up to size 1/);
+});
+
+test('an origin that no cosignature can name is refused before anything is made', async (t) => {
+  const { cwd, run } = await world(t);
+  const origin = `example.com/${'a'.repeat(244)}`;
+  const { status, stderr } = run(`init long --origin ${origin}`);
+  assert.deepEqual([status, /name_length_invalid/.test(stderr)], [2, true]);
+  assert.equal(existsSync(join(cwd, 'long')), false);
+  assert.equal(run(`init long --origin ${origin.slice(1)}`).status, 0);
+  assert.equal(run('key mldsa --log long').status, 0);
+});
+
 test('what is wrong on the command line is said before anything is written', async (t) => {
   const { cwd, run, vkey } = await world(t);
   const witness = makeWitness(join(cwd, 'w'), 'w.example');
   assert.equal(run(`witness add ftp://w.example ${witness} --log audit`).status, 2);
   assert.equal(run('witness add https://w.example nonsense --log audit').status, 1);
   // The log's own key is no witness's.
-  assert.equal(run(`witness add https://w.example ${vkey} --log audit`).status, 1);
+  assert.match(run(`witness add https://w.example ${vkey} --log audit`).stderr, /witness_is_log/);
   assert.equal(run(`witness add https://w.example ${witness} --log audit --quorum 2`).status, 2);
   assert.equal(run('witness remove w.example --log audit').status, 3);
   assert.equal(existsSync(join(cwd, 'audit/policy')), false);

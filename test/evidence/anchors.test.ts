@@ -179,6 +179,27 @@ describe('cosignatures in evidence', () => {
     assert.match(report.statements.join('\n'), /of its first 10 entries, by the witnesses/);
   });
 
+  test('attack-46: a witness of ours had cosigned the entries before they were recorded, as they say', async (t) => {
+    const { evidence, vkey, policy, note, signer } = await world(t);
+    const file = inside(await evidence({ query: '' }));
+    const at = (ms: number): string => {
+      const seconds = BigInt(Math.floor((Date.now() + ms) / 1000));
+      const line = witnesses[0]!.cosign(textOf(note), seconds);
+      const witnessed = utf8Decode(withSignatures(utf8Encode(note), [line]));
+      return sealedBy({ ...file, witnessed }, origin, signer);
+    };
+    const trust = parsePolicy(policy);
+    assert.deepEqual(codes(auditWith(at(0), { trust })), ['not_witnessed']);
+    // Whenever it signed later, it may have been asked late.
+    assert.deepEqual(codes(auditWith(at(9_000_000), { trust })), ['not_witnessed']);
+    const early = auditWith(at(-3_600_000), { trust });
+    assert.deepEqual(codes(early).sort(), ['not_witnessed', 'time_contradicted']);
+    const found = early.findings.find(({ code }) => code === 'time_contradicted')!;
+    assert.match(found.message, /^Entry 9 says .* w1\.example has cosigned a checkpoint that covers it at /);
+    // The witnesses of the policy inside are the operator's own.
+    assert.deepEqual(codes(auditWith(at(-3_600_000), { trust: { vkey } })), []);
+  });
+
   test('a policy of ours: its quorum is asked of that checkpoint, and every selected entry has to be among those', async (t) => {
     const made = await world(t);
     const old = await made.evidence({ ids: ['e-1', 'e-8'] });

@@ -1,8 +1,10 @@
 // What /openapi.json promises, held against what a real handler answers: every route, as it succeeds and as it fails.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { AnchorStore } from 'indelible/anchor';
 import type { Scope, ViewerTokenCreated } from 'indelible/wire';
 import { type Ask, ORIGIN, startHandler, type TestServer } from './server.ts';
 
@@ -168,7 +170,7 @@ describe('answers are what /openapi.json says', () => {
   });
 
   test('reading: events of every kind, pages, proofs, entries, counts, tiles', async (t) => {
-    const { witness, key } = await start(t);
+    const { witness, key, server } = await start(t);
     const rich = {
       ...event,
       id: 'e-1',
@@ -224,6 +226,11 @@ describe('answers are what /openapi.json says', () => {
     await witness.expect(200, 'GET', '/logs/alpha/tile/entries/000.p/3', { key });
     await witness.expect(404, 'GET', '/logs/alpha/tile/entries/999', { key });
     await witness.expect(404, 'GET', '/logs/alpha/timestamps/000', { key });
+    const anchors = AnchorStore.open(join(server.data, 'logs', 'alpha', 'anchors.db'));
+    const [token, note] = [Buffer.from('token'), Buffer.from('note')];
+    anchors.putTimestamp({ size: 1, authority: 'tsa', at: 0, token, note });
+    anchors.close();
+    await witness.expect(200, 'GET', '/logs/alpha/timestamps/000', { key });
     const headers = { 'if-none-match': await witness.tagOf(`${events}?limit=3`, key) };
     await witness.expect(304, 'GET', `${events}?limit=3`, { key, headers });
     await witness.begins('GET', '/v1/logs/alpha/stream?from=0&include=entry', key);

@@ -278,7 +278,7 @@ test('an honest log that is cosigned by hand, a day after it was asked for', asy
     old = parseCheckpoint(parseNote(parseAddCheckpoint(Buffer.from(request)).note).text).size;
     await record(`meanwhile-${day}`);
     writeFileSync(signed, run(['witness', 'sign', asked, '--data', data, '--vkey', vkey], DAY_MS));
-    run(['witness', 'add-signature', signed, '--log', dir]);
+    run(['witness', 'add-signature', signed, '--log', dir], DAY_MS);
     await record(`afterwards-${day}`);
   }
   run(['verify', dir, '--policy', policy]);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, type TestContext, test } from 'node:test';
 import {
   applyKeyChange,
@@ -206,6 +207,10 @@ describe('revoking', () => {
     const good = await log.record(signIn('a'));
     const late = await log.record(signIn('b'));
     const stolen = readFileSync(join(dir, 'log.key'), 'utf8').trim();
+    const soon = { time: new Date(Date.now() + 3_600_000).toISOString() };
+    await assert.rejects(rotateKey(dir, root, {}, { rotate: false, revoke: { since: soon } }), {
+      code: 'option_invalid',
+    });
     const { history } = await rotateKey(dir, root, {}, { rotate: false, revoke: { since: { index: 2 } } });
     assert.deepEqual(
       history.keys.map(({ last, compromisedSince }) => [last, compromisedSince?.size]),
@@ -255,6 +260,40 @@ describe('revoking', () => {
     const found = await verifyLog(dir, { vkey: root.vkey });
     assert.equal(found.ok, false);
   });
+});
+
+test('a fork tells what is wrong with the old log, and takes none whose tree does not give its root', async (t) => {
+  const { dir, log } = await makeWorld(t);
+  await log.recordMany([signIn('a'), signIn('b')]);
+  await log.close();
+  const edit = (from: string, sql: string): string => {
+    const copy = join(dir, '..', from);
+    cpSync(dir, copy, { recursive: true });
+    const db = new DatabaseSync(join(copy, 'log.db'));
+    const { sql: trigger } = db
+      .prepare("SELECT sql FROM sqlite_schema WHERE name = 'entries_no_update'")
+      .get()!;
+    db.exec(`DROP TRIGGER entries_no_update; ${sql}; ${trigger}`);
+    db.close();
+    return copy;
+  };
+  const make = (from: string, to: string) =>
+    forkLog(from, join(dir, '..', to), { origin: 'example.com/audit-2', mark: `${dir}.mark` });
+  const whole = await make(edit('whole', 'SELECT 1'), 'f1');
+  assert.deepEqual(whole.findings, []);
+  const edited = edit(
+    'edited',
+    "UPDATE entries SET entry = CAST(replace(CAST(entry AS TEXT), 'signed_in', 'signed_on') AS BLOB) WHERE idx = 1",
+  );
+  await make(edited, 'f2').then(
+    ({ findings }) => assert.ok(findings.some(({ code }) => code !== 'rolled_back')),
+    (error) => assert.equal(error.code, 'log_damaged'),
+  );
+  const mark = join(dir, '..', 'bad.mark');
+  const flipped = readFileSync(`${dir}.mark`, 'utf8').trimEnd();
+  writeFileSync(mark, `${flipped.slice(0, -8)}${flipped.at(-8) === 'A' ? 'B' : 'A'}${flipped.slice(-7)}\n`);
+  const marked = await forkLog(dir, join(dir, '..', 'f3'), { origin: 'example.com/audit-3', mark });
+  assert.ok(marked.findings.length > 0);
 });
 
 test('a fork names the log that it takes the place of, and leaves it as it is', async (t) => {

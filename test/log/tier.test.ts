@@ -14,6 +14,7 @@ import {
   formatVerifierKey,
   keyTypes,
   parseNote,
+  parsePolicy,
   parseSignerKey,
   parseVerifierKey,
   signerKeyFromSeed,
@@ -240,9 +241,12 @@ describe('the facts', () => {
     return { name, signer, key, vkey: formatVerifierKey(key) };
   }
 
-  function cosign(note: string, witnesses: readonly ReturnType<typeof witness>[]): string {
+  function cosign(
+    note: string,
+    witnesses: readonly ReturnType<typeof witness>[],
+    seconds = Math.floor(Date.now() / 1000),
+  ): string {
     const { text } = parseNote(Buffer.from(note));
-    const seconds = Math.floor(Date.now() / 1000);
     const lines = witnesses.map(({ name, signer, key }) => {
       const time = Buffer.alloc(8);
       time.writeBigUInt64BE(BigInt(seconds));
@@ -375,6 +379,80 @@ describe('the facts', () => {
     const contradicted = await log.tier();
     assert.match(contradicted.contradictions.join(), /Witnesses have cosigned 2 entries of another history/);
     assert.equal(contradicted.witnessed, undefined);
+  });
+
+  test('a policy counts as far as a verifier with it goes: its quorum, its log lines, witnesses who are somebody else', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    const one = witness('w1.example', 1);
+    const { note, size } = await log.checkpoint();
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    t.after(() => store.close());
+    const of = async (policy: string, cosigned: string) => {
+      writeFileSync(join(dir, 'policy'), policy);
+      store.putPublished({ size, note: Buffer.from(cosigned), at: Date.now() });
+      const tier = await log.tier();
+      const { answered, unseen } = rowOf(tier, 'holds the signing key');
+      return { tier, says: tier.layers[2]!.says, answered, unseen };
+    };
+    const cosigned = cosign(note, [one]);
+    const good = await of(`log ${log.vkey}\nwitness w ${one.vkey}\nquorum w\n`, cosigned);
+    assert.deepEqual([good.answered, good.tier.witnessed?.names], ['whole', ['w1.example']]);
+
+    const none = await of(`log ${log.vkey}\nwitness w ${one.vkey}\nquorum none\n`, cosigned);
+    assert.match(
+      none.says,
+      /^the policy names 1 witness, and asks for the signature of none \(quorum none\)/,
+    );
+    assert.deepEqual([none.answered, none.tier.witnessed], ['none', undefined]);
+
+    const elsewhere = parseSignerKey(signerKeyFromSeed(origin, new Uint8Array(32).fill(7))).vkey;
+    const another = await of(`log ${elsewhere}\nwitness w ${one.vkey}\nquorum w\n`, cosigned);
+    assert.match(another.says, /no log line of it is a key of this log/);
+    assert.deepEqual([another.answered, another.tier.witnessed], ['none', undefined]);
+
+    // The log itself, under its own name, and under another one with the key that signs it.
+    const { publicKey } = parseVerifierKey(log.vkey);
+    const renamed = createVerifierKey({ name: 'w9.example', type: keyTypes.cosignatureV1, publicKey });
+    const signer = parseSignerKey(readFileSync(join(dir, 'log.key'), 'utf8').trim());
+    const vkey = formatVerifierKey(renamed);
+    const own = { name: renamed.name, signer, key: renamed, vkey };
+    for (const self of [own, witness(origin, 3)]) {
+      const said = await of(`log ${log.vkey}\nwitness w ${self.vkey}\nquorum w\n`, cosign(note, [self]));
+      assert.deepEqual([said.answered, said.tier.witnessed], ['none', undefined]);
+      assert.match(said.tier.warnings.join(), /The witness w is the log itself/);
+      const report = await log.verify({ policy: parsePolicy(readFileSync(join(dir, 'policy'), 'utf8')) });
+      assert.deepEqual(
+        report.findings.map(({ detail }) => detail),
+        [{ code: 'policy_unsatisfied' }],
+      );
+    }
+  });
+
+  test('a time counts that has come, and of a quorum the oldest that it needs', async (t) => {
+    const dir = join(temporaryFolder(t), 'log');
+    await using log = await createLog(dir, { origin, thread: 'caller' });
+    const [one, two, three] = [witness('w1.example', 1), witness('w2.example', 2), witness('w3.example', 3)];
+    const { note, size } = await log.checkpoint();
+    writeFileSync(
+      join(dir, 'policy'),
+      `log ${log.vkey}\nwitness w1 ${one.vkey}\nwitness w2 ${two.vkey}\nwitness w3 ${three.vkey}\ngroup g 2 w1 w2 w3\nquorum g\n`,
+    );
+    const store = AnchorStore.open(join(dir, 'anchors.db'));
+    t.after(() => store.close());
+    const now = Math.floor(Date.now() / 1000);
+    const of = async (...at: readonly (readonly [typeof one, number])[]) => {
+      const signed = at.reduce((text, [who, seconds]) => cosign(text, [who], seconds), note);
+      store.putPublished({ size, note: Buffer.from(signed), at: Date.now() });
+      return log.tier();
+    };
+    const twoHours = await of([one, now], [two, now - 7_200], [three, now - 80_000]);
+    assert.match(twoHours.layers[2]!.says, /, 2 hours ago$/);
+    const ahead = await of([one, now], [two, now + 3_600]);
+    assert.equal(ahead.layers[2]!.holds, false);
+    assert.match(ahead.warnings.join(), /w2\.example has cosigned at a time that is ahead of the clock/);
+    const timeless = await of([one, now], [two, 0]);
+    assert.equal(timeless.layers[2]!.holds, false);
   });
 
   test('where it is published is looked at: what is gone, another log or another history counts for nothing', async (t) => {

@@ -48,6 +48,18 @@ async function refusals(log: Log): Promise<unknown[]> {
 
 const stateOf = (log: Log) => log.followers.list()[0]?.state;
 
+/** What Node is told before it runs a program, so that this is killed before it puts a file of this name in place. */
+function killedBefore(name: string): string[] {
+  const script = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
+    const { renameSync } = fs;
+    fs.renameSync = (from, to) => {
+      if (to.endsWith('/${name}')) process.kill(process.pid, 'SIGKILL');
+      renameSync(from, to);
+    };
+    syncBuiltinESMExports();`;
+  return ['--import', `data:text/javascript,${encodeURIComponent(script)}`];
+}
+
 describe('a log whose key was replaced', () => {
   test('says once that its witness does not know the new key, and that it cosigns again when it does', async (t) => {
     const { dir, vkey, witness } = await witnessedLog(t);
@@ -113,6 +125,42 @@ describe('a log whose key was replaced', () => {
     assert.match((await log.tier()).warnings.join(), /W1/);
     assert.deepEqual(await refusals(log), []);
   });
+
+  for (const [words, path] of [
+    ['before its key has its place', 'log.key'],
+    ['before its key has its name', 'log.vkey'],
+  ] as const) {
+    test(`a rotation that was killed ${words} tells each witness as well once it is finished`, async (t) => {
+      const folder = temporaryFolder(t);
+      const dir = join(folder, 'log');
+      assert.equal(indelible(['init', dir, '--origin', origin]).status, 0);
+      renameSync(join(dir, 'root.key'), join(folder, 'root.key'));
+      const before = readFileSync(join(dir, 'log.vkey'), 'utf8').trim();
+      const vkey = makeWitness(join(folder, 'witness'), 'w1.example');
+      writeFileSync(join(dir, 'policy'), policyText(before, [{ vkey, url: 'https://w1.example' }], 1));
+      const rest = ['--log', dir, '--root-key', join(folder, 'root.key')];
+      const revoke = ['key', 'revoke', ...rest, '--since', '1'];
+      const killed = indelible(revoke, { node: killedBefore(path) });
+      assert.equal(killed.status, null, 'it was killed');
+      assert.equal(killed.stderr, '');
+      assert.equal(readFileSync(join(dir, 'log.vkey'), 'utf8').trim(), before);
+      const told = indelible(revoke);
+      assert.equal(told.status, 0, told.stderr);
+      const now = readFileSync(join(dir, 'log.vkey'), 'utf8').trim();
+      assert.notEqual(now, before);
+      assert.match(told.stderr, /cut off is finished now. Nothing else was done/);
+      assert.ok(told.stderr.includes(`From now on ${now} signs the log`), told.stderr);
+      const line = told.stderr.split('\n').find((one) => one.includes('witness W1 (https://w1.example)'));
+      assert.ok(line?.includes(`puts --vkey ${now} in the place of ${before}.`), told.stderr);
+      assert.ok(told.stdout.includes(now) && told.stdout.includes('revoked'), told.stdout);
+      // It changed the key once.
+      const { keys } = JSON.parse(indelible(['key', 'list', '--log', dir, '--json']).stdout);
+      assert.deepEqual(
+        keys.map((key: { vkey: string }) => key.vkey),
+        [before, now],
+      );
+    });
+  }
 
   test('key rotate says the new key, and what each witness has to be told', async (t) => {
     const folder = temporaryFolder(t);

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, createMldsaKey, isLogError, type Log, logPaths, openLog, verifyLog } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
-import { keyTypes, openWithPolicy, parsePolicy } from 'indelible/note';
+import { keyTypes, openWithPolicy, parseCheckpoint, parseNote, parsePolicy } from 'indelible/note';
 import { publishLog } from 'indelible/publish';
 import { parseProof, verifyProof } from 'indelible/verify';
 import { watchedLogs } from 'indelible/witness';
@@ -123,6 +123,31 @@ describe('two witnesses', () => {
     await serveWitness(t, other!.dir, vkey, Number(new URL(other!.url).port));
     await alone.witnessed({ timeoutMs: 15_000 });
     assert.deepEqual(states(log), ['following', 'following']);
+  });
+
+  test('what the quorum cosigned is not forgotten, however many checkpoints come after it', async (t) => {
+    const { dir, vkey } = await newLog(t);
+    const [one, other] = await witnesses(t, vkey, 2);
+    const policy = policyText(vkey, [one!, other!], 2);
+    const log = await opened(t, dir, policy);
+    const first = await log.record(signIn());
+    const { size } = parseCheckpoint(parseNote(utf8Encode((await first.witnessed()).checkpoint)).text);
+    await other!.kill();
+    // One of two cosigns each of these, and nobody the last of them.
+    const store = AnchorStore.open(logPaths(dir).anchors);
+    t.after(() => store.close());
+    for (let more = 0; more < 400; more++) {
+      await log.record(signIn());
+      const head = await log.checkpoint();
+      store.addSignatures({ size: head.size, note: utf8Encode(head.note), at: Date.now() }, []);
+    }
+    store.thinPublished();
+    assert.equal((await log.checkpoint({ witnessed: true })).size, size);
+    assert.equal((await log.prove(first.id)).proof.match(/— w\d\.example/g)?.length, 2);
+    const report = await verifyLog(dir, { policy: parsePolicy(policy) });
+    assert.ok(report.ok, JSON.stringify(report.findings));
+    writeFileSync(join(dir, 'policy'), policy);
+    assert.equal((await log.tier()).witnessed?.size, size);
   });
 
   test('go on over a restart of the log, and of both of them', async (t) => {

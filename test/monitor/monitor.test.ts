@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, newSignerKey, rotateKey } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
 import { utf8Encode } from 'indelible/bytes';
 import { sourceEvent } from 'indelible/event';
 import { Monitor, StateFile } from 'indelible/monitor';
@@ -21,7 +22,8 @@ import {
   signNote,
   withSignatures,
 } from 'indelible/note';
-import { publishLog, verifyPublished } from 'indelible/publish';
+import { publishLog } from 'indelible/publish';
+import { readHead } from 'indelible/verify';
 import { watchedLogs } from 'indelible/witness';
 import { indelible } from '../cli/cli-process.ts';
 import { urlOf } from '../publish/world.ts';
@@ -30,6 +32,8 @@ import { serve } from '../support/served.ts';
 import { listen, makeChain, opensslMissing } from '../support/tsa.ts';
 import { startWitness } from '../witness/world.ts';
 import { codes, evidenceOf, origin, Watched } from './world.ts';
+
+const DAY_MS = 86_400_000;
 
 const signerOfLog = ({ log }: Watched) =>
   parseSignerKey(readFileSync(join(log.dir, 'log.key'), 'utf8').trim());
@@ -332,6 +336,71 @@ describe('what is asked besides', () => {
     assert.deepEqual(codes(await world.look(limits)), ['cosignature_old']);
   });
 
+  test('attack-46: what is published says that it was recorded after a witness had cosigned it', async (t) => {
+    const world = await Watched.make(t, 1);
+    const now = Date.now();
+    t.mock.timers.enable({ apis: ['Date'], now: now + DAY_MS });
+    await world.grow(2);
+    const witness = startWitness(t, watchedLogs([{ vkey: world.log.vkey }]), { now: () => now });
+    const key = witness.keys.find(({ type }) => type === 4)!;
+    const policy = `log ${world.log.vkey}\nwitness w ${key.text}\n`;
+    const note = utf8Encode((await world.log.checkpoint()).note);
+    const answer = await witness.ask(formatAddCheckpoint({ oldSize: 0, proof: [], note }));
+    const lines = (await answer.text()).trim().split('\n');
+    writeFileSync(join(world.public, 'checkpoint'), withSignatures(note, lines));
+    // The clock of the monitor is wrong as well, and tells nothing: the witness is somebody else.
+    assert.deepEqual(codes(await world.look()), []);
+    rmSync(world.state);
+    const report = await world.look({ trust: parsePolicy(`${policy}quorum w\n`) });
+    assert.deepEqual(codes(report), ['time_contradicted']);
+    const { message, from } = report.tell.find(({ code }) => code === 'time_contradicted')!;
+    const last = (await world.log.checkpoint()).size - 1;
+    assert.equal(from, last);
+    const words = `^Entry ${last} says .* witness\\.example has cosigned a checkpoint that covers it at .*\\.$`;
+    assert.match(message, new RegExp(words));
+    assert.deepEqual(codes(await world.look({ trust: parsePolicy(`${policy}quorum w\n`) })), [], 'told once');
+  });
+
+  test('attack-46: in a folder, what came after a cosignature says that it was recorded before', async (t) => {
+    const start = Date.now();
+    const world = await Watched.make(t, 1);
+    const { dir } = world.log;
+    const witness = startWitness(t, watchedLogs([{ vkey: world.log.vkey }]), { now: () => start + DAY_MS });
+    const key = witness.keys.find(({ type }) => type === 4)!;
+    const trust = parsePolicy(`log ${world.log.vkey}\nwitness w ${key.text}\nquorum w\n`);
+    let old = 0;
+    const cosign = async (logSize?: number): Promise<void> => {
+      const { size, note: text } = await world.log.checkpoint();
+      const note = utf8Encode(text);
+      const { root } = readHead(note)!;
+      const proof = old === 0 ? [] : await world.log.reader.proveGrowth({ from: old, to: size, root });
+      const answer = await witness.ask(formatAddCheckpoint({ oldSize: old, proof, note }));
+      assert.equal(answer.status, 200);
+      const store = AnchorStore.open(join(dir, 'anchors.db'));
+      store.addSignatures({ size, note, at: 0 }, (await answer.text()).trim().split('\n'), logSize);
+      store.close();
+      old = size;
+    };
+    const look = () => world.look({ place: dir, trust });
+    await cosign();
+    await world.grow(1);
+    await cosign();
+    await world.grow(1);
+    // A day late, as far as is known: nobody noted how large the log was when the signature came.
+    const first = await look();
+    assert.deepEqual(codes(first), ['time_contradicted']);
+    assert.match(first.tell.at(-1)!.message, / says that it cosigned at .* vouches for nothing /, 'no entry');
+    const { size } = await world.log.checkpoint();
+    await cosign(size);
+    await world.grow(1);
+    await cosign(size + 1);
+    assert.deepEqual(codes(await look()), [], 'the commit behind it may have been under way');
+    await world.grow(1);
+    const report = await look();
+    assert.deepEqual(codes(report), ['time_contradicted']);
+    assert.match(report.tell[0]!.message, new RegExp(`^Entry ${size + 1} says .* when it was not there yet`));
+  });
+
   test('how old the newest time-stamp is', { skip: opensslMissing }, async (t) => {
     const folder = temporaryFolder(t);
     const tsa = await listen(t, folder, makeChain(folder));
@@ -453,31 +522,5 @@ describe('the state', () => {
     assert.equal(run('--max-cosignature-age', '1h').status, 2);
     assert.equal(run('--webhook', 'http://example.com/').status, 2);
     assert.throws(() => new Monitor({ place: 'ftp://x', trust: { vkey: 'no' }, state: world.state }));
-  });
-});
-
-test('a server that has pruned its log: who knows it goes on, who begins is told where to, and nobody calls it broken', async (t) => {
-  const world = await Watched.make(t, 300);
-  await world.publish();
-  /** Answers as a server that has pruned the first bundle does. */
-  const fetch = async (input: unknown): Promise<Response> => {
-    const { pathname } = new URL(String(input));
-    if (pathname === '/tile/entries/000') return new Response('{}', { status: 410 });
-    const at = join(world.public, pathname);
-    return existsSync(at) ? new Response(readFileSync(at)) : new Response(null, { status: 404 });
-  };
-  const served = { place: 'http://127.0.0.1:9/', fetch: fetch as typeof globalThis.fetch };
-  const fresh = await world.look({ ...served, state: join(world.folder, 'fresh') });
-  assert.deepEqual([fresh.isReached, codes(fresh)], [false, []]);
-  assert.match(fresh.problem!, /tile\/entries\/000 is gone: its entries were pruned, and lie in an archive/);
-  assert.equal((await world.look()).isReached, true);
-  await world.grow(3);
-  const known = await world.look({ ...served, wholeEveryMs: 1 });
-  assert.deepEqual(
-    [known.isReached, known.added > 0, codes(known), known.holds],
-    [true, true, ['log_pruned'], 0],
-  );
-  await assert.rejects(verifyPublished(served.place, { vkey: world.log.vkey, fetch: served.fetch }), {
-    code: 'entry_pruned',
   });
 });

@@ -169,6 +169,48 @@ describe('signatures that are made of the first entries alone, again and again,'
   }
 });
 
+describe('the times of witnesses', async () => {
+  const { judgeWitnesses } = await import('#dist/monitor/judge.js');
+  const signer = parseSignerKey(signerKeyFromSeed('log.example/t', new Uint8Array(32).fill(4)));
+  const [one, two, three] = [1, 2, 3].map((seed) =>
+    parseCosignerKey(
+      cosignerKeyFromSeed(`w${seed}.example`, keyTypes.cosignatureV1, new Uint8Array(32).fill(seed)),
+    ),
+  );
+  const [nowMs, hourMs] = [Date.parse('2030-01-01T00:00:00Z'), 3_600_000];
+  const [fresh, old, ahead] = [nowMs / 1000 - 60, nowMs / 1000 - 7200, nowMs / 1000 + 315_360_000];
+  const policyOf = (needed: number) =>
+    parsePolicy(
+      `log ${signer.vkey}\nwitness w1 ${one!.key.text}\nwitness w2 ${two!.key.text}\nwitness w3 ${three!.key.text}\ngroup some ${needed} w1 w2 w3\nquorum some\n`,
+    );
+  const text = formatCheckpoint({ origin: signer.name, size: 9, root: new Uint8Array(32).fill(1) });
+  const recordedAt = new Date(nowMs - 7 * hourMs).toISOString();
+  const limits = { maxCosignatureAgeMs: hourMs };
+  const times = [[0, nowMs - 9 * hourMs]] as const;
+  const facts = { nowMs, size: 9, recordedAt, limits, times, origin: signer.name, arrivals: [] };
+
+  for (const [what, needed, seconds, found] of [
+    ['that are young enough are enough', 2, [fresh, fresh, old], []],
+    ['that the quorum needs are as old as the oldest of them', 2, [fresh, old, old], ['cosignature_old']],
+    ['that are ahead by years vouch for nothing', 1, [ahead], ['cosignature_old', 'time_contradicted']],
+    ['that nobody can write down vouch for nothing', 1, [2 ** 62], ['cosignature_old', 'time_contradicted']],
+    ['that are ahead do not complete a quorum', 2, [fresh, ahead], ['cosignature_old', 'time_contradicted']],
+    ['that are ahead take nothing from those that are not', 1, [fresh, ahead], ['time_contradicted']],
+    ['that are a little ahead are good', 1, [nowMs / 1000 + 200], []],
+  ] as const) {
+    test(what, () => {
+      const cosignatures = seconds.map((at, place) => [one, two, three][place]!.cosign(text, BigInt(at)));
+      const note = withSignatures(signNote(text, [signer]), cosignatures);
+      const told = judgeWitnesses([note], { policy: policyOf(needed) }, facts);
+      assert.deepEqual(
+        told.map(({ code }) => code),
+        found,
+        JSON.stringify(told),
+      );
+    });
+  }
+});
+
 test('when entries were recorded is remembered in bounded space, the nearer the more exactly', async () => {
   const { TimeMarks, thereAt } = await import('#dist/monitor/times.js');
   const marks = new TimeMarks();
@@ -185,4 +227,25 @@ test('when entries were recorded is remembered in bounded space, the nearer the 
     assert.ok(thereAt(marks.kept, at(index)) <= index + 1);
   }
   assert.equal(marks.earliest(5, 6), undefined);
+});
+
+describe('a clock of the monitor that was ahead', () => {
+  test('does not keep everything from being read again', async (t) => {
+    const world = await Watched.make(t, 3);
+    world.ahead = 3650 * DAY_MS;
+    await world.look({ wholeEveryMs: DAY_MS });
+    world.ahead = 0;
+    assert.equal((await world.look({ wholeEveryMs: DAY_MS })).isWhole, true);
+    assert.equal((await world.look({ wholeEveryMs: DAY_MS })).isWhole, false);
+  });
+
+  test('accuses no entry of having come late', async (t) => {
+    const world = await Watched.make(t, 3);
+    world.ahead = DAY_MS;
+    await world.look({ place: world.log.dir });
+    world.ahead = 0;
+    await world.grow(1);
+    const report = await world.look({ place: world.log.dir });
+    assert.deepEqual([codes(report), report.holds, report.added > 0], [[], 0, true]);
+  });
 });

@@ -1,12 +1,16 @@
 // Findings that are sent: at least once, signed, and nowhere else than they were to go.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Found } from 'indelible/monitor';
-import { Webhook } from 'indelible/monitor';
+import { StateFile, Webhook } from 'indelible/monitor';
+import { urlOf } from '../publish/world.ts';
 import { Watched } from './world.ts';
 
 const secret = 'a secret of the test, long enough';
@@ -68,6 +72,119 @@ test('a finding is sent until it is taken, by monitors that come and go, under o
     assert.equal(found.id, id);
     assert.ok(['monitor_began', 'log_stalled'].includes(found.code));
   }
+});
+
+/** A receiver that answers when it is told to. */
+async function slowReceiver(t: TestContext) {
+  const waiting: ServerResponse[] = [];
+  let arrived = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      waiting.push(response);
+      arrived.resolve();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
+    next: async (): Promise<ServerResponse> => {
+      while (waiting.length === 0) {
+        await arrived.promise;
+        arrived = Promise.withResolvers<void>();
+      }
+      return waiting.shift()!;
+    },
+  };
+}
+
+test('a receiver that takes its time keeps no look waiting, and what it has taken is remembered at once', async (t) => {
+  const hook = await slowReceiver(t);
+  const world = await Watched.make(t, 3);
+  const monitor = world.monitor({ webhook: { url: hook.url }, maxSilenceMs: 60_000 });
+  assert.equal((await monitor.look()).waiting, 1);
+  const delivering = monitor.deliver();
+  const first = await hook.next();
+  world.ahead = 100_000;
+  assert.equal((await monitor.look()).waiting, 2, 'a look goes on beside it');
+  first.writeHead(204).end();
+  const second = await hook.next();
+  const kept = new StateFile(world.state).load()!;
+  assert.deepEqual(
+    kept.waiting.map(({ found }) => found.code),
+    ['log_stalled'],
+  );
+  world.ahead = 0;
+  assert.equal((await monitor.look()).holds, 0);
+  second.writeHead(204).end();
+  assert.deepEqual(await delivering, { left: 0 });
+  assert.deepEqual(new StateFile(world.state).load()!.waiting, []);
+});
+
+test('a clock that was ahead when a delivery failed keeps none back', async (t) => {
+  const { url, received } = await receiver(t, 500);
+  const world = await Watched.make(t, 3);
+  const options = { webhook: { url } };
+  world.ahead = 3650 * 86_400_000;
+  const monitor = world.monitor(options);
+  await monitor.look();
+  await monitor.deliver();
+  world.ahead = 0;
+  assert.equal((await world.monitor(options).deliver()).left, 0);
+  assert.equal(received.length, 2);
+});
+
+/** The command, with what it has printed so far. */
+function command(t: TestContext, world: Watched, ...more: string[]) {
+  const main = join(import.meta.dirname, '../../dist/cli/main.js');
+  const words = ['monitor', urlOf(world.public), '--vkey', world.log.vkey, '--state', world.state, ...more];
+  const child = spawn(process.execPath, [main, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (part) => {
+    said.out += part;
+  });
+  child.stderr.on('data', (part) => {
+    said.err += part;
+  });
+  const until = async (is: () => boolean): Promise<void> => {
+    while (!is()) {
+      assert.equal(child.exitCode, null, said.err);
+      await sleep(20);
+    }
+  };
+  const stop = async (): Promise<void> => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+  };
+  return { said, until, stop };
+}
+
+const looksIn = (text: string): number => text.split('it continues what was seen').length - 1;
+
+test('the command looks on while the webhook is asked', async (t) => {
+  const hook = await slowReceiver(t);
+  const world = await Watched.make(t, 3);
+  const { said, until, stop } = command(t, world, '--interval', '1s', '--webhook', hook.url);
+  const response = await hook.next();
+  const before = looksIn(said.out);
+  await until(() => looksIn(said.out) > before || response.destroyed);
+  assert.equal(response.destroyed, false, 'it was asked first, and is asked still');
+  response.writeHead(204).end();
+  await stop();
+});
+
+test('the command waits for longer than a timer can', async (t) => {
+  const world = await Watched.make(t, 3);
+  const { said, until, stop } = command(t, world, '--interval', '30d');
+  await until(() => looksIn(said.out) > 0);
+  await sleep(300);
+  await stop();
+  assert.deepEqual([looksIn(said.out), said.err], [1, '']);
 });
 
 test('it goes to no private and no link-local address, whatever its name leads to', async (t) => {

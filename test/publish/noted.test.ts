@@ -39,6 +39,9 @@ test('a place is locked until the first of its files is free, and not where some
   const first = await untilOf(10);
   assert.ok(Math.abs(Date.parse(first!) - Date.now() - 10 * DAY_MS) < 60_000);
   assert.equal(await untilOf(20), first);
+  const shorter = await untilOf(1);
+  assert.ok(Math.abs(Date.parse(shorter!) - Date.now() - DAY_MS) < 60_000);
+  assert.equal(await untilOf(30), shorter);
   assert.equal(await untilOf(undefined), undefined);
   assert.equal(await untilOf(20), undefined);
 });

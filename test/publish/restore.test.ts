@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   copyFileSync,
@@ -24,6 +25,7 @@ import { SubjectKeys } from 'indelible/store';
 import { verifyProof } from 'indelible/verify';
 import { indelible, program } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
+import { serveFolder } from './forged-world.ts';
 import { copyOf, grow, smallLog, urlOf } from './world.ts';
 
 async function published(t: Parameters<typeof smallLog>[0], events: number) {
@@ -296,6 +298,48 @@ test('a log whose keys changed: published, read, proven, verified and restored b
   await assert.rejects(publishLog(other, { to: url }), { code: 'archive_conflict' });
 });
 
+test('who reads on after a change of keys looks through what is new alone, unless that does not lead to the key', async (t) => {
+  const dir = join(temporaryFolder(t), 'log');
+  const root = parseSignerKey(newSignerKey('log.example/published/root'));
+  const options = { thread: 'caller', heartbeatMs: 0 } as const;
+  await using log = await createLog(dir, {
+    origin: 'log.example/published',
+    rootVkey: root.vkey,
+    ...options,
+  });
+  const folder = join(temporaryFolder(t), 'pub');
+  const to = urlOf(folder);
+  let asked: string[] = [];
+  const fetch = async (url: string): Promise<Response> => {
+    const path = new URL(url).pathname.slice(1);
+    asked.push(path);
+    const at = join(folder, path);
+    return existsSync(at) ? new Response(readFileSync(at)) : new Response(null, { status: 404 });
+  };
+  const opened = (vkey: string) => openPublished('https://log.example', vkey, { fetch: fetch as never });
+  const bundles = () =>
+    asked.filter((path) => path.startsWith('tile/entries/')).map((path) => path.slice(13));
+  await grow(log, 1_099);
+  await publishLog(log, { to });
+  await using first = await opened(log.vkey);
+  assert.deepEqual(bundles(), [], 'its key signs');
+  const second = (await rotateKey(dir, root)).history.vkey;
+  await publishLog(log, { to });
+  await first.checkpoint();
+  assert.deepEqual(bundles(), ['000', '004.p/77'], 'the first entry, and what came since');
+  await using other = await opened(second);
+  await grow(log, 200);
+  await rotateKey(dir, root);
+  const { size } = await publishLog(log, { to });
+  asked = [];
+  assert.equal((await first.checkpoint()).size, size);
+  assert.deepEqual(bundles(), ['004', '005.p/22'], 'nothing twice but the bundle that went on');
+  // The change before its own key lies behind what was skipped: then everything is looked through.
+  asked = [];
+  assert.equal((await other.checkpoint()).size, size);
+  assert.deepEqual(new Set(bundles()), new Set(['000', '001', '002', '003', '004', '005.p/22']));
+});
+
 test('an erasure destroys the keys of the subject by itself, also where its process died before', async (t) => {
   const { log, url, keys } = await published(t, 300);
   const request = { basis: 'gdpr-17', requestId: 'R-17', approvedBy: ['p_1', 'p_2'] };
@@ -376,6 +420,51 @@ test('restored without keys, a log lacks its sealed values, and the command says
   assert.doesNotMatch(restore('with', '--subject-keys', keys).stderr, /not restored/);
   const { findings } = await verifyLog(join(folder, 'without'), { vkey: log.vkey });
   assert.deepEqual(new Set(findings.map(({ code }) => code)), new Set(['disclosure_missing']));
+});
+
+test('where a tile of level 1 fills up, and beyond: restored byte for byte, and verified', async (t) => {
+  const log = await smallLog(t, 0);
+  const folder = join(temporaryFolder(t), 'pub');
+  const url = urlOf(folder);
+  const hashOf = async (entries: AsyncIterable<{ readonly entry: Uint8Array }>): Promise<string> => {
+    const hash = createHash('sha256');
+    for await (const { entry } of entries) hash.update(entry);
+    return hash.digest('hex');
+  };
+  for (const size of [65_535, 65_793]) {
+    const missing = async (): Promise<number> => size - (await log.checkpoint()).size;
+    for (let left = await missing(); left > 0; left = await missing()) {
+      const made = Array.from({ length: Math.min(left, 2000) }, () => ({
+        action: 'user.signed_in',
+        actor: { type: 'user', id: 'u_1' },
+      }));
+      for (const result of await log.recordMany(made)) if (!result.ok) throw result.error;
+    }
+    await publishLog(log, { to: url });
+    const report = await verifyPublished(url, { vkey: log.vkey, threads: 0, depth: 'tree' });
+    assert.deepEqual([report.ok, report.size], [true, size]);
+    const to = join(temporaryFolder(t), 'restored');
+    const restored = await restoreLog({ from: url, to, vkey: log.vkey });
+    assert.deepEqual([restored.size, restored.root], [size, (await log.checkpoint()).root]);
+    await using copy = await openLog(to, { readOnly: true, thread: 'caller' });
+    assert.equal(await hashOf(copy.entries()), await hashOf(log.entries()));
+  }
+
+  // Served, it is so large that the changes of its keys are looked for before it is audited.
+  const { vkey } = log;
+  await rotateKey(log.dir, parseSignerKey(readFileSync(join(log.dir, 'root.key'), 'utf8').trim()));
+  await grow(log, 1);
+  const { size } = await publishLog(log, { to: url });
+  const served = await serveFolder(t, folder);
+  const verify = (keySearch: { entries?: number }) =>
+    verifyPublished(served.url, { vkey, keySearch, threads: 0, depth: 'tree' });
+  const report = await verify({});
+  assert.deepEqual([report.ok, report.size], [true, size], JSON.stringify(report.findings));
+  const { findings } = await verify({ entries: 4096 });
+  assert.deepEqual(
+    findings.map(({ code }) => code),
+    ['key_unknown'],
+  );
 });
 
 test('sealed values that do not come back are counted: what no erasure explains is said, and the status is 1', async (t) => {

@@ -21,13 +21,20 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { type Log, openLog, verifyLog } from 'indelible';
-import { AnchorStore } from 'indelible/anchor';
-import { cosignerKeyFromSeed, keyTypes, parseCosignerKey, parseSignerKey } from 'indelible/note';
+import { AnchorStore, formatStampFile } from 'indelible/anchor';
+import {
+  cosignerKeyFromSeed,
+  formatCheckpoint,
+  keyTypes,
+  parseCosignerKey,
+  parseSignerKey,
+  signNote,
+} from 'indelible/note';
 import { publishLog, publishTiles, restoreLog, verifyPublished } from 'indelible/publish';
 import { rebuildTree } from '#dist/drill/resign.js';
 import { temporaryFolder } from '../support/folders.ts';
 import { S3Double } from '../support/s3-double.ts';
-import { type Chain, listen, makeChain, openssl, opensslMissing } from '../support/tsa.ts';
+import { type Chain, forgeToken, listen, makeChain, openssl, opensslMissing } from '../support/tsa.ts';
 import { keep, stampAt, stampNow, until } from './stamps-world.ts';
 import { copyOf, filesOf, grow, origin, smallLog, urlOf } from './world.ts';
 
@@ -371,7 +378,7 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
         silent: true,
       });
       const ended = once(child, 'exit');
-      await until(t, at, () => existsSync(join(folder, at)) || child.exitCode !== null);
+      await until(at, () => existsSync(join(folder, at)) || child.exitCode !== null);
       child.kill('SIGKILL');
       await ended;
       const before = stampFiles(folder).length;
@@ -473,9 +480,9 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     const folder = join(temporaryFolder(t), 'public');
     const options = { to: urlOf(folder), everyMs: 0, disclosures: false };
     log.followers.add(publishTiles(log, options));
-    await until(t, 'it is published', () => existsSync(join(folder, 'checkpoint')));
+    await until('it is published', () => existsSync(join(folder, 'checkpoint')));
     await stampAt(log, chain, Date.now() - HOUR_MS);
-    await until(t, 'the first', () => existsSync(join(folder, 'timestamps/000')));
+    await until('the first', () => existsSync(join(folder, 'timestamps/000')));
     await log.close();
     {
       await using reader = await openLog(log.dir, { readOnly: true, thread: 'caller' });
@@ -484,8 +491,8 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     await using again = await openLog(log.dir, { thread: 'caller', heartbeatMs: 0 });
     const told: number[] = [];
     again.followers.add(publishTiles(again, { ...options, onPublished: (one) => told.push(one.timestamps) }));
-    await until(t, 'the second', () => existsSync(join(folder, 'timestamps/001')));
-    await until(t, 'it is told', () => told.length > 0);
+    await until('the second', () => existsSync(join(folder, 'timestamps/001')));
+    await until('it is told', () => told.length > 0);
     assert.deepEqual(told, [1]);
     assert.equal(again.followers.list()[0]?.state, 'following');
   });
@@ -504,6 +511,12 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     await publish(stranger, elsewhere);
     cpSync(join(elsewhere, 'timestamps/000'), join(folder, 'timestamps/004'));
     writeFileSync(join(folder, 'timestamps/005'), 'nothing');
+    // What the log's own key has signed of another history.
+    const signer = parseSignerKey(readFileSync(join(log.dir, 'log.key'), 'utf8').trim());
+    const note = signNote(formatCheckpoint({ origin, size: 2, root: new Uint8Array(32) }), [signer]);
+    const [text] = Buffer.from(note).toString().split('\n\n');
+    const token = forgeToken({ text: Buffer.from(`${text}\n`), signer: chain.tsa });
+    writeFileSync(join(folder, 'timestamps/006'), formatStampFile({ authority: 'tsa', note, token })!);
     const to = join(temporaryFolder(t), 'restored');
     const restored = await restoreLog({ from: urlOf(folder), to, vkey: log.vkey });
     assert.equal(restored.timestamps, 4);
@@ -517,6 +530,54 @@ describe('published time-stamps', { skip: opensslMissing }, () => {
     // Published from there to where they came from, each is there already.
     await using again = await openLog(to, { readOnly: true, thread: 'caller' });
     assert.equal((await publish(again, folder)).timestamps, 0);
+  });
+
+  test('an erasure leaves them as they are, and they it', async (t) => {
+    const log = await smallLog(t, 10);
+    const folder = join(temporaryFolder(t), 'public');
+    await stampAt(log, chain, Date.now());
+    await publishLog(log, { to: urlOf(folder) });
+    const before = filesOf(folder).get('timestamps/000');
+    await log.erase({ subject: 'user/u_1', basis: 'gdpr-17', requestId: 'r-1', approvedBy: ['p_1', 'p_2'] });
+    await stampAt(log, chain, Date.now());
+    await publishLog(log, { to: urlOf(folder) });
+    assert.equal(filesOf(folder).get('timestamps/000'), before);
+    const subjectKeys = join(log.dir, 'subject-keys.db');
+    const options = { vkey: log.vkey, threads: 0, subjectKeys, tsaCertificates: chain.root.pem };
+    const report = await verifyPublished(urlOf(folder), options);
+    assert.deepEqual([report.findings, report.stamped?.agree], [[], 2]);
+    assert.ok(report.counts.erased > 0);
+  });
+
+  test('over HTTPS: as a file; hosts that have none, forbid them, or answer whatever is asked', async (t) => {
+    const log = await smallLog(t, 3);
+    const folder = join(temporaryFolder(t), 'public');
+    await publish(log, folder);
+    let asked = 0;
+    const host = (missing: () => Response) => async (input: string | URL | Request) => {
+      const at = join(folder, new URL(String(input)).pathname);
+      asked += 1;
+      return existsSync(at) && statSync(at).isFile() ? new Response(readFileSync(at)) : missing();
+    };
+    const verify = (missing: () => Response) =>
+      verifyPublished('https://static.example', {
+        ...{ vkey: log.vkey, threads: 0, tsaCertificates: chain.root.pem },
+        fetch: host(missing),
+      });
+    for (const status of [404, 403, 410]) {
+      assert.deepEqual((await verify(() => new Response('', { status }))).findings, [], `${status}`);
+    }
+    asked = 0;
+    const { findings } = await verify(() => new Response('<!doctype html>'));
+    assert.deepEqual(
+      findings.map(({ code, detail }) => [code, detail?.['about']]),
+      [['timestamp_invalid', 'evidence']],
+    );
+    assert.ok(asked < 100, `${asked} questions`);
+    await stampAt(log, chain, Date.now());
+    await publish(log, folder);
+    const report = await verify(() => new Response('', { status: 404 }));
+    assert.deepEqual([report.findings, report.stamped?.agree], [[], 1]);
   });
 
   test('a log without any costs one question of a verifier', async (t) => {

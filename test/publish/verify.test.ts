@@ -167,6 +167,41 @@ describe('a published log', () => {
     });
   }
 
+  test('a link in the place of a folder is found, not followed and not restored; the place itself may be one', {
+    skip: process.platform === 'win32',
+  }, async (t) => {
+    const subjectKeys = join(log.dir, 'subject-keys.db');
+    const link = join(temporaryFolder(t), 'link');
+    symlinkSync(folder, link);
+    assert.deepEqual((await verify(link, { subjectKeys })).findings, []);
+    const linked: readonly [folder: string, path: string, from: number, to: number][] = [
+      ['tile', 'tile/entries/001', 256, 511],
+      ['tile/entries', 'tile/entries/002.p/89', 512, 600],
+      ['tile/0', 'tile/0/000', 0, 255],
+      ['tile/1/000.p', 'tile/1/000.p/2', 0, 511],
+      ['disclosures', 'disclosures/000', 0, 255],
+    ];
+    for (const [at, path, from, to] of linked) {
+      const copy = copyOf(t, folder);
+      const elsewhere = join(temporaryFolder(t), 'elsewhere');
+      renameSync(join(copy, at), elsewhere);
+      symlinkSync(elsewhere, join(copy, at));
+      const reports = [
+        await verify(copy, { subjectKeys }),
+        await verify(copy, { subjectKeys, threads: 1 }),
+        await auditPublished({ reader: DirectoryTileStore.reading(copy) }, { subjectKeys, threads: 0 }),
+      ];
+      for (const { findings } of reports) {
+        const found = findings.find(({ code, detail }) => code === 'not_a_file' && detail?.['path'] === path);
+        assert.deepEqual([found?.from, found?.to], [from, to], JSON.stringify(findings));
+        assert.equal(found!.message.includes('behind a symbolic link, and was not followed'), true);
+      }
+      if (at === 'tile/1/000.p' || at === 'tile/0') continue;
+      const options = { from: urlOf(copy), to: join(temporaryFolder(t), 'restored'), vkey: log.vkey };
+      await assert.rejects(restoreLog({ ...options, subjectKeys }), { code: 'not_a_file' }, at);
+    }
+  });
+
   const strange: readonly [string, string, (at: string, secret: string) => void][] = [
     ['a symbolic link', 'symbolic', (at, secret) => symlinkSync(secret, at)],
     ['a link to nothing', 'symbolic', (at) => symlinkSync('/nowhere/at/all', at)],

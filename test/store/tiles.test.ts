@@ -124,6 +124,19 @@ describe('a folder', () => {
     assert.deepEqual(draftsIn(folder), []);
   });
 
+  test('a link that somebody put in the place of a folder is not followed, and nothing is made behind it', async (t) => {
+    const [folder, elsewhere] = [temporaryFolder(t), temporaryFolder(t)];
+    mkdirSync(join(elsewhere, '0'));
+    writeFileSync(join(elsewhere, '0/000'), 'secret');
+    symlinkSync(elsewhere, join(folder, 'tile'));
+    const store = await DirectoryTileStore.open(folder);
+    await assert.rejects(store.read('tile/0/000', 100), { code: 'not_a_file' });
+    const conflict = { code: 'archive_conflict' };
+    await assert.rejects(store.putImmutable('tile/0/000', utf8Encode('secret')), conflict);
+    await assert.rejects(store.putImmutable('tile/1/000', utf8Encode('tile')), conflict);
+    assert.deepEqual(readdirSync(elsewhere), ['0']);
+  });
+
   test('what cannot be made says so', async (t) => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'file'), 'x');

@@ -31,13 +31,18 @@ export interface ServedOptions {
   /** An own one, and a new one, if none is given. */
   readonly data?: string;
   readonly flags?: readonly string[];
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts `indelible serve`, and reads from its output what a person would. */
 export async function serve(context: TestContext, options: ServedOptions = {}): Promise<Served> {
-  const { data = path.join(temporaryFolder(context), 'data'), flags = [] } = options;
+  const { data = path.join(temporaryFolder(context), 'data'), flags = [], env = {} } = options;
   const args = [program, 'serve', '--data', data, '--port', '0', ...flags];
-  const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let said = '';
   for (const output of [server.stdout, server.stderr])
     output.setEncoding('utf8').on('data', (text: string) => {

@@ -157,6 +157,14 @@ test('what is not there is 404, other methods are 405', async (t) => {
   assert.equal(await status('DELETE', path), 405);
 });
 
+test('a log of a name that ML-DSA-44 cannot sign is cosigned with Ed25519 alone', async (t) => {
+  const log = new TestLog('l'.repeat(256)).grow(3);
+  const witness = startWitness(t, watchedLogs([{ vkey: log.signer.vkey }]));
+  const answer = await witness.ask(log.request(0));
+  assert.equal(answer.status, 200);
+  assert.equal((await answer.text()).trimEnd().split('\n').length, 1);
+});
+
 test('a database that fails is 503, and nothing is signed', async (t) => {
   const log = new TestLog().grow(3);
   const heard: object[] = [];

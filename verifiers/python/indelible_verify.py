@@ -138,12 +138,12 @@ def open_note(note, keys, signed=None, witnesses=()):
         name, signature = re.fullmatch("\u2014 ([^ ]+) (.+)", line).groups()
         signature = b64(signature)
         need(is_name(name) and len(signature) >= 5, "a signature line that is none")
-        for key in (key for key in (*keys, *witnesses) if key[:2] == (name, signature[:4]) and key not in signed):
+        for key in (key for key in (*keys, *witnesses) if key[:2] == (name, signature[:4]) and not signed & {key, (*key, 0)}):
             time = int.from_bytes(signature[4:12], "big")  # of a cosignature (c2sp.org/tlog-cosignature)
             told, rest = (body, signature[4:]) if key in keys else (f"cosignature/v1\ntime {time}\n{body}", signature[12:])
             need(time < 2**63 or key in keys, "a time beyond 2^63 - 1")
             need(ed25519(key[2], told.encode("utf-8"), rest), "a signature that does not verify")
-            signed.add(key)
+            signed.add(key if key in keys or time > 0 else (*key, 0))  # of time 0 it vouches for nothing
     need(any(key in signed for key in keys), "no signature by a known key of the log")
     return body
 
@@ -424,7 +424,8 @@ def verify_evidence(data, key, witnesses=()):
         have = numbers.pop((text(service), text(instance)), set())  # a source that is named twice has nothing left
         is_short = whole(first) <= whole(end) and end - first < len(have)
         need(is_short and all(number in have for number in range(first, end + 1)), "a source with a gap")
-    names = sorted({name for name, _, _ in cosigned & set(known)})
+    own = {material for _, _, material in keys_of(*timeline, None, size)}
+    names = sorted({name for name, _, material in cosigned & set(known) if name != origin and material not in own})
     whose = f"; {count} cosigned by {', '.join(names)}{'' if witnesses else ', whom the policy inside names'}" if names else ""
     unread = {"time-stamp tokens": stamps, "whether they match the query": ids is None, "the page around the data": is_page}
     left = "; not looked at: " + ", ".join(name for name, is_there in unread.items() if is_there) if any(unread.values()) else ""

@@ -56,7 +56,7 @@ export function parseStampFile(bytes: Uint8Array): PublishedStamp {
   if (bytes.length > STAMP_FILE_BYTES_MAX) throw malformed(`it has more than ${STAMP_FILE_BYTES_MAX} bytes`);
   try {
     const text = utf8Decode(bytes);
-    if (!text.endsWith('\n')) throw malformed('it is cut off');
+    if (!text.endsWith('\n')) throw malformed('it is cut off, or has something behind its last line');
     const members = (parseCanonicalJson(text.slice(0, -1)) ?? {}) as JsonObject;
     const { authority, checkpoint, token } = members;
     const isStamp =

@@ -41,3 +41,4 @@ export function logRoutes(deps: LogRouteDeps): Route[] {
     ...tileRoutes(desk),
   ];
 }
+export type { KmsKeys } from './wrapped-keys.ts';

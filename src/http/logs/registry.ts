@@ -20,6 +20,7 @@ import type { Caller, Logs, TakenLog } from '../route.ts';
 import { Audits } from './audits.ts';
 import { CursorSeal } from './cursor-seal.ts';
 import { actorOf, Views } from './views.ts';
+import { type KmsKeys, WrappedKeys } from './wrapped-keys.ts';
 
 /** How the logs of a server are kept. */
 export interface LogsOptions {
@@ -27,6 +28,8 @@ export interface LogsOptions {
   readonly originBase?: string;
   /** Logs that stay open when nobody uses them. Default {@link LOGS_OPEN_MAX}. */
   readonly openMax?: number;
+  /** Opens the keys that AWS KMS has wrapped, and wraps those of new logs. */
+  readonly kms?: KmsKeys | undefined;
   /** Limits of what may wait to be recorded in one log. */
   readonly queue?: QueueLimits;
   /** Hears how recording goes, in all logs alike. */
@@ -95,6 +98,7 @@ export class LogRegistry implements Logs {
   readonly views: Views;
   readonly #dir: string;
   readonly #options: LogsOptions;
+  readonly #wrappedKeys: WrappedKeys;
   /** The most recently used last. */
   readonly #slots = new Map<string, Slot>();
   readonly #closing = new Map<string, Promise<void>>();
@@ -105,6 +109,7 @@ export class LogRegistry implements Logs {
   constructor(dataDir: string, options: LogsOptions) {
     this.#dir = join(dataDir, 'logs');
     this.#options = options;
+    this.#wrappedKeys = new WrappedKeys(this.#dir, options.kms);
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
     this.audits = new Audits(this, this.#dir, options.warn);
     this.views = new Views(this, options.warn);
@@ -151,16 +156,15 @@ export class LogRegistry implements Logs {
     return { name, ...peekLog(dir), isPublic: this.#settings(name).isPublic };
   }
 
-  async create({ name, origin, personalIds, isPublic }: LogRequest): Promise<LogSummary> {
+  async create({ name, origin: named, personalIds, isPublic }: LogRequest): Promise<LogSummary> {
     if (!isName(name)) {
       throw misuse('range', 'option_invalid', 'a log is named with 1 to 63 of a-z 0-9 -, no - in front');
     }
-    const base = this.#options.originBase ?? 'localhost';
-    await makeLog(
-      join(this.#dir, name),
-      { origin: origin ?? `${base}/${name}`, ...(personalIds === undefined ? {} : { personalIds }) },
-      { service: SERVICE },
-    );
+    const origin = named ?? `${this.#options.originBase ?? 'localhost'}/${name}`;
+    const creation = { origin, ...(personalIds === undefined ? {} : { personalIds }) };
+    await this.#wrappedKeys.making({ name, origin }, async (key) => {
+      await makeLog(join(this.#dir, name), creation, { service: SERVICE, ...key });
+    });
     if (isPublic === true) this.#writeSettings(name, { isPublic });
     return (await this.summary(name))!;
   }
@@ -225,7 +229,9 @@ export class LogRegistry implements Logs {
     const dir = join(this.#dir, name);
     const options = { service: SERVICE, ...(warn && { warn: (text: string) => warn(`${name}: ${text}`) }) };
     try {
-      const log = await openLog(dir, { ...options, ...(queue && { queue }), ...(meter && { meter }) });
+      const key = this.#wrappedKeys.of(name);
+      const writing = { ...options, ...(key && { key }), ...(queue && { queue }), ...(meter && { meter }) };
+      const log = await openLog(dir, writing);
       return { log, damage: undefined, sources: watchSources(log) };
     } catch (error) {
       if (!isLogError(error) || !damageCodes.has(error.code)) throw error;

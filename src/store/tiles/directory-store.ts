@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { equalBytes, LogError, misuse, VerificationError } from '../../bytes/index.ts';
 import {
+  FoldersBelow,
   openingFailed,
   REGULAR_FILE_FLAGS,
   randomBytes,
@@ -63,11 +64,13 @@ export interface DirectoryTileStoreOptions {
 export class DirectoryTileStore implements TileStore {
   readonly place: string;
   readonly #root: string;
+  readonly #below: FoldersBelow;
   readonly #folders = new Map<string, Promise<void>>();
   readonly #syncs = new Map<string, FolderSync>();
 
   private constructor(root: string) {
     this.#root = root;
+    this.#below = new FoldersBelow(root);
     this.place = pathToFileURL(root).href;
   }
 
@@ -97,15 +100,15 @@ export class DirectoryTileStore implements TileStore {
   }
 
   read(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
-    return this.#guarded(() => readFirst(path, this.#at(path), bytesMax));
+    return this.#guarded(() => this.#first(path, bytesMax));
   }
 
   putImmutable(path: string, bytes: Uint8Array): Promise<PutResult> {
     return this.#guarded(async () => {
       const at = this.#at(path);
-      await this.#folder(dirname(at));
       const present = await this.#compare(path, bytes);
       if (!present) {
+        await this.#folder(dirname(at));
         const draft = await this.#write(bytes, IMMUTABLE_MODE);
         try {
           await link(draft, at);
@@ -186,7 +189,7 @@ export class DirectoryTileStore implements TileStore {
   /** What is there before something is put. Throws `LogError` `archive_conflict` where it is no file. */
   async #found(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
     try {
-      return await readFirst(path, this.#at(path), bytesMax);
+      return await this.#first(path, bytesMax);
     } catch (cause) {
       if (!(cause instanceof VerificationError)) throw cause;
       throw new LogError('archive_conflict', `${this.place} holds what is no file: ${cause.message}`, {
@@ -194,6 +197,12 @@ export class DirectoryTileStore implements TileStore {
         hint: 'somebody else writes there: find out who; nothing was overwritten',
       });
     }
+  }
+
+  async #first(path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+    const at = this.#at(path);
+    this.#below.require(path);
+    return readFirst(path, at, bytesMax);
   }
 
   async #write(bytes: Uint8Array, mode: number): Promise<string> {

@@ -181,6 +181,15 @@ function Audit({ name, audit }: { name: string; audit: AuditSummary }) {
       <span className={audit.isIntact ? 'good' : 'bad'}>{audit.isIntact ? 'Intact' : 'Damaged'}</span>,{' '}
       {formatCount(audit.size, 'entry', 'entries')}, {audit.depth}, <When time={audit.finishedAt} />, in{' '}
       {formatDuration(took)}
+      {audit.overdue !== undefined && (
+        <ul>
+          {audit.overdue.map(({ code, message }) => (
+            <li key={code}>
+              <code>{code}</code> {message}
+            </li>
+          ))}
+        </ul>
+      )}
       {audit.findings.length > 0 && (
         <ul>
           {audit.findings.map((finding) => (
