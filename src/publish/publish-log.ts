@@ -293,7 +293,8 @@ function note(
   try {
     const anchors = AnchorStore.open(anchorsPath);
     try {
-      const before = anchors.publications().find((known) => known.url === url)?.retainUntil;
+      const last = anchors.publications().find((known) => known.url === url);
+      const before = last?.retainUntil;
       const retention = s3?.retention;
       const isLocked = retention !== undefined && (retention.mode ?? 'COMPLIANCE') === 'COMPLIANCE';
       const isWhole = added === size && present === 0;
@@ -307,6 +308,8 @@ function note(
           ? Math.min(known, lock)
           : undefined;
       const retainUntil = isLocked || added === 0 ? until : undefined;
+      // While a quorum is missing, it is looked for now and then: that nothing has come of it is no news.
+      if (isNothing && last?.size === size && last.retainUntil === retainUntil) return;
       anchors.putPublication({ url, size, at, ...(retainUntil !== undefined && { retainUntil }) });
     } finally {
       anchors.close();

@@ -130,6 +130,7 @@ export class Publisher {
       try {
         return await this.#publishFrom(current, { target, isCosigned, puts });
       } catch (error) {
+        await puts.settled();
         // Another publisher of this log may have been quicker: what it has put there is gone on from, or is enough.
         if (!isLogError(error, 'archive_conflict') || !(await this.#isMoved(current))) throw error;
         if (attempt >= ATTEMPTS_MAX) throw tooMany(this.#options.store.place, error);

@@ -42,6 +42,11 @@ export class Puts {
     this.#check();
   }
 
+  /** Resolves when nothing is under way any more, whatever came of it. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underway);
+  }
+
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }

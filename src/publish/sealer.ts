@@ -1,4 +1,4 @@
-import type { SubjectKeys } from '../store/index.ts';
+import { LogError, type SubjectKeys } from '../store/index.ts';
 import { AskedThread } from './asked-thread.ts';
 import type { SealerData } from './seal-worker.ts';
 import { type SealRequest, sealBundle } from './sealing.ts';
@@ -40,6 +40,7 @@ export class SealerOfMany implements Sealer {
   readonly #path: string;
   #sealed = 0;
   #thread: AskedThread<SealRequest, Uint8Array> | undefined;
+  #isClosed = false;
 
   /** `path` is where `keys` lie: the thread opens them for itself. */
   constructor(keys: SubjectKeys, path: string) {
@@ -47,7 +48,8 @@ export class SealerOfMany implements Sealer {
     this.#path = path;
   }
 
-  seal(request: SealRequest): Promise<Uint8Array> {
+  async seal(request: SealRequest): Promise<Uint8Array> {
+    if (this.#isClosed) throw new LogError('worker_failed', 'what seals was closed before its turn came');
     if (this.#sealed < BUNDLES_HERE) {
       this.#sealed += 1;
       return this.#here.seal(request);
@@ -61,6 +63,7 @@ export class SealerOfMany implements Sealer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#thread?.close();
     this.#thread = undefined;
   }

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { openLog } from 'indelible';
+import { setTimeout } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { LogError, openLog } from 'indelible';
 import { publishLog, restoreLog, verifyPublished } from 'indelible/publish';
-import { SUBJECT_KEYS_FILE, SubjectKeys } from 'indelible/store';
+import { SUBJECT_KEYS_FILE, SubjectKeys, type TileStore } from 'indelible/store';
 import { randomBytes } from '#dist/platform/index.js';
 import { SealerOfMany } from '#dist/publish/sealer.js';
 import { sealBundle } from '#dist/publish/sealing.js';
@@ -112,4 +114,35 @@ test('keys that the thread cannot open are an error with a code', async (t) => {
   const one = { path: 'disclosures/000.p/1', begin: 0, entries: await log.reader.entries(0, 1) };
   for (let bundle = 0; bundle < 16; bundle += 1) await sealer.seal(one);
   await assert.rejects(sealer.seal(one), { name: 'LogError', code: 'io_failed' });
+});
+
+test('a publication that fails in the middle leaves no thread behind', async (t) => {
+  const log = await smallLog(t, 40 * 256);
+  const threads: Worker[] = [];
+  const keep = (thread: Worker): void => void threads.push(thread);
+  process.on('worker', keep);
+  t.after(() => process.off('worker', keep));
+  let puts = 0;
+  const to: TileStore = {
+    place: 'file:///nowhere',
+    read: async () => undefined,
+    putCheckpoint: async () => {},
+    putImmutable: async (path) => {
+      puts += 1;
+      if (puts > 60 && path.startsWith('disclosures/'))
+        throw new LogError('disk_full', 'there is no room left');
+      return 'written';
+    },
+    close: async () => {},
+  };
+  await assert.rejects(publishLog(log, { to }), { code: 'disk_full' });
+  const given = puts;
+  await setTimeout(200);
+  assert.equal(puts, given, 'nothing is put any more');
+  assert.equal(threads.length, 1);
+  // A thread that has ended has no id.
+  assert.deepEqual(
+    threads.map(({ threadId }) => threadId),
+    [-1],
+  );
 });
