@@ -42,11 +42,11 @@ async function environmentOf(file: string): Promise<NodeJS.ProcessEnv> {
 function installedFolder(context: TestContext): string {
   const folder = scratchFolder(context);
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
-  mkdirSync(path.join(folder, 'node_modules'));
+  mkdirSync(path.join(folder, 'node_modules/@aws-sdk'), { recursive: true });
   symlinkSync(projectRoot, path.join(folder, 'node_modules/indelible'), 'junction');
-  for (const name of ['pg', 'postgres']) {
-    const driver = path.join(projectRoot, 'node_modules', name);
-    symlinkSync(driver, path.join(folder, 'node_modules', name), 'junction');
+  for (const name of ['pg', 'postgres', '@aws-sdk/client-kms']) {
+    const peer = path.join(projectRoot, 'node_modules', name);
+    symlinkSync(peer, path.join(folder, 'node_modules', name), 'junction');
   }
   const types = path.join(projectRoot, 'node_modules/@types');
   symlinkSync(types, path.join(folder, 'node_modules/@types'), 'junction');
