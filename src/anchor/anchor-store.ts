@@ -251,7 +251,7 @@ export class AnchorStore {
   }
 
   /** A file that is only read may be of before there was such a table. */
-  #has(table: 'arrivals' | 'refreshed'): boolean {
+  #has(table: 'arrivals' | 'refreshed' | 'timestamps_published'): boolean {
     return this.#db.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) !== undefined;
   }
 
@@ -301,6 +301,7 @@ export class AnchorStore {
   /** How far the tokens are published at a place; undefined where nobody remembers. */
   timestampsPublished(url: string): StampsAtPlace | undefined {
     return guarded(() => {
+      if (!this.#has('timestamps_published')) return undefined;
       const row = this.#db.prepare('SELECT * FROM timestamps_published WHERE url = ?').get(url);
       return row && { url, handled: Number(row['handled']), next: Number(row['next']) };
     });

@@ -75,13 +75,18 @@ async function restore(io: Io, options: Options): Promise<void> {
   const missing = restored.unrestored?.missing ?? 0;
   if (missing > 0) io.status = exitStatus.evidence;
   if (options.json === true) return io.out.json(restored);
-  const { origin, size, root, disclosures, timestamps, key } = restored;
+  const { origin, size, root, disclosures, timestamps, timestampsUnread, key } = restored;
   await io.out.line(
     show`${origin}: ${group(size)} entries and ${group(disclosures)} sealed values restored to ${to}, without keys`,
   );
   if (timestamps > 0) {
     await io.out.line(
       show`${group(timestamps)} time-stamps of this log came with it: verify --tsa-ca judges them.`,
+    );
+  }
+  if (timestampsUnread !== undefined) {
+    await io.out.line(
+      show`Its published time-stamps could not be read, or not all: ${timestampsUnread}. The log is whole without them.`,
     );
   }
   const by = key === 'pinned' ? 'by the key you gave' : 'by the key found inside; pin it with --vkey';

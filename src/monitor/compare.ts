@@ -1,6 +1,6 @@
 import { utf8Encode, VerificationError } from '../bytes/index.ts';
 import { type Believed, openBelieved, readHead, type Stamped } from '../verify/index.ts';
-import type { Telling } from './found.ts';
+import { seenUpTo, type Telling } from './found.ts';
 import type { WatchedPlace } from './places.ts';
 import type { MonitorState } from './state.ts';
 import { continues } from './tree.ts';
@@ -29,7 +29,7 @@ export async function compareSeen(
   const at = { from: 0, to: Math.max(log.size - 1, 0), proof };
   if (newest.head.size > log.size) {
     const message = `The log has ${log.size} entries; the one that ${seen} had ${newest.head.size}.`;
-    return [{ code: 'rolled_back', message, ...at }];
+    return [{ code: 'rolled_back', message, ...at, key: seenUpTo(newest.head.size) }];
   }
   if ((await continues(newest.head, log, place)) !== 'no') return [];
   const message = `The log of ${log.size} entries does not continue the one of ${newest.head.size} that ${seen}.`;

@@ -79,5 +79,10 @@ export function found(
 
 /** The finding of an audit, as it is told. */
 export function tellingOf({ code, from, to, message }: Finding): Telling {
-  return { code, from, to, message };
+  return { code, from, to, message, ...(code === 'rolled_back' && { key: seenUpTo(to + 1) }) };
+}
+
+/** What makes a log that was rolled back the same one, whoever finds it: how many entries somebody has seen. */
+export function seenUpTo(size: number): string {
+  return `seen up to ${size}`;
 }

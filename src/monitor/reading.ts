@@ -1,6 +1,7 @@
 import { utf8Encode } from '../bytes/index.ts';
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
+import { readHead } from '../verify/index.ts';
 import { compareSeen, stampedNotes } from './compare.ts';
 import { Deadline, LOOK_TIMEOUT_MS_DEFAULT } from './deadline.ts';
 import { isLasting } from './flaws.ts';
@@ -73,7 +74,7 @@ export class Reading {
       place = await openWatched(this.#options, this.#deadline);
       // What others signed comes first: the log goes on while it is read, and its witnesses with it.
       const outside = await this.#outside(place);
-      const looked = await this.#lookAt(place, state);
+      const looked = await this.#upToStamps(await this.#lookAt(place, state), outside, place);
       const judged = await this.#judge(looked, outside, place);
       const seen = { ...looked, state: { ...looked.state, stampsSeen: outside.stamps.end } };
       // What was found holds, however the rest of the reading ends.
@@ -90,6 +91,20 @@ export class Reading {
   #lookAt(place: WatchedPlace, state: MonitorState): Promise<Looked> {
     const isImmediate = isFolder(this.#options);
     return lookOnce({ place, state, policy: this.#policy, nowMs: this.#nowMs, isImmediate });
+  }
+
+  /** Looks once more where a time-stamp that is trusted is ahead of the checkpoint: what was read of that may be a moment old. */
+  async #upToStamps(looked: Looked, { stamps }: Outside, place: WatchedPlace): Promise<Looked> {
+    const { note, believed, state, tellings } = looked;
+    const stamped = note === undefined ? [] : stampedNotes(stamps.stamped, believed, originOf(state));
+    if (stamped.every((one) => (readHead(one)?.size ?? 0) <= state.base.size)) return looked;
+    try {
+      const later = await this.#lookAt(place, state);
+      return { ...later, tellings: [...tellings, ...later.tellings] };
+    } catch (error) {
+      if (isLogError(error) || isDamage(error)) return looked;
+      throw error;
+    }
   }
 
   async #outside(place: WatchedPlace): Promise<Outside> {

@@ -28,7 +28,7 @@ import {
   type StrangeFile,
 } from './published-files.ts';
 import { Heads } from './published-head.ts';
-import { publishedStamps } from './published-stamps.ts';
+import { publishedStamps, upToStamps, withoutAhead } from './published-stamps.ts';
 import { SEALED_FILE_BYTES_MAX, sealedPath } from './sealed-file.ts';
 
 /** Threads that an audit takes where the caller does not say. */
@@ -98,11 +98,12 @@ export async function auditPublished(
   const refused = early && (await heads?.refusalOf(early));
   if (refused !== undefined) return refused;
   const stamps = await publishedStamps(read, { certificates: options.tsaCertificates });
-  const checkpoint = await readNoting(read, strange)(CHECKPOINT_PATH, NOTE_BYTES_MAX);
+  const first = await readNoting(read, strange)(CHECKPOINT_PATH, NOTE_BYTES_MAX);
   if (strange.length > 0) return withoutCheckpoint(strange[0]!);
-  if (checkpoint === undefined) {
+  if (first === undefined) {
     throw new LogError('log_missing', `no log is published at ${reader.place}: there is no checkpoint`);
   }
+  const checkpoint = await upToStamps(read, first, stamps.stamped);
   const later = await heads?.refusalOf(checkpoint);
   if (later !== undefined) return later;
   const last = (readHead(checkpoint)?.size ?? 0) - 1;
@@ -115,7 +116,7 @@ export async function auditPublished(
       ...(trust !== undefined && { trust }),
       ...(held !== undefined && { held }),
       ...(depth !== undefined && { depth }),
-      stamped: stamps.stamped,
+      stamped: withoutAhead(stamps.stamped, checkpoint),
     },
   );
   for (const discovery of stamps.discoveries) whole.discover(discovery);

@@ -70,7 +70,7 @@ export class HttpTiles implements TileReader {
     using waiting = new Waiting(this.#patience, timeoutMs);
     const { signal } = waiting;
     try {
-      const answer = await fetch(new URL(path, this.#base), { headers, redirect: 'error', signal });
+      const answer = await fetch(new URL(path, this.#base), { headers, redirect: 'manual', signal });
       if (answer.status === 200) return await firstBytes(answer, bytesMax, waiting);
       await answer.body?.cancel();
       const isPruned = answer.status === 410 && path.startsWith(ENTRIES_PATH);
@@ -98,7 +98,7 @@ export class HttpTiles implements TileReader {
       isDenied ? 'not_permitted' : 'unreachable',
       `${this.place}${path} answers with status ${status}`,
       {
-        retryable: status >= 500 || status === 429,
+        retryable: status >= 500 || status === 429 || status === 408,
       },
     );
   }

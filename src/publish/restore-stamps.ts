@@ -11,11 +11,19 @@ import { everyStamp } from './published-stamps.ts';
 /** Time-stamps that are restored at most, the newest: one an hour for eleven years. */
 const RESTORED_MAX = 100_000;
 
+/** What was restored of time-stamps. */
+export interface RestoredStamps {
+  /** Those that were published and are of this log. */
+  readonly timestamps: number;
+  /** Why there may be more: they could not be read, or kept. */
+  readonly timestampsUnread?: string;
+}
+
 /**
  * Puts published time-stamps into `anchors.db` of a restored log: those over a checkpoint that its key has signed, with the root that
- * its own tree has at that size. Whom to believe is for whoever verifies. Answers how many they are.
+ * its own tree has at that size. Whom to believe is for whoever verifies. No failure is thrown: the log is whole without them.
  */
-export async function restoreStamps(dir: string, read: ReadFile): Promise<number> {
+export async function restoreStamps(dir: string, read: ReadFile): Promise<RestoredStamps> {
   let restored = 0;
   let anchors: AnchorStore | undefined;
   let log: Log | undefined;
@@ -31,7 +39,9 @@ export async function restoreStamps(dir: string, read: ReadFile): Promise<number
       anchors.putTimestamp({ ...stamp, size, at: found.timeMs });
       restored += 1;
     }
-    return restored;
+    return { timestamps: restored };
+  } catch (error) {
+    return { timestamps: restored, timestampsUnread: (error as Error).message };
   } finally {
     anchors?.close();
     await log?.close();

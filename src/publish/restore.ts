@@ -14,7 +14,7 @@ import { GrowingTiles, type TileBytes } from './growing-tiles.ts';
 import { openPlace, type PlaceOptions } from './places.ts';
 import { bundlesOf, readBundle } from './published-files.ts';
 import { PublishedKey } from './published-keys.ts';
-import { restoreStamps } from './restore-stamps.ts';
+import { type RestoredStamps, restoreStamps } from './restore-stamps.ts';
 import { unsealerFor } from './unsealer.ts';
 
 /** Bundles that are read, and stored in one transaction. */
@@ -39,7 +39,7 @@ export interface RestoreOptions extends PlaceOptions {
 }
 
 /** What was restored. */
-export interface Restored {
+export interface Restored extends RestoredStamps {
   readonly dir: string;
   readonly origin: string;
   readonly size: number;
@@ -51,8 +51,6 @@ export interface Restored {
   readonly disclosures: number;
   /** What became of those that were not; absent where no keys were given, so that none was restored. */
   readonly unrestored?: Unrestored;
-  /** Time-stamps that were published and are of this log. */
-  readonly timestamps: number;
 }
 
 /** Sealed values of the entries that were not restored. */
@@ -174,9 +172,7 @@ class Restoring {
     replaceFile(join(this.#draft, 'log.vkey'), `${current.at(-1)!.text}\n`);
     if (genesis.rootKey !== null) replaceFile(join(this.#draft, 'root.vkey'), `${genesis.rootKey}\n`);
     const unrestored = await this.#readBack(pinned);
-    const timestamps = await restoreStamps(this.#draft, (path, bytesMax) =>
-      this.#reader.read(path, bytesMax),
-    );
+    const stamps = await restoreStamps(this.#draft, (path, bytesMax) => this.#reader.read(path, bytesMax));
     return {
       origin,
       size,
@@ -184,7 +180,7 @@ class Restoring {
       key: pinned === undefined ? 'found inside' : 'pinned',
       disclosures: this.#disclosures,
       ...(unrestored !== undefined && { unrestored }),
-      timestamps,
+      ...stamps,
     };
   }
 
