@@ -130,7 +130,7 @@ function vouchedAt(one: OpenedCheckpoint, policy: Policy, nowMs: number): number
 /** Entries that say of their time what a witness contradicts, as far as times are remembered. */
 function judgeCosignedTimes(
   notes: readonly Uint8Array[],
-  { policy: { witnesses } }: Believed,
+  { policy }: Believed,
   { size, recordedAt, times, origin, arrivals }: WitnessFacts,
 ): Telling[] {
   if (recordedAt === '') return [];
@@ -139,7 +139,7 @@ function judgeCosignedTimes(
     return head !== undefined && head.origin === origin && head.size <= size;
   });
   const known = around(times, { index: size - 1, recordedAt });
-  return cosignaturesApart({ notes: own, witnesses, arrivals, ...known }).map(({ index, what }) => {
+  return cosignaturesApart({ notes: own, policy, arrivals, ...known }).map(({ index, what }) => {
     return { code: 'time_contradicted', from: index, to: index, message: `${what}.` };
   });
 }

@@ -138,9 +138,9 @@ export class EvidenceAnchors {
     const { checkpoint, witnessed } = this.#evidence;
     const texts = [head && checkpoint, opened && witnessed].filter((text) => typeof text === 'string');
     const notes = texts.map((text) => utf8Encode(text));
-    const { witnesses = [] } = given ?? {};
+    if (given === undefined) return;
     const last = (index: number): EntryMoment | undefined => this.#around(index + 1).last;
-    const apart = cosignaturesApart({ notes, witnesses, arrivals: [], last, next: () => undefined });
+    const apart = cosignaturesApart({ notes, policy: given, arrivals: [], last, next: () => undefined });
     for (const { what } of apart) report('time_contradicted', what);
   }
 

@@ -146,7 +146,7 @@ test('a checkpoint that was cosigned late says nothing of what was recorded mean
   const others = [cosigned(notes[3]!, start + HOUR_MS, 3), cosigned(notes[5]!, start + DAY_MS, 5)];
   assert.deepEqual(await found(log, trust, [late, ...others]), []);
   // Taken for one that had come at once, it would accuse an honest log.
-  const wrong = cosigned(notes[2]!, start + DAY_MS, 2);
+  const wrong = cosigned(notes[2]!, start + DAY_MS, 2, far);
   assert.deepEqual(await found(log, trust, [wrong, ...others]), [['time_contradicted', 3, 3]]);
 });
 
@@ -167,11 +167,59 @@ test('signatures of ML-DSA bear a time as well; that of zero says nothing, and o
     { note: utf8Decode(withSignatures(bytes, [line])), arrivals: [{ line, logSize: 2 }] },
     cosigned(notes[3]!, start + DAY_MS, 3, quantum),
   ];
-  assert.deepEqual(await found(log, trust, shown), [['time_contradicted', 3, 3]]);
+  // Its next signature takes that time back.
+  assert.deepEqual(await found(log, trust, shown), []);
+  const later = { ...shown[1]!, note: notes[3]! };
+  const neverSigned = await found(log, trust, [shown[0]!, later]);
+  assert.deepEqual(neverSigned, [['time_contradicted', 3, 3]]);
 });
 
 test('many contradictions of one witness are one finding, the widest', async () => {
   const { log, notes, trust } = logAt([start + HOUR_MS, start + 3 * HOUR_MS, start + 3 * HOUR_MS]);
   const shown = [2, 3, 4].map((size) => cosigned(notes[size]!, start));
   assert.deepEqual(await found(log, trust, shown), [['time_contradicted', 2, 2]]);
+});
+
+test('a witness that the quorum does not need accuses nobody, wherever its clock is; as many as it needs do', async () => {
+  const { log, notes } = logAt([start, start, start, start, start]);
+  const others = [cosignerOf('a.example', 94), cosignerOf('b.example', 95)];
+  const lines = [far, ...others].map(({ key }, at) => `witness W${at} ${key.text}\n`).join('');
+  const trust = parsePolicy(`log ${log.signer.vkey}\n${lines}group two 2 W0 W1 W2\nquorum two\n`);
+  /** Sizes 2 to 5, cosigned by all; `wrong` of them with clocks this far off, from first to last. */
+  const all = (wrong: number, offMs: number) =>
+    [2, 3, 4, 5].map((size) => {
+      const one = { note: notes[size]!, arrivals: [] as Arrival[] };
+      for (const [at, by] of [far, ...others].entries()) {
+        const { note, arrivals } = cosigned(one.note, start + (at < wrong ? offMs : 0), size, by);
+        one.note = note;
+        one.arrivals.push(...arrivals);
+      }
+      return one;
+    });
+  for (const offMs of [365 * DAY_MS, -2 * DAY_MS]) {
+    assert.deepEqual(await found(log, trust, all(0, offMs)), []);
+    assert.deepEqual(await found(log, trust, all(1, offMs)), []);
+    const [finding, ...more] = await found(log, trust, all(2, offMs));
+    assert.equal(finding?.[0], 'time_contradicted');
+    assert.deepEqual(more, []);
+  }
+  // Who asks for no quorum believes none of them.
+  const none = parsePolicy(`log ${log.signer.vkey}\n${lines}quorum none\n`);
+  assert.deepEqual(await found(log, none, all(3, -2 * DAY_MS)), []);
+});
+
+test('the only witness, whose clock was wrong once, accuses nobody when it is right again', async () => {
+  const { log, notes, trust } = logAt([start, start + 1, start + 2, start + 3, start + 4, start + 5]);
+  for (const offMs of [365 * DAY_MS, -2 * DAY_MS]) {
+    const shown = [2, 3, 4, 5, 6].map((size) =>
+      cosigned(notes[size]!, start + (size === 3 ? offMs : 0), size),
+    );
+    assert.deepEqual(await found(log, trust, shown), []);
+    // A log whose clock was set is told by the others.
+    const set = logAt([start, start + 1, start + 2, start + 3, start + 2 * DAY_MS]);
+    const both = [2, 3, 4, 5, 6].map((size) =>
+      cosigned(set.notes[size]!, start + (size === 3 && offMs < 0 ? offMs : 0), size),
+    );
+    assert.deepEqual(await found(set.log, set.trust, both), [['time_contradicted', 5, 5]]);
+  }
 });
