@@ -104,7 +104,10 @@ export function monitorCommand(io: Io): Command {
       time('--retention-grace <time>', 'how long values may outlive the policy of retention (default: 7d)'),
     )
     .addOption(
-      time('--look-timeout <time>', 'how long one look may take in all where it is published (default: 1h)'),
+      time(
+        '--look-timeout <time>',
+        'how long nothing may come of what is published; all of it while no known key has signed it (default: 1h)',
+      ),
     )
     .option('--held <file>', 'receipts or a checkpoint that you kept, compared with the log')
     .option('--subject-keys <file>', 'keys of the subjects, to judge the sealed values of a published log')

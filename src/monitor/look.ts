@@ -37,6 +37,8 @@ export interface LookSettings {
   readonly nowMs: number;
   /** Whether what is recorded is here at once, as in the log's own folder, rather than when it is published. */
   readonly isImmediate: boolean;
+  /** Told once somebody known has signed the checkpoint that is there, by the keys that are known by then. */
+  readonly vouched?: (believed: Believed) => void;
 }
 
 /** What one look has shown. */
@@ -117,7 +119,8 @@ class Look {
   compare(claim: Checkpoint): Looked {
     const problem = this.#problemOf(this.#believed);
     if (problem !== undefined) return this.#refuseSignature(problem);
-    const { state, nowMs } = this.#settings;
+    const { state, nowMs, vouched } = this.#settings;
+    vouched?.(this.#believed);
     const seen = utf8Encode(state.note);
     if (claim.size < state.base.size) {
       const message = `The log has ${claim.size} entries; ${state.base.size} were seen.`;
@@ -134,8 +137,9 @@ class Look {
 
   /** Reads what is new, and believes it once it gives the root that a key of the log has signed. */
   async readOn(claim: Checkpoint): Promise<Looked> {
-    const { state, policy } = this.#settings;
+    const { state, policy, vouched } = this.#settings;
     const before = this.#problemOf(this.#believed);
+    if (before === undefined) vouched?.(this.#believed);
     if (before !== undefined && !(await this.#mayFollow(before, claim))) return this.#refuseSignature(before);
     const ahead = before && new ReadAhead((keys) => this.#isSignedBy(keys));
     const books = { sources: new SourceBook(state.sources), retention: new RetentionBook(state.retention) };
@@ -240,9 +244,12 @@ class Look {
 
   /** Whether the checkpoint verifies by keys that entries name which were read beyond those that are known. */
   #isSignedBy({ genesis, keyChanges }: Pick<Continued, 'genesis' | 'keyChanges'>): boolean {
-    const { state, policy } = this.#settings;
+    const { state, policy, vouched } = this.#settings;
     const keys = keysAfter(state, { ...(genesis !== undefined && { genesis }), keyChanges });
-    return this.#problemOf(believedBy(policy, timelineOf(keys))) === undefined;
+    const believed = believedBy(policy, timelineOf(keys));
+    if (this.#problemOf(believed) !== undefined) return false;
+    vouched?.(believed);
+    return true;
   }
 
   #refuseSignature(problem: VerificationError, ahead?: ReadAhead): Looked {
@@ -296,12 +303,33 @@ class LeafTiles {
   }
 }
 
-/** How many entries a checkpoint is of that verifies; 0 for any other. */
-export function signedSize(note: Uint8Array, believed: Believed): number {
+/** How many entries the log has by a checkpoint; 0 where that does not say. */
+export interface SizeNow {
+  /** By one that a known key has signed. */
+  readonly signed: number;
+  /** By one that a key may have signed which follows, in entries that were not read yet. */
+  readonly claimed: number;
+}
+
+/** What a checkpoint says by itself of how large the log of this name is. */
+export function sizeBy(note: Uint8Array, believed: Believed, origin: string): SizeNow {
   try {
-    return openBelieved(note, believed, { quorum: false }).checkpoint.size;
+    return { signed: openBelieved(note, believed, { quorum: false }).checkpoint.size, claimed: 0 };
   } catch (error) {
-    if (error instanceof VerificationError) return 0;
+    if (!(error instanceof VerificationError)) throw error;
+    const claim = maybeReplaced.has(error.code) ? readHead(note) : undefined;
+    const isOwn = claim?.origin === origin && bearsOwnName(note, claim);
+    return { signed: 0, claimed: isOwn ? claim.size : 0 };
+  }
+}
+
+/** Whether somebody known has signed a checkpoint. */
+export function isVouched(note: Uint8Array, believed: Believed): boolean {
+  try {
+    openBelieved(note, believed, { quorum: false });
+    return true;
+  } catch (error) {
+    if (error instanceof VerificationError) return false;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { LogError } from '../bytes/index.ts';
 import type { Policy } from '../note/index.ts';
 import { type Clock, systemClock } from '../platform/index.ts';
 import { policyOf } from '../verify/index.ts';
+import { LOOK_TIMEOUT_MS_DEFAULT } from './deadline.ts';
 import { keepEvidence } from './evidence.ts';
 import { standingTellings } from './flaws.ts';
 import { type Found, found, isNotice, type Telling } from './found.ts';
@@ -31,6 +32,10 @@ export class Monitor {
   #delivering: Promise<Delivered> | undefined;
   /** How large the log was at most while a look was under way, and when that showed first. */
   #grown = { size: 0, atMs: 0 };
+  /** The look that is under way. */
+  #reading: Reading | undefined;
+  /** Since when, while it is, the checkpoint is one that a key may have signed which it has yet to read. */
+  #claimedAtMs: number | undefined;
 
   /**
    * Opens a monitor. Throws `LogError` `state_invalid` for a state that was damaged, or is of another log or key; a misuse
@@ -63,12 +68,12 @@ export class Monitor {
   async look(): Promise<LookReport> {
     const nowMs = this.#clock.wall();
     const before = this.#state;
-    const round = await new Reading({
-      options: this.#options,
-      policy: this.#policy,
-      state: before,
-      nowMs,
-    }).read();
+    const reading = new Reading({ options: this.#options, policy: this.#policy, state: before, nowMs });
+    this.#reading = reading;
+    this.#claimedAtMs = undefined;
+    const round = await reading.read().finally(() => {
+      this.#reading = undefined;
+    });
     const tellings = [
       ...beginnings(before, round.state, nowMs),
       ...round.tellings,
@@ -80,24 +85,38 @@ export class Monitor {
 
   /**
    * What can be said while a look is under way: that nothing has come for too long. The checkpoint is asked for besides: one that has
-   * grown says that the log is not silent, however long it takes to read it. Undefined where there is nothing to say.
+   * grown says that the log is not silent, however long it takes to read it. One that a key may have signed which the look has yet to read
+   * says so, too, for as long as a look may take for it. Undefined where there is nothing to say.
    */
   async silence(): Promise<LookReport | undefined> {
     const { maxSilenceMs } = this.#options;
     const state = this.#state;
     const { recordedAt, base } = state;
     if (maxSilenceMs === undefined || recordedAt === '' || isFolder(this.#options)) return undefined;
-    const size = await sizeNow({ options: this.#options, policy: this.#policy, state });
+    const believed = this.#reading?.believed;
+    const known = { options: this.#options, policy: this.#policy, state, believed };
+    const { signed: size, claimed } = await sizeNow(known);
     const nowMs = this.#clock.wall();
     if (this.#grown.size < base.size) this.#grown = { size: base.size, atMs: 0 };
     if (size > this.#grown.size) this.#grown = { size, atMs: nowMs };
     // What the look has brought meanwhile says more.
     if (this.#state.base.size !== base.size || nowMs - this.#grown.atMs <= maxSilenceMs) return undefined;
+    if (this.#mayBeRead(claimed, nowMs)) return undefined;
     const facts = { nowMs, size: base.size, recordedAt, limits: this.#options, times: state.retention.times };
     const tellings = judgeClock(facts);
     if (tellings.length === 0) return undefined;
     const problem = 'a look is under way still';
     return this.#remember({ tellings, state: this.#state, isWhole: false, problem }, nowMs, base.size);
+  }
+
+  /** Whether the look that is under way may yet come to a key that has signed a checkpoint of this size. */
+  #mayBeRead(claimed: number, nowMs: number): boolean {
+    if (this.#reading === undefined || claimed <= this.#state.base.size) {
+      this.#claimedAtMs = undefined;
+      return false;
+    }
+    this.#claimedAtMs ??= nowMs;
+    return nowMs - this.#claimedAtMs <= (this.#options.lookTimeoutMs ?? LOOK_TIMEOUT_MS_DEFAULT);
   }
 
   /** Remembers what a round has shown, beside what was told and delivered while it was under way. */

@@ -22,7 +22,10 @@ export interface MonitorOptions extends PlaceSettings, Limits {
   readonly wholeEveryMs?: number;
   /** How long a value may stay after the policy of retention has it go, milliseconds. {@link RETENTION_GRACE_MS_DEFAULT} by default. */
   readonly retentionGraceMs?: number;
-  /** How long one look may take in all, milliseconds, where the log is published or served. {@link LOOK_TIMEOUT_MS_DEFAULT} by default. */
+  /**
+   * How long reading may take, milliseconds, where the log is published or served: in all while nobody known has signed the checkpoint
+   * that is there, for the next file once somebody has. {@link LOOK_TIMEOUT_MS_DEFAULT} by default.
+   */
   readonly lookTimeoutMs?: number;
   readonly webhook?: WebhookOptions;
   readonly clock?: Pick<Clock, 'wall'>;

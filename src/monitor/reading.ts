@@ -1,14 +1,14 @@
 import { utf8Encode } from '../bytes/index.ts';
 import { isLogError } from '../log/index.ts';
 import type { Policy } from '../note/index.ts';
-import { readHead } from '../verify/index.ts';
+import { type Believed, readHead } from '../verify/index.ts';
 import { compareSeen, stampedNotes } from './compare.ts';
 import { Deadline, LOOK_TIMEOUT_MS_DEFAULT } from './deadline.ts';
 import { isLasting } from './flaws.ts';
 import type { Telling } from './found.ts';
 import { compareHeld } from './held.ts';
 import { type Facts, judgeClock, judgeStamps, judgeWitnesses } from './judge.ts';
-import { believedBy, type Looked, lookOnce, signedSize, timelineOf } from './look.ts';
+import { believedBy, isVouched, type Looked, lookOnce, type SizeNow, sizeBy, timelineOf } from './look.ts';
 import { type MonitorOptions, WHOLE_MS_DEFAULT } from './options.ts';
 import { judgeOverdue, RETENTION_GRACE_MS_DEFAULT } from './overdue.ts';
 import {
@@ -56,6 +56,7 @@ export class Reading {
   readonly #state: MonitorState;
   readonly #nowMs: number;
   readonly #deadline: Deadline;
+  #believed: Believed | undefined;
 
   constructor({ options, policy, state, nowMs }: ReadingSettings) {
     this.#options = options;
@@ -63,6 +64,11 @@ export class Reading {
     this.#state = state;
     this.#nowMs = nowMs;
     this.#deadline = new Deadline(options.lookTimeoutMs ?? LOOK_TIMEOUT_MS_DEFAULT);
+  }
+
+  /** Whom the log has shown to sign for it by now; undefined until somebody known has signed the checkpoint that is read. */
+  get believed(): Believed | undefined {
+    return this.#believed;
   }
 
   /** Reads what is there once. What cannot be read is no error: the round says so. */
@@ -90,7 +96,12 @@ export class Reading {
 
   #lookAt(place: WatchedPlace, state: MonitorState): Promise<Looked> {
     const isImmediate = isFolder(this.#options);
-    return lookOnce({ place, state, policy: this.#policy, nowMs: this.#nowMs, isImmediate });
+    const vouched = (believed: Believed): void => {
+      this.#believed = believed;
+      this.#deadline.vouch();
+    };
+    this.#deadline.doubt();
+    return lookOnce({ place, state, policy: this.#policy, nowMs: this.#nowMs, isImmediate, vouched });
   }
 
   /** Looks once more where a time-stamp that is trusted is ahead of the checkpoint: what was read of that may be a moment old. */
@@ -169,7 +180,12 @@ export class Reading {
     const isOld = nowMs - state.wholeAt >= wholeEveryMs || nowMs < state.wholeAt;
     const isDue = wholeEveryMs > 0 && (!state.isWholeIntact || isOld);
     if (!isDue) return { tellings: [...tellings, ...compared.tellings], state, isWhole: false };
-    const settings = { policy: this.#policy, held };
+    const seen = (head: Uint8Array): void => {
+      // Another one may have been put there since.
+      if (isVouched(head, this.#believed ?? believed)) this.#deadline.vouch();
+      else this.#deadline.doubt();
+    };
+    const settings = { policy: this.#policy, held, seen };
     let read = await readWhole(place, state, settings);
     let now: Looked = { ...looked, state };
     if (read.isBeyond && !read.isIntact) {
@@ -222,14 +238,24 @@ export class Reading {
   }
 }
 
-/** How many entries the log has by a checkpoint that a known key of it has signed, asked for by itself; 0 where none is there. */
-export async function sizeNow({ options, policy, state }: Omit<ReadingSettings, 'nowMs'>): Promise<number> {
+/** What is asked for the checkpoint by itself. `believed` is what a look that is under way has read of the keys. */
+export interface SizeSettings extends Omit<ReadingSettings, 'nowMs'> {
+  readonly believed?: Believed | undefined;
+}
+
+/** How many entries the log has by the checkpoint that is there now. */
+export async function sizeNow({
+  options,
+  policy,
+  state,
+  believed = believedBy(policy, timelineOf(state)),
+}: SizeSettings): Promise<SizeNow> {
   let place: WatchedPlace | undefined;
   try {
     place = await openWatched(options, new Deadline(SIZE_TIMEOUT_MS));
-    return signedSize(await place.checkpoint(), believedBy(policy, timelineOf(state)));
+    return sizeBy(await place.checkpoint(), believed, originOf(state));
   } catch (error) {
-    if (isLogError(error) || isDamage(error)) return 0;
+    if (isLogError(error) || isDamage(error)) return { signed: 0, claimed: 0 };
     throw error;
   } finally {
     await place?.close();

@@ -25,6 +25,8 @@ export interface WholeRead {
 export interface WholeSettings {
   readonly policy: Policy;
   readonly held: readonly Held[];
+  /** Told of the checkpoint that is read first, where the log is published. */
+  readonly seen: (checkpoint: Uint8Array) => void;
 }
 
 /**
@@ -39,7 +41,7 @@ export function prunedBelow({ minimum, isPartial }: KeptRetention, size: number)
 export async function readWhole(
   place: WatchedPlace,
   state: MonitorState,
-  { policy, held }: WholeSettings,
+  { policy, held, seen }: WholeSettings,
 ): Promise<WholeRead> {
   const minimum = prunedBelow(state.retention, state.base.size);
   let isBeyond = false;
@@ -47,7 +49,7 @@ export async function readWhole(
     isBeyond = true;
   };
   try {
-    const report = await place.whole({ policy, held: [...held, state.note], minimum, beyond });
+    const report = await place.whole({ policy, held: [...held, state.note], minimum, beyond, seen });
     return { tellings: tellingsOf(report), isIntact: report.ok, isWhole: true, isBeyond };
   } catch (error) {
     if (!isLogError(error, 'entry_pruned')) throw error;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { newSignerKey, rotateKey } from 'indelible';
 import { utf8Encode } from 'indelible/bytes';
 import { hashLeaf } from 'indelible/merkle';
@@ -149,6 +149,121 @@ describe('a server that never ends', () => {
     held.reject(new Error('reset'));
     const report = await look;
     assert.deepEqual([report.isReached, codes(report), report.holds], [false, [], 1]);
+  });
+});
+
+describe('a log that takes longer than a look may for what nobody has signed', () => {
+  const root = parseSignerKey(newSignerKey(`${origin}/root`));
+
+  /** Each bundle takes so long, by the clock that is asked how much time is left. */
+  function slow(t: TestContext, world: Watched, minutes = 25) {
+    let lateMs = 0;
+    const now = performance.now.bind(performance);
+    t.mock.method(performance, 'now', () => now() + lateMs);
+    const { options } = served(world, (path) => {
+      if (path.startsWith('tile/entries/')) lateMs += minutes * 60_000;
+      return undefined;
+    });
+    return { ...options, timeoutMs: 2 ** 31 - 1 };
+  }
+
+  // All six bundles are asked for at once where everything is read.
+  for (const [isWhole, minutes] of [
+    [false, 25],
+    [true, 9],
+  ] as const)
+    test(`is read ${isWhole ? 'as a whole' : 'the first time'}`, async (t) => {
+      const world = await Watched.make(t, 1300);
+      const { problem, ...report } = await world.look({
+        ...slow(t, world, minutes),
+        wholeEveryMs: isWhole ? DAY_MS : 0,
+      });
+      assert.equal(problem, undefined);
+      assert.deepEqual([report.size, report.isWhole, report.holds], [1301, isWhole, 0]);
+    });
+
+  for (const isSoon of [true, false])
+    test(`is read ${isSoon ? 'once an entry has named' : 'no further where none names'} who signs it`, async (t) => {
+      const world = await Watched.make(t, 3, { rootVkey: root.vkey });
+      const trust = { vkey: world.log.vkey };
+      await world.look({ trust });
+      if (!isSoon) await world.grow(1300);
+      await rotateKey(world.log.dir, root);
+      await world.grow(isSoon ? 1300 : 1);
+      const report = await world.look({ ...slow(t, world), trust });
+      assert.equal(report.isReached, isSoon);
+      assert.deepEqual(codes(report), isSoon ? ['key_changed'] : []);
+      if (!isSoon) assert.match(report.problem!, /what is there could not be read within/);
+    });
+
+  test('is read no further where what lies beside it has no end', async (t) => {
+    const { Deadline } = await import('#dist/monitor/deadline.js');
+    let nowMs = 0;
+    t.mock.method(performance, 'now', () => nowMs);
+    const work = async (): Promise<void> => {
+      nowMs += 30_000;
+    };
+    const deadline = new Deadline(60_000);
+    deadline.vouch();
+    for (let at = 0; at < 9; at += 1) await deadline.keep(work);
+    await deadline.keep(work, { isSigned: false });
+    await deadline.keep(work, { isSigned: false });
+    await assert.rejects(deadline.keep(work, { isSigned: false }), { code: 'unreachable' });
+    await deadline.keep(work);
+    deadline.doubt();
+    await deadline.keep(work);
+    await deadline.keep(work);
+    await assert.rejects(deadline.keep(work), { code: 'unreachable' });
+  });
+
+  test('is not silent while its new key is yet to be read, for as long as that may take', async (t) => {
+    const world = await Watched.make(t, 3, { rootVkey: root.vkey });
+    const trust = { vkey: world.log.vkey };
+    await world.look({ trust });
+    await world.grow(300);
+    await rotateKey(world.log.dir, root);
+    await world.grow(300);
+    world.ahead = DAY_MS;
+    const held = Promise.withResolvers<never>();
+    const place = served(world, (path) => (path.startsWith('tile/entries/') ? held.promise : undefined));
+    const monitor = world.monitor({ ...place.options, trust, maxSilenceMs: 60_000 });
+    const look = monitor.look();
+    assert.equal(await monitor.silence(), undefined);
+    world.ahead += 50 * 60_000;
+    assert.equal(await monitor.silence(), undefined);
+    world.ahead += 20 * 60_000;
+    const silent = await monitor.silence();
+    assert.deepEqual(silent && codes(silent), ['log_stalled']);
+    held.reject(new Error('reset'));
+    assert.equal((await look).isReached, false);
+  });
+
+  test('is not silent while it grows under a new key that the look has read', async (t) => {
+    const world = await Watched.make(t, 3, { rootVkey: root.vkey });
+    const trust = { vkey: world.log.vkey };
+    await world.look({ trust });
+    await rotateKey(world.log.dir, root);
+    await world.grow(600);
+    world.ahead = DAY_MS;
+    const held = Promise.withResolvers<never>();
+    const isRead = Promise.withResolvers<void>();
+    const place = served(world, (path) => {
+      if (!path.startsWith('tile/entries/') || path.endsWith('/000')) return undefined;
+      isRead.resolve();
+      return held.promise;
+    });
+    const monitor = world.monitor({ ...place.options, trust, maxSilenceMs: 60_000 });
+    const look = monitor.look();
+    await isRead.promise;
+    assert.equal(await monitor.silence(), undefined);
+    world.ahead += 3 * 3_600_000;
+    await world.grow(3);
+    assert.equal(await monitor.silence(), undefined);
+    world.ahead += 3 * 3_600_000;
+    const silent = await monitor.silence();
+    assert.deepEqual(silent && codes(silent), ['log_stalled']);
+    held.reject(new Error('reset'));
+    await look;
   });
 });
 
