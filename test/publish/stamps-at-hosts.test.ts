@@ -1,7 +1,10 @@
 // Published time-stamps where a place is not as a folder is: web servers with answers of their own, caches, copies that are being made.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,6 +13,7 @@ import { type Log, LogError, verifyLog } from 'indelible';
 import { AnchorStore } from 'indelible/anchor';
 import { Monitor } from 'indelible/monitor';
 import { publishLog, restoreLog, verifyPublished } from 'indelible/publish';
+import { started } from '../cli/cli-process.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { type Chain, makeChain, opensslMissing } from '../support/tsa.ts';
 import { stampAt } from './stamps-world.ts';
@@ -107,6 +111,31 @@ describe('published time-stamps at hosts', { skip: opensslMissing }, () => {
     const restored = await restoreLog({ from, to, vkey, fetch });
     assert.match(String(restored.timestampsUnread), /timestamps\/017 answers with status 503/);
     assert.equal((await verifyLog(to, { vkey, threads: 0, depth: 'tree' })).ok, true);
+  });
+
+  test('the commands: verify, and restore, which says what it could not read', async (t) => {
+    const log = await smallLog(t, 3);
+    const folder = join(temporaryFolder(t), 'public');
+    await publish(log, folder);
+    const server = createServer((request, response) => {
+      const at = join(folder, String(request.url));
+      if (existsSync(at)) response.end(readFileSync(at));
+      else response.writeHead(503).end();
+    });
+    server.listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const place = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const verified = await started(['verify', place, '--vkey', log.vkey]);
+    assert.equal(verified.status, 0, verified.stderr);
+    const to = join(temporaryFolder(t), 'restored');
+    const restored = await started(['restore', '--from', place, '--to', to, '--vkey', log.vkey]);
+    assert.equal(restored.status, 0, restored.stderr);
+    assert.match(
+      restored.stdout,
+      /time-stamps could not be read, or not all: .* status 503\. The log is whole/,
+    );
+    assert.equal((await verifyLog(to, { vkey: log.vkey, threads: 0 })).size, 4);
   });
 
   test('a checkpoint that is a moment old is read once more; then only a trusted authority shows that it is behind', async (t) => {
