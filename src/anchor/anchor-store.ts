@@ -77,10 +77,10 @@ export class AnchorStore {
     this.#db = db;
   }
 
-  /** Opens the file, or makes it. Throws `LogError` `io_failed`. */
-  static open(path: string): AnchorStore {
+  /** Opens the file, or makes it, with the owner and the mode of `like` where that is given. Throws `LogError` `io_failed`. */
+  static open(path: string, like?: string): AnchorStore {
     return guarded(() => {
-      if (path !== '') makePrivate(path);
+      if (path !== '') makePrivate(path, like);
       const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       try {
         db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF; ${schema}`);

@@ -15,6 +15,8 @@
  * Everything that comes from outside is an attacker's until it is verified. `timestamp/der.ts` refuses what is not strict DER before
  * any parser sees it, `timestamp/token.ts` takes apart without believing, `timestamp/verify-timestamp.ts` believes.
  */
+
+export { mayMakeLike } from './anchor-file.ts';
 export type {
   Publication,
   PublishedCheckpoint,

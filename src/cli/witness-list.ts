@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
   AnchorStore,
   addPolicyWitness,
+  mayMakeLike,
   newPolicy,
   problemOfWitnessUrl,
   removePolicyWitness,
@@ -63,12 +64,9 @@ async function add(
     vkey,
     ...given({ url: url === BY_HAND ? undefined : url, quorum }),
   };
-  changePolicy(paths, (text, store) => {
-    const changed = addPolicyWitness(text ?? newPolicy([logKey]), witness);
-    // Whoever removes and adds a witness has looked into why it refused.
-    if (witness.url !== undefined) store.dropWitness(url);
-    return changed;
-  });
+  const change = (text: string | undefined): string => addPolicyWitness(text ?? newPolicy([logKey]), witness);
+  // Whoever removes and adds a witness has looked into why it refused.
+  changePolicy(paths, change, (store) => store.dropWitness(url));
   await io.out.line(show`${join(dir, 'policy')}: ${quorumWords(paths)}`);
   if (witness.url === undefined) return;
   await io.words.line(
@@ -130,26 +128,59 @@ function quorumOption(): Option {
   return new Option('--quorum <count>', 'how many of all witnesses have to cosign').argParser(parseCount);
 }
 
-/** Changes the policy of a log, one process at a time: under the lock of `anchors.db`, which ends with whoever holds it. */
+/**
+ * Changes the policy of a log, one process at a time: under the lock of `anchors.db`, which ends with whoever holds it. What `before`
+ * does there has reached the disk before the policy changes, and is harmless where it then does not. Somebody else than the log's owner
+ * may be one who can write the policy and not that file: nothing is made there that the owner could not open.
+ */
 function changePolicy(
   paths: LogPaths,
-  change: (text: string | undefined, store: AnchorStore) => string,
+  change: (text: string | undefined) => string,
+  before: (store: AnchorStore) => void = () => {},
 ): void {
-  withAnchors(paths, (store) =>
-    store.exclusively(() => replaceFile(paths.policy, change(readPolicy(paths), store))),
-  );
+  const replace = (): void => replaceFile(paths.policy, change(readPolicy(paths)));
+  if (!mayHoldAnchors(paths)) {
+    replace();
+    return;
+  }
+  withAnchors(paths, (store) => {
+    // What is refused changes nothing.
+    change(readPolicy(paths));
+    before(store);
+    store.exclusively(replace);
+  });
 }
 
-/** The key of a log, and all that are its own: those that sign it and did, its root key, and its second one. */
+function mayHoldAnchors(paths: LogPaths): boolean {
+  if (existsSync(paths.anchors)) return may(paths.anchors, constants.R_OK | constants.W_OK);
+  return mayMakeLike(besideAnchors(paths));
+}
+
+/** What a new `anchors.db` is made like: the log; of a log in PostgreSQL, the folder. */
+function besideAnchors({ database, anchors }: LogPaths): string {
+  return existsSync(database) ? database : dirname(anchors);
+}
+
+/** Whether a file is there and this process may do so with it. */
+function may(path: string, mode: number = constants.R_OK): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The key of a log, and all that are its own, as far as they can be read here: those that sign it and did, its root key, and its second one. */
 async function ownKeysOf(
   dir: string,
   paths: LogPaths,
 ): Promise<{ readonly vkey: string; readonly own: readonly string[] }> {
-  const beside = [paths.vkey, paths.rootVkey].filter((path) => existsSync(path));
+  const beside = [paths.vkey, paths.rootVkey].filter((path) => may(path));
   const files = beside.map((path) => readVerifierKey(path).text);
-  const second = existsSync(paths.mldsaKey) ? [readCosigner(paths.mldsaKey).key.text] : [];
+  const second = may(paths.mldsaKey) ? [readCosigner(paths.mldsaKey).key.text] : [];
   const vkey = await vkeyOf(dir, paths);
-  if (!existsSync(paths.database)) return { vkey, own: [vkey, ...files, ...second] };
+  if (!may(paths.database)) return { vkey, own: [vkey, ...files, ...second] };
   await using log = await openLog(dir, { readOnly: true });
   const { keys, rootVkey } = await log.keys();
   const root = rootVkey === null ? [] : [rootVkey];
@@ -161,16 +192,16 @@ export function readPolicy({ policy }: LogPaths): string | undefined {
   return existsSync(policy) ? readTextFile(policy, POLICY_LENGTH_MAX) : undefined;
 }
 
-/** The log's verifier key; of a log in PostgreSQL, the one in the folder of its instance. */
+/** The log's verifier key; of a log in PostgreSQL, or that cannot be read here, the one in its folder. */
 export async function vkeyOf(dir: string, paths: LogPaths): Promise<string> {
-  if (!existsSync(paths.database) && existsSync(paths.vkey)) return readVerifierKey(paths.vkey).text;
+  if (!may(paths.database) && may(paths.vkey)) return readVerifierKey(paths.vkey).text;
   await using log = await openLog(dir, { readOnly: true });
   return log.vkey;
 }
 
 /** Runs `act` on the log's `anchors.db`. */
-export function withAnchors<Result>({ anchors }: LogPaths, act: (store: AnchorStore) => Result): Result {
-  const store = AnchorStore.open(anchors);
+export function withAnchors<Result>(paths: LogPaths, act: (store: AnchorStore) => Result): Result {
+  const store = AnchorStore.open(paths.anchors, besideAnchors(paths));
   try {
     return act(store);
   } finally {

@@ -3,13 +3,23 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLog, openLog } from 'indelible';
+import { AnchorStore } from 'indelible/anchor';
 import {
   cosignerKeyFromSeed,
   formatVerifierKey,
@@ -263,6 +273,76 @@ test('four witnesses that are added at once are four', async (t) => {
     [0, 0, 0, 0],
   );
   assert.equal(ok('witness list --log audit').match(/by hand/g)?.length, 4);
+});
+
+test('a witness that is added again is asked, though the process died while the policy was written', async (t) => {
+  const { cwd, run, ok } = await world(t);
+  const [url, key] = ['http://127.0.0.1:9', makeWitness(join(cwd, 'w'), 'w.example')];
+  const anchors = (act: (store: AnchorStore) => unknown): unknown => {
+    const store = AnchorStore.open(join(cwd, 'audit/anchors.db'));
+    try {
+      return act(store);
+    } finally {
+      store.close();
+    }
+  };
+  anchors((store) => store.putWitness({ url, size: 9, at: 1 }));
+  ok(`witness add none ${makeWitness(join(cwd, 'v'), 'v.example')} --log audit`);
+  // What is refused forgets nothing.
+  assert.equal(run(`witness add ${url} ${key} --log audit --name v.example`).status, 3);
+  assert.notEqual(
+    anchors((store) => store.witness(url)),
+    undefined,
+  );
+  const dying = `import fs from 'node:fs';import {syncBuiltinESMExports as sync} from 'node:module';const move=fs.renameSync;
+    fs.renameSync=(from,to)=>{move(from,to);if(to.endsWith('policy'))process.kill(process.pid,'SIGKILL')};sync()`;
+  const words = ['witness', 'add', url, key, '--log', 'audit'];
+  const node = ['--import', `data:text/javascript,${encodeURIComponent(dying)}`];
+  assert.equal(indelible(words, { cwd, node }).status, null);
+  assert.match(readFileSync(join(cwd, 'audit/policy'), 'utf8'), /w\.example/);
+  assert.equal(
+    anchors((store) => store.witness(url)),
+    undefined,
+  );
+});
+
+const NOBODY = 65_534;
+const notRoot = process.getuid?.() === 0 ? false : 'only root gives files away';
+
+describe('a log that belongs to somebody else than who adds its witnesses', { skip: notRoot }, () => {
+  const give = (folder: string, uid: number): void => {
+    for (const name of ['.', ...readdirSync(folder)]) chownSync(join(folder, name), uid, uid);
+  };
+
+  test('what root adds and removes leaves nothing that the log cannot open', async (t) => {
+    const { cwd, ok } = await world(t);
+    give(join(cwd, 'audit'), NOBODY);
+    ok(`witness add none ${makeWitness(join(cwd, 'w'), 'w.example')} --log audit`);
+    ok('witness remove w.example --log audit');
+    for (const name of readdirSync(join(cwd, 'audit')).filter((one) => one.startsWith('anchors.db'))) {
+      const { uid, gid, mode } = statSync(join(cwd, 'audit', name));
+      assert.deepEqual([name, uid, gid, mode & 0o777], [name, NOBODY, NOBODY, 0o600]);
+    }
+  });
+
+  test('who may write the policy and read no secret adds and removes them', async (t) => {
+    const { cwd, ok } = await world(t);
+    ok('key mldsa --log audit');
+    const key = makeWitness(join(cwd, 'w'), 'w.example');
+    chmodSync(cwd, 0o755);
+    chownSync(join(cwd, 'audit'), NOBODY, NOBODY);
+    const asNobody = `process.setgroups([]);process.setgid(${NOBODY});process.setuid(${NOBODY})`;
+    const node = ['--import', `data:text/javascript,${encodeURIComponent(asNobody)}`];
+    const run = (words: string): Ended => indelible(words.split(' '), { cwd, node });
+    for (const kept of [false, true]) {
+      const added = run(`witness add http://127.0.0.1:9 ${key} --log audit`);
+      assert.equal(added.status, 0, added.stderr);
+      assert.equal(existsSync(join(cwd, 'audit/anchors.db')), kept);
+      const removed = run('witness remove w.example --log audit');
+      assert.equal(removed.status, 0, removed.stderr);
+      AnchorStore.open(join(cwd, 'audit/anchors.db')).close();
+    }
+  });
 });
 
 test('a cosignature by hand bears a time that has come', async (t) => {
