@@ -131,6 +131,7 @@ describe('a server that never ends', () => {
     await world.grow(3);
     world.ahead = DAY_MS;
     const held = Promise.withResolvers<never>();
+    t.after(() => held.reject(new Error('reset')));
     let checkpoint: Uint8Array | undefined = utf8Encode(new StateFile(world.state).load()!.note);
     const place = served(world, (path) => {
       if (path === 'checkpoint') return checkpoint;
@@ -225,6 +226,7 @@ describe('a log that takes longer than a look may for what nobody has signed', (
     await world.grow(300);
     world.ahead = DAY_MS;
     const held = Promise.withResolvers<never>();
+    t.after(() => held.reject(new Error('reset')));
     const place = served(world, (path) => (path.startsWith('tile/entries/') ? held.promise : undefined));
     const monitor = world.monitor({ ...place.options, trust, maxSilenceMs: 60_000 });
     const look = monitor.look();
@@ -246,6 +248,7 @@ describe('a log that takes longer than a look may for what nobody has signed', (
     await world.grow(600);
     world.ahead = DAY_MS;
     const held = Promise.withResolvers<never>();
+    t.after(() => held.reject(new Error('reset')));
     const isRead = Promise.withResolvers<void>();
     const place = served(world, (path) => {
       if (!path.startsWith('tile/entries/') || path.endsWith('/000')) return undefined;
