@@ -9,7 +9,7 @@ import {
   type MonitorOptions,
   metricsText,
 } from '../monitor/index.ts';
-import { readPrivate, readTextFile, systemClock } from '../platform/index.ts';
+import { readPrivate, readTextFile, systemClock, TIMER_MS_MAX } from '../platform/index.ts';
 import { exitStatus, UsageError } from './exit.ts';
 import { readHeldFile } from './held.ts';
 import type { Io } from './io.ts';
@@ -23,9 +23,6 @@ import { readTrust } from './verify-proof.ts';
 
 /** How often a log is looked at, where the command line does not say, milliseconds. */
 const INTERVAL_MS_DEFAULT = 60_000;
-
-/** The longest time that a timer of Node can wait, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** How often it is looked for what the webhook is to be told, milliseconds. */
 const DELIVER_EVERY_MS = 1000;

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type ReadPublished, readPublished } from '../anchor/index.ts';
 import { misuse, VerificationError } from '../bytes/index.ts';
-import type { Removal } from '../event/index.ts';
 import { type Checkpoint, NOTE_BYTES_MAX, parseCheckpoint, parseNote } from '../note/index.ts';
 import { readTextFile } from '../platform/index.ts';
 import {
@@ -129,15 +128,6 @@ export async function auditFiles(paths: LogPaths, options: VerifyOptions): Promi
   }
 }
 
-function destroyedIn(subjectKeys: string): readonly Removal[] {
-  const keys = SubjectKeys.reading(subjectKeys);
-  try {
-    return keys.destroyed();
-  } finally {
-    keys.close();
-  }
-}
-
 /** Whether SQLite complains about what is in the file (a missing table is SQLITE_ERROR), not about reading it. */
 function isDamage(error: unknown): boolean {
   const code = sqliteCode(error);
@@ -167,7 +157,7 @@ async function audit(file: AuditFile, paths: LogPaths, options: VerifyOptions): 
     ...(published.notes.length === 0 ? {} : { published: published.notes, arrivals: published.arrivals }),
     ...(trust === undefined ? {} : { trust }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
-    ...(options.subjectKeys === undefined ? {} : { destroyed: destroyedIn(options.subjectKeys) }),
+    ...(options.subjectKeys === undefined ? {} : { destroyed: SubjectKeys.destroyedIn(options.subjectKeys) }),
   });
   for (const discovery of file.surroundings(head, whole.end, claimed(head.checkpoint)))
     whole.discover(discovery);

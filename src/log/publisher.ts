@@ -3,7 +3,7 @@ import { base64Decode, utf8Encode } from '../bytes/index.ts';
 import { type AuditEvent, witnessRefusedEvent } from '../event/index.ts';
 import type { Hash } from '../merkle/index.ts';
 import { openNote, type Policy, parseNote, satisfiesPolicy, withSignatures } from '../note/index.ts';
-import { type Clock, uuidv7 } from '../platform/index.ts';
+import { type Clock, TIMER_MS_MAX, uuidv7 } from '../platform/index.ts';
 import { isLogError } from '../store/index.ts';
 import type { AnchorHandle } from './anchor-thread.ts';
 import type { FollowerStatus, LeaseTask, LeaseTurn } from './followers/index.ts';
@@ -16,9 +16,6 @@ export const PUBLISH_MS_DEFAULT = 1_000;
 
 /** How old the cosignature of a witness becomes before it is asked for another one, though the log has not grown: a day, milliseconds. */
 export const COSIGN_REFRESH_MS_DEFAULT = 86_400_000;
-
-/** The longest time that a timer of Node can wait, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** How often the publisher looks for something new, milliseconds. */
 const POLL_MS = 250;

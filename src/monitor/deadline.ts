@@ -1,5 +1,5 @@
 import { LogError } from '../bytes/index.ts';
-import { systemClock } from '../platform/index.ts';
+import { systemClock, TIMER_MS_MAX } from '../platform/index.ts';
 import { inWords } from './judge.ts';
 
 /**
@@ -7,9 +7,6 @@ import { inWords } from './judge.ts';
  * that is read, for the next file once somebody has. An hour.
  */
 export const LOOK_TIMEOUT_MS_DEFAULT = 3_600_000;
-
-/** The longest time that a timer of Node can wait, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
  * When reading has to be over. Each file comes within its own time; how many there are is for whoever made the checkpoint to say. While

@@ -8,12 +8,10 @@ import {
   openBelieved,
   readHead,
   type Stamped,
+  TIME_MS_MAX,
 } from '../verify/index.ts';
 import type { Telling } from './found.ts';
 import { around, type TimeMark, thereAt } from './times.ts';
-
-/** The last moment of the year 9999, milliseconds since the epoch: no later one can be written down. */
-const TIME_MS_MAX = 253_402_300_799_999;
 
 /** How old things may be, milliseconds. What is not given is not asked for. */
 export interface Limits {

@@ -13,3 +13,6 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
 };
+
+/** The longest time that a timer of Node can wait, milliseconds: a longer one ends at once. */
+export const TIMER_MS_MAX: number = 2 ** 31 - 1;

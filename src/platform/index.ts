@@ -2,7 +2,7 @@
  * What Node gives, gathered in one place so that everything above it takes its clock, its randomness
  * and its files as parameters: a test hands in others.
  */
-export { type Clock, systemClock } from './clock.ts';
+export { type Clock, systemClock, TIMER_MS_MAX } from './clock.ts';
 export {
   createExclusive,
   readBeginning,

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { misuse } from '../bytes/index.ts';
-import type { Removal } from '../event/index.ts';
 import { TILE_WIDTH, type Tile } from '../merkle/index.ts';
 import { NOTE_BYTES_MAX } from '../note/index.ts';
 import { CHECKPOINT_PATH, LogError, SubjectKeys, type TileReader } from '../store/index.ts';
@@ -112,7 +111,7 @@ export async function auditPublished(
     {
       ...(subjectKeys === undefined
         ? { sealed: 'elsewhere' as const }
-        : { sealed: 'here' as const, destroyed: destroyedIn(subjectKeys) }),
+        : { sealed: 'here' as const, destroyed: SubjectKeys.destroyedIn(subjectKeys) }),
       ...(trust !== undefined && { trust }),
       ...(held !== undefined && { held }),
       ...(depth !== undefined && { depth }),
@@ -132,16 +131,6 @@ export async function auditPublished(
     await Promise.all(auditors.map(({ end }) => end()));
   }
   return whole.conclude(await upperTiles(whole, reader));
-}
-
-/** Whose keys are gone: an erasure destroys them at once, and its record is published when the log is published next. */
-function destroyedIn(subjectKeys: string): readonly Removal[] {
-  const keys = SubjectKeys.reading(subjectKeys);
-  try {
-    return keys.destroyed();
-  } finally {
-    keys.close();
-  }
 }
 
 /** The report on a place in which something that is no file stands where the checkpoint should. */

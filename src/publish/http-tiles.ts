@@ -1,5 +1,5 @@
 import { LogError, misuse } from '../bytes/index.ts';
-import { systemClock } from '../platform/index.ts';
+import { systemClock, TIMER_MS_MAX } from '../platform/index.ts';
 import type { TileReader } from '../store/index.ts';
 import { Patience } from './patience.ts';
 
@@ -18,9 +18,6 @@ export interface HttpOptions {
   /** In place of the runtime's own. */
   readonly fetch?: typeof globalThis.fetch;
 }
-
-/** A timer of Node's waits no longer, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Where bundles lie. */
 const ENTRIES_PATH = 'tile/entries/';

@@ -4,7 +4,7 @@ import { AnchorStore } from '../anchor/index.ts';
 import { misuse, utf8Encode, VerificationError } from '../bytes/index.ts';
 import type { Follower, FollowerBatch, Log } from '../log/index.ts';
 import { openNote, type Policy, parseNote, satisfiesPolicy } from '../note/index.ts';
-import { randomBytes, systemClock } from '../platform/index.ts';
+import { randomBytes, systemClock, TIMER_MS_MAX } from '../platform/index.ts';
 import {
   isLogError,
   type S3Options,
@@ -21,9 +21,6 @@ import { SealerOfMany } from './sealer.ts';
 
 /** How often the follower publishes at most, milliseconds. */
 export const PUBLISH_MS_DEFAULT = 10_000;
-
-/** The longest time that a timer of Node can wait, milliseconds. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** How soon the follower looks again for what witnesses have cosigned, milliseconds, however often it publishes. */
 const CATCH_UP_MS_MIN = 200;

@@ -91,6 +91,16 @@ export class SubjectKeys {
     });
   }
 
+  /** Whose keys were destroyed in the file at `path`: an erasure destroys them at once, and its record is published when the log is next. */
+  static destroyedIn(path: string): readonly { readonly subject: string; readonly below: number }[] {
+    const keys = SubjectKeys.reading(path);
+    try {
+      return keys.destroyed();
+    } finally {
+      keys.close();
+    }
+  }
+
   /**
    * The keys for values in the entry `index`, by subject; made where there was none. A subject whose values below an index were
    * destroyed has none for entries below that index, and never gets one.

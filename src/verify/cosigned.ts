@@ -7,7 +7,7 @@ import { clocksApart, type EntryMoment } from './stamped.ts';
 import type { Trust } from './trust.ts';
 
 /** The last moment of the year 9999, milliseconds since the epoch: no later one can be written down. */
-const TIME_MS_MAX = 253_402_300_799_999;
+export const TIME_MS_MAX = 253_402_300_799_999;
 
 /**
  * A signature line of a witness, and how many entries the log had once that line was here: it was read after the line had come. That

@@ -67,6 +67,7 @@ export {
   type CosignatureApart,
   type CosignedNotes,
   cosignaturesApart,
+  TIME_MS_MAX,
 } from './cosigned.ts';
 export type { EvidenceCosignature, EvidenceStamp, EvidenceWitnessed } from './evidence-anchors.ts';
 export {

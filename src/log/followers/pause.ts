@@ -1,8 +1,6 @@
+import { TIMER_MS_MAX } from '../../platform/index.ts';
 import { isLogError } from '../../store/index.ts';
 import type { FollowerStatus } from './follower.ts';
-
-/** The longest pause that a timer of Node can make, milliseconds. */
-const PAUSE_MS_MAX = 2 ** 31 - 1;
 
 /** What the last attempt failed with, and how many have failed since one that did not. */
 export interface Failure {
@@ -50,7 +48,7 @@ export class Pauses {
         this.#wake = undefined;
         resolve();
       };
-      const timer = setTimeout(done, Math.min(ms, PAUSE_MS_MAX)).unref();
+      const timer = setTimeout(done, Math.min(ms, TIMER_MS_MAX)).unref();
       this.#wake = () => {
         if (wakes || this.#signal.aborted) done();
       };
